@@ -220,6 +220,13 @@ CREATE VIEW doomed_media AS
     media_deletions.created_at
    FROM media_deletions;
 
+CREATE TABLE erased_spending (
+    owner text NOT NULL,
+    day date NOT NULL,
+    currency text NOT NULL,
+    amount bigint NOT NULL
+);
+
 CREATE TABLE erasures (
     id uuid NOT NULL,
     owner text,
@@ -324,6 +331,25 @@ CREATE TABLE learned_durations (
     bins jsonb NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT learned_durations_work_known CHECK ((work = ANY (ARRAY['TRAINING'::text, 'GENERATION'::text])))
+);
+
+CREATE TABLE ledger_entries (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    reservation_id uuid NOT NULL,
+    job_kind text NOT NULL,
+    job_id uuid,
+    attempt integer NOT NULL,
+    kind text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone,
+    CONSTRAINT ledger_entries_due CHECK (((due_at IS NULL) OR (kind = 'RESERVED'::text))),
+    CONSTRAINT ledger_entries_job_kind_known CHECK ((job_kind = ANY (ARRAY['model'::text, 'generation'::text]))),
+    CONSTRAINT ledger_entries_kind_known CHECK ((kind = ANY (ARRAY['RESERVED'::text, 'SPENT'::text, 'RELEASED'::text]))),
+    CONSTRAINT ledger_entries_positive CHECK ((amount > 0)),
+    CONSTRAINT ledger_entries_reservation CHECK (((kind = 'RESERVED'::text) = (reservation_id = id)))
 );
 
 CREATE TABLE migrations (
@@ -588,6 +614,9 @@ ALTER TABLE ONLY bulk_retries
 ALTER TABLE ONLY client_tokens
     ADD CONSTRAINT client_tokens_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY erased_spending
+    ADD CONSTRAINT erased_spending_pkey PRIMARY KEY (owner, day, currency);
+
 ALTER TABLE ONLY erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
 
@@ -605,6 +634,9 @@ ALTER TABLE ONLY idempotency_keys
 
 ALTER TABLE ONLY learned_durations
     ADD CONSTRAINT learned_durations_pkey PRIMARY KEY (provider, work, job_class);
+
+ALTER TABLE ONLY ledger_entries
+    ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY media_deletions
     ADD CONSTRAINT media_deletions_pkey PRIMARY KEY (key);
@@ -698,6 +730,8 @@ CREATE INDEX client_tokens_old ON client_tokens USING btree (expires_at);
 
 CREATE INDEX client_tokens_revoked ON client_tokens USING btree (expires_at) WHERE (revoked_at IS NOT NULL);
 
+CREATE INDEX erased_spending_old ON erased_spending USING btree (day);
+
 CREATE INDEX erasures_due ON erasures USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS NOT NULL);
@@ -755,6 +789,18 @@ CREATE INDEX generations_watched_due ON generations USING btree (due_at) WHERE (
 CREATE INDEX generations_watched_of_owner ON generations USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = ANY (ARRAY['PARTIAL'::text, 'FAILED'::text])));
 
 CREATE INDEX idempotency_keys_old ON idempotency_keys USING btree (created_at);
+
+CREATE INDEX ledger_entries_of_job ON ledger_entries USING btree (job_id) WHERE (job_id IS NOT NULL);
+
+CREATE INDEX ledger_entries_of_owner ON ledger_entries USING btree (owner, id);
+
+CREATE UNIQUE INDEX ledger_entries_one_end ON ledger_entries USING btree (reservation_id) WHERE (kind <> 'RESERVED'::text);
+
+CREATE INDEX ledger_entries_open ON ledger_entries USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX ledger_entries_open_of_owner ON ledger_entries USING btree (owner, amount) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX ledger_entries_spent ON ledger_entries USING btree (owner, created_at, amount) WHERE (kind = 'SPENT'::text);
 
 CREATE INDEX media_deletions_due ON media_deletions USING btree (due_at);
 

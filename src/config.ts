@@ -4,16 +4,19 @@ import { isLoopback } from './core/networks';
 import {
   bytes,
   concurrency,
+  currency,
   duration,
   flag,
   grace,
   httpUrl,
   list,
+  money,
   networks,
   origins,
   pollShare,
   port,
   positive,
+  prices,
   rate,
   timeLimit,
   whole,
@@ -101,6 +104,10 @@ const settings = z.object({
   QUOTA_TRAININGS_PER_DAY: whole.optional(),
   QUOTA_AVATARS_PER_DAY: whole.optional(),
   QUOTA_RUNNING: whole.optional(),
+  QUOTA_SPEND_PER_DAY: money.optional(),
+  QUOTA_SPEND_PER_MONTH: money.optional(),
+  PRICES: prices.optional(),
+  CURRENCY: currency.default('CREDITS'),
   AUDIT_RETENTION: duration.default(365 * durationUnits.d),
   REQUIRE_CONSENT: consentVersion.optional(),
   MAX_CLIENT_TOKENS_PER_OWNER: whole.default(1_000),
@@ -224,9 +231,25 @@ function contradictions(config: Config): string[] {
       isOpen && !isLoopback(HOST),
       `HOST ${HOST} is reachable from other machines, but AUTH=none disables authentication; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
     ],
+    ...spendingRules(config),
     ...tokenRules(config),
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
+}
+
+function spendingRules(config: Config): Rule[] {
+  const { PRICES, UPSTREAM, QUOTA_SPEND_PER_DAY: perDay, QUOTA_SPEND_PER_MONTH: perMonth } = config;
+  const example = `write PRICES=${UPSTREAM}.training=2.50,${UPSTREAM}.generation=0.02/avatar,${UPSTREAM}.instant=0.03/avatar`;
+  return [
+    [
+      PRICES !== undefined && !Object.hasOwn(PRICES, UPSTREAM),
+      `PRICES has no prices for ${UPSTREAM}, the configured avatar service; ${example}`,
+    ],
+    [
+      PRICES === undefined && (perDay !== undefined || perMonth !== undefined),
+      `QUOTA_SPEND_PER_DAY and QUOTA_SPEND_PER_MONTH need PRICES; ${example}`,
+    ],
+  ];
 }
 
 function tokenRules(config: Config): Rule[] {

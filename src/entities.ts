@@ -1,6 +1,7 @@
 import { AuditEntryEntity } from './accounts/audit-entry.entity';
 import { ErasureEntity } from './accounts/erasure.entity';
 import { IdempotencyKeyEntity } from './accounts/idempotency-key.entity';
+import { ErasedSpendingEntity, LedgerEntryEntity } from './accounts/ledger-entry.entity';
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
 import { ClientTokenEntity } from './auth/client-token.entity';
@@ -44,6 +45,8 @@ export const entities = [
   ApiKeyEntity,
   ClientTokenEntity,
   QuotaReservationEntity,
+  LedgerEntryEntity,
+  ErasedSpendingEntity,
   AuditEntryEntity,
   RateWindowEntity,
   ErasureEntity,

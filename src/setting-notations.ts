@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { readPrices } from './accounts/prices';
 import { durationUnits, readDuration } from './core/clock';
+import { readAmount } from './core/money';
 import { isNetwork } from './core/networks';
 
 /** Reads a text; undefined if it is not valid. */
@@ -73,6 +75,23 @@ export const rate = notation((text) => {
     /^[1-9]\d{0,8}$/.test(quota.trim()) && windowMs >= durationUnits.s && windowMs <= durationUnits.d;
   return isValid ? { quota: Number(quota), windowMs } : undefined;
 }, 'is not a rate; use count/window with a window of 1s to 24h (example: 600/1m), or off');
+
+/** An amount of money of more than 0, in millionths of the currency. */
+export const money = notation((text) => {
+  const amount = readAmount(text);
+  return amount === 0n ? undefined : amount;
+}, 'is not an amount above 0 of at most 1000000 with at most 6 decimals (example: 25.00)');
+
+/** The prices of avatar services. */
+export const prices = notation(
+  readPrices,
+  'is not a list of prices, one of training, generation and instant for each avatar service (example: picsart.training=2.50+0.05/photo,picsart.generation=0.02/avatar,picsart.instant=0.03/avatar)',
+);
+
+/** A currency. */
+export const currency = z
+  .string()
+  .regex(/^([A-Z]{3}|CREDITS)$/, 'is not an ISO 4217 code, and not CREDITS (example: EUR)');
 
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 /** Origins, separated by commas. */

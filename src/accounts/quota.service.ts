@@ -1,7 +1,9 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import type { WorkSize } from './prices';
 import { insertReservation, lockQuotas, reservedToday } from './quota.repository';
+import type { Spending, SpendingUsage } from './spending.service';
 
 /** Quotas per owner; null: unlimited. */
 export interface QuotaLimits {
@@ -12,7 +14,7 @@ export interface QuotaLimits {
 }
 
 /** An owner's usage. Days are UTC days. */
-export interface QuotaUsage {
+export interface QuotaUsage extends SpendingUsage {
   readonly trainingsToday: number;
   readonly avatarsToday: number;
   readonly running: number;
@@ -20,10 +22,16 @@ export interface QuotaUsage {
   readonly resetsAt: Date;
 }
 
-/** The quota that a paid request uses. */
+/** An owner's usage without money. */
+type QuotaCounts = Omit<QuotaUsage, keyof SpendingUsage>;
+
+/** The quota and the money that a paid request uses. */
 export interface Reservation {
+  readonly jobKind: 'model' | 'generation';
   /** The model's or generation's UUID. */
   readonly jobId: string;
+  /** What its price depends on. */
+  readonly size: WorkSize;
   readonly trainings?: number;
   readonly avatars?: number;
   /**
@@ -45,6 +53,7 @@ export class QuotaService {
   constructor(
     private readonly sql: Sql,
     readonly limits: QuotaLimits,
+    readonly spending: Spending,
     /** Counts the owner's unfinished jobs except the given one. Injected because accounts must not depend on jobs. */
     private readonly countRunning: (sql: Sql, owner: string, exceptJobId: string | null) => Promise<number>,
   ) {}
@@ -55,21 +64,28 @@ export class QuotaService {
    * @throws DomainError QUOTA_EXCEEDED; the transaction must not commit then
    */
   async reserve(sql: Sql, viewer: Viewer, reservation: Reservation): Promise<void> {
-    const { trainings = 0, avatars = 0, afterAttempt = 0, jobId } = reservation;
-    if (Object.values(this.limits).some((limit) => limit !== null)) {
-      await lockQuotas(sql, viewer.owner);
-      const usage = await this.usageWithin(sql, viewer.owner, jobId);
-      this.check(usage, { trainings, avatars });
-    }
-    await insertReservation(sql, viewer.owner, { jobId, afterAttempt, trainings, avatars });
+    const { owner } = viewer;
+    const { trainings = 0, avatars = 0, afterAttempt = 0, jobKind, jobId, size } = reservation;
+    const { spending, isLimited } = this;
+    if (isLimited || spending.isLimited) await lockQuotas(sql, owner);
+    if (isLimited) this.check(await this.countsWithin(sql, owner, jobId), { trainings, avatars });
+    const cost = spending.costOf(size);
+    if (cost !== null)
+      await spending.reserve(sql, owner, { jobKind, jobId, attempt: afterAttempt + 1, cost });
+    await insertReservation(sql, owner, { jobId, afterAttempt, trainings, avatars });
   }
 
   /** The viewer's usage. */
-  async usage(viewer: Viewer): Promise<QuotaUsage> {
-    return this.usageWithin(this.sql, viewer.owner, null);
+  async usage({ owner }: Viewer): Promise<QuotaUsage> {
+    const counts = await this.countsWithin(this.sql, owner, null);
+    return { ...counts, ...(await this.spending.usage(this.sql, owner)) };
   }
 
-  private async usageWithin(sql: Sql, owner: string, exceptJobId: string | null): Promise<QuotaUsage> {
+  private get isLimited(): boolean {
+    return Object.values(this.limits).some((limit) => limit !== null);
+  }
+
+  private async countsWithin(sql: Sql, owner: string, exceptJobId: string | null): Promise<QuotaCounts> {
     const day = await reservedToday(sql, owner);
     return {
       trainingsToday: day.trainings,
@@ -79,7 +95,7 @@ export class QuotaService {
     };
   }
 
-  private check(usage: QuotaUsage, requested: { trainings: number; avatars: number }): void {
+  private check(usage: QuotaCounts, requested: { trainings: number; avatars: number }): void {
     const { limits } = this;
     const { trainings, avatars } = requested;
     const counts: Count[] = [

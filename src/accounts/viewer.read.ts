@@ -1,12 +1,16 @@
 import { computedWith, type ObjectSource } from '../reads/source';
+import { spentJson, type SpentPeriods } from './ledger-entry.repository';
 import { reservedTodayJson, type ReservedDay } from './quota.repository';
-import type { QuotaLimits } from './quota.service';
+import type { QuotaService } from './quota.service';
 
 /**
  * What the viewer is read from.
  * @param unfinishedOf - SQL of the number of unfinished jobs of an owner, whose SQL is given
  */
-export function viewerSource(limits: QuotaLimits, unfinishedOf: (owner: string) => string): ObjectSource {
+export function viewerSource(
+  { limits, spending }: Pick<QuotaService, 'limits' | 'spending'>,
+  unfinishedOf: (owner: string) => string,
+): ObjectSource {
   const scopes = computedWith<{ scopes: string[] }, object, never>(
     { scopes: (sql) => sql.scopes() },
     [],
@@ -22,17 +26,22 @@ export function viewerSource(limits: QuotaLimits, unfinishedOf: (owner: string) 
       ),
       grantedScopes: scopes,
       scopes,
-      usage: computedWith<{ today: ReservedDay; running: number }, object, never>(
-        { today: (sql) => reservedTodayJson(sql.owner), running: (sql) => unfinishedOf(sql.owner) },
+      usage: computedWith<{ today: ReservedDay; running: number; spent: SpentPeriods | null }, object, never>(
+        {
+          today: (sql) => reservedTodayJson(sql.owner),
+          running: (sql) => unfinishedOf(sql.owner),
+          spent: (sql) => (spending.isPriced ? spentJson(sql.owner, `'${spending.currency}'`) : 'NULL::json'),
+        },
         [],
-        ({ today, running }) => ({
+        ({ today, running, spent }) => ({
+          ...spending.usageOf(spent),
           trainingsToday: today.trainings,
           avatarsToday: today.avatars,
           running,
           resetsAt: today.resetsAt,
         }),
       ),
-      limits: computedWith<object, object, never>({}, [], () => limits),
+      limits: computedWith<object, object, never>({}, [], () => ({ ...limits, ...spending.limits })),
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Ctx, FieldResolver, Query, Resolver, Field, Int, ObjectType } from 'type-graphql';
 import type { Scope } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
+import { Money } from './money.type';
 import type { QuotaService } from './quota.service';
 import { ScopeEnum } from './scope.type';
 
@@ -23,6 +24,26 @@ export class ViewerUsage {
 
   @Field(() => Date, { description: 'When the daily counts are reset: the next 00:00 UTC.' })
   resetsAt: Date;
+
+  @Field(() => Money, {
+    nullable: true,
+    description:
+      'The money reserved for attempts that are not over. Null if the operator has configured no prices.',
+  })
+  reserved: Money | null;
+
+  @Field(() => Money, {
+    nullable: true,
+    description: 'The money spent since 00:00 UTC. Null if the operator has configured no prices.',
+  })
+  spentToday: Money | null;
+
+  @Field(() => Money, {
+    nullable: true,
+    description:
+      'The money spent since the first of the month, 00:00 UTC. Null if the operator has configured no prices.',
+  })
+  spentThisMonth: Money | null;
 }
 
 /** GraphQL type of an owner's quotas. */
@@ -47,6 +68,18 @@ export class ViewerLimits {
     description: 'The maximum number of unfinished trainings and generations together. Null: unlimited.',
   })
   running: number | null;
+
+  @Field(() => Money, {
+    nullable: true,
+    description: 'The maximum of what is spent per UTC day, with all that is reserved. Null: unlimited.',
+  })
+  spendPerDay: Money | null;
+
+  @Field(() => Money, {
+    nullable: true,
+    description: 'The maximum of what is spent per UTC month, with all that is reserved. Null: unlimited.',
+  })
+  spendPerMonth: Money | null;
 }
 
 /** GraphQL type of the viewer. */
@@ -71,7 +104,7 @@ export class ViewerType {
 /** Resolves the authenticated viewer with usage and quotas. */
 @Resolver(() => ViewerType)
 export class ViewerResolver {
-  constructor(private readonly quotas: Pick<QuotaService, 'usage' | 'limits'>) {}
+  constructor(private readonly quotas: Pick<QuotaService, 'usage' | 'limits' | 'spending'>) {}
 
   @Query(() => ViewerType, { description: 'You, the authenticated caller, with scopes, usage and quotas.' })
   viewer(@Ctx() { viewer }: GraphQLContext): ViewerType {
@@ -86,6 +119,6 @@ export class ViewerResolver {
 
   @FieldResolver(() => ViewerLimits, { description: 'Your quotas.' })
   limits(): ViewerLimits {
-    return this.quotas.limits;
+    return { ...this.quotas.limits, ...this.quotas.spending.limits };
   }
 }

@@ -1,4 +1,5 @@
 import { QuotaService } from '../accounts/quota.service';
+import { Spending, type SpendingOptions } from '../accounts/spending.service';
 import { ApiKeyService } from '../auth/api-key.service';
 import { Authentication, type Credentials } from '../auth/authentication';
 import { ClientTokenService } from '../auth/client-token.service';
@@ -51,7 +52,8 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
     clientTokens: isOpen || acceptsKeys ? clientTokens : null,
     tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
-  const quotas = new QuotaService(database, limitsOf(config), countUnfinished(jobKinds));
+  const spending = new Spending(spendingOptions(config));
+  const quotas = new QuotaService(database, limitsOf(config), spending, countUnfinished(jobKinds));
   const limiter = new RateLimiter(database, logger);
   const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const rates = new RateGate({
@@ -83,6 +85,16 @@ function rateRule(name: string, setting: Config['RATE_LIMIT_OWNER'], defaultQuot
 function makeVerifier(config: Config, keys: KeySet | null): TokenVerifier {
   const { JWT_SECRET: secret, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = config;
   return new TokenVerifier({ keys, secret: secret ?? null, issuer, audience });
+}
+
+/** Prices and spending limits from the settings. */
+export function spendingOptions(config: Config): SpendingOptions {
+  const { PRICES, CURRENCY: currency, UPSTREAM } = config;
+  const limits = {
+    perDay: config.QUOTA_SPEND_PER_DAY ?? null,
+    perMonth: config.QUOTA_SPEND_PER_MONTH ?? null,
+  };
+  return { prices: PRICES?.[UPSTREAM] ?? null, currency, limits };
 }
 
 function limitsOf(config: Config): QuotaService['limits'] {

@@ -10,6 +10,7 @@ import { generationKind, jobKinds } from '../generations/generation.kind';
 import { generationSource, generationsSource } from '../generations/generation.read';
 import { maxNodes } from '../generations/node.resolver';
 import { unfinishedOf } from '../jobs/job-row.repository';
+import { ledgerEntrySource, ledgerSource } from '../jobs/ledger-entry.read';
 import { timelineEntrySource, timelineSource } from '../jobs/timeline.read';
 import { modelKind } from '../models/model.kind';
 import { modelSource, modelsSource } from '../models/model.read';
@@ -63,6 +64,7 @@ function sourcesOf(
       avatarSource(avatarUrls),
       noticeSource,
       clientTokenSource,
+      ledgerEntrySource,
     ],
     types: [timelineEntrySource],
     roots: {
@@ -70,13 +72,14 @@ function sourcesOf(
       generations: generationsSource,
       avatars: avatarsSource,
       photos: photosSource,
+      ledger: ledgerSource,
       model: { kind: 'lookup', types: ['AvatarModel'] },
       generation: { kind: 'lookup', types: ['Generation'] },
       avatar: { kind: 'lookup', types: ['Avatar'] },
       photo: { kind: 'lookup', types: ['Photo'] },
       node: { kind: 'lookup', types: Object.keys(nodeKinds) as NodeKind[] },
       nodes: { kind: 'lookups', types: Object.keys(nodeKinds) as NodeKind[], maxIds: maxNodes },
-      viewer: viewerSource(quotas.limits, (owner) => unfinishedOf(jobKinds, owner, 'NULL')),
+      viewer: viewerSource(quotas, (owner) => unfinishedOf(jobKinds, owner, 'NULL')),
     },
   };
 }

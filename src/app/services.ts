@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import { ConsentRule } from '../accounts/consent';
 import type { QuotaService } from '../accounts/quota.service';
+import { Spending, unpriced } from '../accounts/spending.service';
 import { ViewerResolver } from '../accounts/viewer.resolver';
 import { ActivityResolver } from '../activity/activity.resolver';
 import type { ActivitySubscriptions } from '../activity/activity.subscription';
@@ -25,13 +26,12 @@ import { AvatarUrls } from '../generations/avatar-urls';
 import { AvatarResolver } from '../generations/avatar.resolver';
 import { AvatarService } from '../generations/avatar.service';
 import { CapabilitiesResolver } from '../generations/capabilities.resolver';
+import { CostEstimateResolver } from '../generations/cost-estimate.resolver';
 import { GenerationBulkResolver } from '../generations/generation-bulk.resolver';
 import { GenerationChangesResolver } from '../generations/generation-changes.resolver';
 import { GenerationCompletion } from '../generations/generation-completion';
 import { jobKinds, photoUse } from '../generations/generation.kind';
-import { GenerationLifecycle } from '../generations/generation.lifecycle';
 import { GenerationResolver } from '../generations/generation.resolver';
-import { GenerationService } from '../generations/generation.service';
 import { ModelFieldsResolver } from '../generations/model-fields.resolver';
 import { StyleExamples } from '../generations/style-examples';
 import { buildAppSchema } from '../graphql/build-schema';
@@ -39,15 +39,12 @@ import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobBulkService } from '../jobs/job-bulk.service';
 import { JobWaits } from '../jobs/job-waits';
-import { JobLifecycle } from '../jobs/job.lifecycle';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
 import { timelineResolvers } from '../jobs/timeline.resolver';
 import { ModelBulkResolver } from '../models/model-bulk.resolver';
 import { ModelChangesResolver } from '../models/model-changes.resolver';
-import { ModelLifecycle } from '../models/model.lifecycle';
 import { ModelResolver } from '../models/model.resolver';
-import { ModelService } from '../models/model.service';
 import { OperatorResolver } from '../operator/operator.resolver';
 import { readOverview } from '../operator/overview.repository';
 import { JobPhotoService } from '../photos/job-photo.service';
@@ -67,6 +64,7 @@ import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
+import { makeEstimates, makeJobs } from './job-services';
 import { nodeResolvers } from './nodes';
 import { makeSubscriptions } from './subscriptions';
 
@@ -129,15 +127,12 @@ export function createServices(deps: Infrastructure): Services {
   const completion = new GenerationCompletion(jobs, wakeups, clock);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, jobs, photos: jobPhotos, provider, quotas, consents };
-  const generations = new GenerationService(jobDeps);
-  const generationSteps = new GenerationLifecycle(jobPhotos);
-  const generationLifecycle = new JobLifecycle(jobDeps, generationSteps);
+  const { models, modelLifecycle, generations, generationLifecycle } = makeJobs(jobDeps);
   const avatarUrls = new AvatarUrls(signer, publicUrl);
   const avatars = new AvatarService(database, completion);
   const subscriptions = makeSubscriptions(deps, avatars);
-  const models = new ModelService(jobDeps);
-  const modelLifecycle = new JobLifecycle(jobDeps, new ModelLifecycle(jobPhotos, generationSteps));
   const bulk: BulkLimits = { maxObjects: config.MAX_BULK_OBJECTS, maxMs: maxBulkMs };
+  const bulkDeps = { database, limits: bulk, spending: quotas.spending };
   const pictures = makeAvatarMedia(deps, { urls: avatarUrls, avatars, bulk });
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
@@ -153,12 +148,13 @@ export function createServices(deps: Infrastructure): Services {
     new PhotoResolver(photos),
     new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
     ...timelineResolvers(database, jobKinds),
+    new CostEstimateResolver(makeEstimates(jobDeps, quotas)),
     new ModelResolver(models, subscriptions.models, photos),
     new ModelChangesResolver(models, modelLifecycle),
-    new ModelBulkResolver(new JobBulkService(database, modelLifecycle, models.list, bulk)),
+    new ModelBulkResolver(new JobBulkService(bulkDeps, modelLifecycle, models.list)),
     new GenerationResolver(generations, subscriptions.generations, subscriptions.avatars, avatars, models),
     new GenerationChangesResolver(generationLifecycle),
-    new GenerationBulkResolver(new JobBulkService(database, generationLifecycle, generations.list, bulk)),
+    new GenerationBulkResolver(new JobBulkService(bulkDeps, generationLifecycle, generations.list)),
     new AvatarResolver(avatars, generations, avatarUrls),
     new AvatarBulkResolver(new AvatarBulkService(avatars, bulk), pictures.downloads),
     new CapabilitiesResolver(photos, consents, provider, styleExamples),
@@ -223,8 +219,11 @@ function makePrivacy(
   deps: Infrastructure,
 ): Pick<Services, 'erasureWork' | 'exports'> & { privacyResolver: PrivacyResolver } {
   const { config, database, media, wakeups: announcer, signer, quotas, publicUrl } = deps;
-  const keepsCounts = Object.values(quotas.limits).some((limit) => limit !== null);
-  const erasureWork = new ErasureWork(database, announcer, keepsCounts);
+  const kept = {
+    counts: Object.values(quotas.limits).some((limit) => limit !== null),
+    spending: quotas.spending.isLimited,
+  };
+  const erasureWork = new ErasureWork(database, announcer, kept);
   const erasures = new ErasureService(database, announcer, erasureWork);
   const limits = transferLimits(config, config.MAX_EXPORTS, 1);
   const exports = new ExportService(database, media, signer, publicUrl, limits);
@@ -245,7 +244,7 @@ export function apiSchema(): GraphQLSchema {
   const { resolvers } = createServices({
     config: readConfig({}),
     provider: { facts: picsartFacts(1, []) } as never,
-    quotas: { limits: {} } as never,
+    quotas: { limits: {}, spending: new Spending(unpriced) } as never,
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
     ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },

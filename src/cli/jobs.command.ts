@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { QuotaService } from '../accounts/quota.service';
+import { Spending, unpriced } from '../accounts/spending.service';
+import { spendingOptions } from '../app/auth';
 import { readGlobalId } from '../core/ids';
 import { UrlSigner } from '../core/signature';
 import type { GenerationEntity } from '../generations/generation.entity';
@@ -136,11 +138,12 @@ function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext)
     use: photoUse,
   });
   const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
+  const spending = { ...spendingOptions(config), limits: unpriced.limits };
   const parts = {
     database,
     jobs,
     provider: { name: config.UPSTREAM },
-    quotas: new QuotaService(database, limits, countUnfinished(jobKinds)),
+    quotas: new QuotaService(database, limits, new Spending(spending), countUnfinished(jobKinds)),
   };
   const generations = new GenerationLifecycle(photos);
   return {

@@ -25,6 +25,7 @@ export const nodeKinds = {
   Photo: 'photo',
   Notice: 'notice',
   ClientToken: 'token',
+  LedgerEntry: 'ledger',
 } as const;
 
 /** The GraphQL type of a global id. */

@@ -1,7 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { OneOf } from '../graphql/build-schema';
 import { BulkInput, BulkPayload, selectedIdsDescription } from '../graphql/bulk.type';
-import { BulkRetryInput } from '../jobs/retry.input';
+import { BulkRetryInput, BulkRetryPayload } from '../jobs/retry.input';
 import { GenerationFilter } from './generation-list.input';
 
 @OneOf()
@@ -39,7 +39,7 @@ export class RetryGenerationsInput extends BulkRetryInput {
 }
 
 @ObjectType()
-export class RetryGenerationsPayload extends BulkPayload {}
+export class RetryGenerationsPayload extends BulkRetryPayload {}
 
 @InputType()
 export class DeleteGenerationsInput extends BulkInput {

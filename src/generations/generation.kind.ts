@@ -62,9 +62,16 @@ export const generationKind: JobKind<GenerationEntity> = {
   // A PARTIAL generation without an id of its latest attempt has a failure, unless that attempt was cancelled.
   isCancelled: ({ status, providerRef, failureCode }) =>
     status === 'CANCELLED' || (status === 'PARTIAL' && providerRef === null && failureCode === null),
-  unitsOf: (row) => ({ trainings: 0, avatars: row.orderedPositions?.length ?? row.wanted }),
+  unitsOf: (row) => ({ trainings: 0, avatars: avatarsOf(row) }),
+  sizeOf: (row) => ({ work: row.modelId === null ? 'instant' : 'generation', units: avatarsOf(row) }),
+  sizeColumns: { work: `CASE WHEN model_id IS NULL THEN 'instant' ELSE 'generation' END`, units: 'wanted' },
   payloadOf: (row) => generationPayload.write(row),
 };
+
+/** The number of avatars that an attempt orders. */
+function avatarsOf({ orderedPositions, wanted }: GenerationEntity): number {
+  return orderedPositions?.length ?? wanted;
+}
 
 /** When jobs need the bytes of their photos. */
 export const photoUse: PhotoUse = {

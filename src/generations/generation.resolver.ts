@@ -10,9 +10,7 @@ import {
   Root,
   Subscription,
 } from 'type-graphql';
-import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
-import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -21,17 +19,16 @@ import { selects } from '../graphql/selection';
 import { WaitArgs } from '../graphql/waits';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
-import { queueOptionsIn } from '../jobs/start.input';
 import type { ModelEntity } from '../models/model.entity';
 import type { ModelService } from '../models/model.service';
 import { AvatarModel } from '../models/model.type';
-import { photoIn } from '../photos/photo-source.type';
 import { AvatarCompletedArgs, followedAvatars } from './avatar-stream.input';
 import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
 import { Avatar } from './avatar.type';
 import { generationFilterOf, GenerationsArgs } from './generation-list.input';
+import { generationIn, instantGenerationIn } from './generation-request.input';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationEventPayload } from './generation.kind';
 import type { GenerationService } from './generation.service';
@@ -105,20 +102,7 @@ export class GenerationResolver {
     input: GenerateAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateAvatarsPayload> {
-    const prompts = input.prompts.map(({ style = null, prompt = null, count }) => ({
-      style,
-      prompt,
-      negativePrompt: null,
-      count,
-    }));
-    return {
-      generation: await this.service.generate(viewer, {
-        model: readInputId('AvatarModel', input.modelId, 'input.modelId'),
-        prompts,
-        queue: queueOptionsIn(input),
-        idempotencyKey: input.idempotencyKey ?? null,
-      }),
-    };
+    return { generation: await this.service.generate(viewer, generationIn(input)) };
   }
 
   @Mutation(() => GenerateInstantAvatarsPayload, {
@@ -131,12 +115,7 @@ export class GenerationResolver {
     input: GenerateInstantAvatarsInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<GenerateInstantAvatarsPayload> {
-    const { negativePrompt = null, idempotencyKey = null, prompt, count } = input;
-    const problems = new ProblemCollector();
-    const photo = photoIn(input, problems) ?? null;
-    const consent = consentIn(input.consent);
-    const queue = queueOptionsIn(input);
-    const request = { photo, prompt, negativePrompt, count, queue, consent, idempotencyKey };
+    const { request, problems } = instantGenerationIn(input);
     return { generation: await this.service.generateInstant(viewer, request, problems) };
   }
 

@@ -23,6 +23,19 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   parseLiteral: (node) => readDateTime(textOf(node), node),
 });
 
+/** An exact decimal number. Only for results. */
+export const DecimalScalar = new GraphQLScalarType<string, string>({
+  name: 'Decimal',
+  description: 'An exact decimal number as text, for example `"0.0125"`. Never use floating point for money.',
+  serialize: readDecimal,
+  parseValue: readDecimal,
+});
+
+function readDecimal(value: unknown): string {
+  if (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)) return value;
+  throw new GraphQLError('A Decimal must be a text like "0.0125".');
+}
+
 function textOf(node: ValueNode): string | null {
   return node.kind === Kind.STRING ? node.value : null;
 }

@@ -1,7 +1,21 @@
+import type { WorkSize } from '../accounts/prices';
 import type { DataSubject } from '../core/data-subject';
 import type { DomainError, ErrorCode } from '../core/errors';
 import { inBatches } from '../core/iterators';
 import type { Sql } from '../core/sql';
+import type { JobKind } from './job.kind';
+
+/** The sizes of new attempts of FAILED jobs, in any order. */
+export async function sizesOf(
+  sql: Sql,
+  { table, sizeColumns }: Pick<JobKind, 'table' | 'sizeColumns'>,
+  ids: readonly string[],
+): Promise<WorkSize[]> {
+  return sql.rows(
+    `SELECT ${sizeColumns.work} AS work, ${sizeColumns.units} AS units FROM ${table} WHERE id = ANY($1)`,
+    [ids],
+  );
+}
 
 /** The key of a bulk retry. */
 export interface BulkRetryKey {
@@ -65,14 +79,18 @@ export interface BulkRetryState {
   readonly jobIds: readonly string[];
   readonly unsettled: number;
   readonly failures: readonly { readonly id: string; readonly code: ErrorCode; readonly message: string }[];
+  /** The money that was reserved for them, in millionths of the currency as text. */
+  readonly reserved: string;
 }
 
-/** Reads the state of a bulk retry. */
+/** Reads the state of a bulk retry. A job is settled and its money is reserved at the time of the same transaction. */
 export async function readBulkRetry(sql: Sql, { owner, key }: BulkRetryKey): Promise<BulkRetryState> {
   const [state] = await sql.rows<BulkRetryState>(
     `SELECT coalesce(array_agg(job_id ORDER BY job_id)::text[], '{}') AS "jobIds", count(*) FILTER (WHERE settled_at IS NULL)::int AS unsettled,
             coalesce(jsonb_agg(jsonb_build_object('id', job_id, 'code', failure_code, 'message', failure_message) ORDER BY job_id)
-                       FILTER (WHERE failure_code IS NOT NULL), '[]') AS failures
+                       FILTER (WHERE failure_code IS NOT NULL), '[]') AS failures,
+            coalesce(sum((SELECT l.amount FROM ledger_entries l
+               WHERE l.job_id = bulk_retries.job_id AND l.kind = 'RESERVED' AND l.created_at = bulk_retries.settled_at)), 0)::text AS reserved
        FROM bulk_retries WHERE owner = $1 AND key = $2`,
     [owner, key],
   );

@@ -1,4 +1,5 @@
 import { checkKey, claimKey } from '../accounts/idempotency.repository';
+import type { Spending } from '../accounts/spending.service';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import {
   BulkChanges,
@@ -12,6 +13,7 @@ import {
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
+import type { Money } from '../core/money';
 import type { ListScope, OwnedList } from '../core/owned-list';
 import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -19,6 +21,7 @@ import {
   insertBulkRetries,
   readBulkRetry,
   settleBulkRetry,
+  sizesOf,
   unsettledRetries,
   type BulkRetryKey,
   type RetriedJob,
@@ -52,21 +55,33 @@ export interface BulkRetryRequest<Filter> {
   readonly input: object;
 }
 
+/** What a bulk retry did, and the price of the attempts; null without prices. */
+export interface BulkRetryResult {
+  readonly result: BulkResult;
+  readonly cost: Money | null;
+}
+
 /** The maximum number of jobs of a bulk retry. They are recorded in one transaction. */
 const maxRetries = 10_000;
+
+/** What bulk changes of jobs use. */
+export interface JobBulkDeps {
+  readonly database: Transactions;
+  readonly limits: BulkLimits;
+  readonly spending: Spending;
+}
 
 /** Cancels, retries and deletes selected jobs of one kind. */
 export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
   private readonly bulk: BulkChanges<Row, Filter, JobColumns>;
 
   constructor(
-    private readonly database: Transactions,
+    private readonly deps: JobBulkDeps,
     private readonly lifecycle: JobLifecycle<Row>,
     list: OwnedList<Row, Filter>,
-    private readonly limits: BulkLimits,
   ) {
     const columns = ['id', 'status', 'attempt', 'provider_ref', 'failure_code', 'failure_retryable'] as const;
-    this.bulk = new BulkChanges(list, lifecycle.kind.node, columns, limits);
+    this.bulk = new BulkChanges(list, lifecycle.kind.node, columns, deps.limits);
   }
 
   /**
@@ -112,7 +127,7 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
    * those that are left. A filter selects only jobs whose failure is retryable.
    * @throws DomainError INVALID_INPUT, also for another number of jobs than expected; NOT_FOUND, IDEMPOTENCY_KEY_REUSED
    */
-  async retry(viewer: Viewer, request: BulkRetryRequest<Filter>): Promise<BulkResult> {
+  async retry(viewer: Viewer, request: BulkRetryRequest<Filter>): Promise<BulkRetryResult> {
     const { selection, isDryRun } = request;
     const problems = new ProblemCollector();
     problems.check(() => {
@@ -136,14 +151,24 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
     return { ...scope, conditions: [{ text: 'failure_retryable' }] };
   }
 
-  private countRetries(scope: ListScope<Filter>, selection: Selection<Filter>): Promise<BulkResult> {
-    const { noun } = this.lifecycle.kind;
-    const isRetryable = (job: JobColumns): boolean =>
-      job.status === 'FAILED' && job.failure_retryable === true;
+  private async countRetries(
+    scope: ListScope<Filter>,
+    selection: Selection<Filter>,
+  ): Promise<BulkRetryResult> {
+    const { kind } = this.lifecycle;
+    const retryable: string[] = [];
     const options: BulkOptions = { isDryRun: true, reportsUnknown: true };
-    const check = (job: JobColumns): 'change' | DomainError =>
-      isRetryable(job) ? 'change' : notRetryable(noun, job);
-    return this.bulk.run(scope, selection, { check, apply: () => Promise.resolve(false) }, options);
+    const check = (job: JobColumns): 'change' | DomainError => {
+      if (job.status !== 'FAILED' || job.failure_retryable !== true) return notRetryable(kind.noun, job);
+      retryable.push(job.id);
+      return 'change';
+    };
+    const change = { check, apply: () => Promise.resolve(false) };
+    const result = await this.bulk.run(scope, selection, change, options);
+    if (!this.deps.spending.isPriced) return { result, cost: null };
+    const sizes = await sizesOf(this.deps.database, kind, retryable.slice(0, result.changedCount));
+    const costs = sizes.map((size) => this.deps.spending.costOf(size) ?? 0n);
+    return { result, cost: this.deps.spending.moneyOf(costs.reduce((sum, cost) => sum + cost, 0n)) };
   }
 
   /** Records the jobs to retry with the key, unless an earlier call has recorded them. */
@@ -155,7 +180,7 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
   ): Promise<void> {
     // No row has this id: the result is what is recorded with the key.
     const call = { ...key, operation, input: { ...input, expectedCount }, resultId: newId() };
-    return writeTransaction(this.database, viewer, async (sql) => {
+    return writeTransaction(this.deps.database, viewer, async (sql) => {
       if ((await claimKey(sql, call)) !== null) return;
       const jobs = await this.bulk.read(scope, maxRetries + 1, sql);
       checkCount(expectedCount, jobs.length);
@@ -165,7 +190,7 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
 
   private async retryRecorded(viewer: Viewer, key: BulkRetryKey): Promise<void> {
     const sinceMs = performance.now();
-    for (const job of await unsettledRetries(this.database, key, this.limits.maxObjects)) {
+    for (const job of await unsettledRetries(this.deps.database, key, this.deps.limits.maxObjects)) {
       if (!this.bulk.hasTime(sinceMs)) return;
       await this.retryOne(viewer, key, job);
     }
@@ -173,7 +198,10 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
 
   /** The job is settled in the transaction that retries it, so that it is retried once. */
   private async retryOne(viewer: Viewer, key: BulkRetryKey, { id, attempt }: RetriedJob): Promise<void> {
-    const { database, lifecycle } = this;
+    const {
+      deps: { database },
+      lifecycle,
+    } = this;
     try {
       await lifecycle.retryOnce(
         viewer,
@@ -188,17 +216,21 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
     }
   }
 
-  private async resultOf(key: BulkRetryKey, { ids }: Selection<Filter>): Promise<BulkResult> {
-    const { jobIds, unsettled, failures } = await readBulkRetry(this.database, key);
+  private async resultOf(key: BulkRetryKey, { ids }: Selection<Filter>): Promise<BulkRetryResult> {
+    const { jobIds, unsettled, failures, reserved } = await readBulkRetry(this.deps.database, key);
     const unknown = this.bulk.unknown(
       ids,
       jobIds.map((id) => ({ id })),
     );
-    return {
+    const result = {
       matchedCount: jobIds.length,
       changedCount: jobIds.length - unsettled - failures.length,
       hasMore: unsettled > 0,
       failures: [...unknown, ...failures.map((failure) => this.bulk.failureOf(failure.id, failure))],
+    };
+    return {
+      result,
+      cost: this.deps.spending.moneyOf(this.deps.spending.isPriced ? BigInt(reserved) : null),
     };
   }
 }

@@ -9,7 +9,7 @@ import { appendEvents, type Positioned } from '../events/event-log.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import { findJobsOf, readJob } from './job-row.repository';
-import type { JobKind, JobRow } from './job.kind';
+import { reservationOf, type JobKind, type JobRow } from './job.kind';
 import { eventOf, type JobRepository } from './job.repository';
 import { addEntry } from './timeline.repository';
 
@@ -59,7 +59,7 @@ export async function createJob<Row extends JobRow>(
         subject: toGlobalId(kind.node, id),
         details: detailsOf(row),
       });
-      await quotas.reserve(sql, viewer, { jobId: id, ...kind.unitsOf(row) });
+      await quotas.reserve(sql, viewer, reservationOf(kind, row));
       return readJob(sql, kind, row);
     },
     find: async (id) => (await findJobsOf(database, kind, viewer.owner, [id]))[0] ?? null,

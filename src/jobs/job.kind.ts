@@ -1,3 +1,5 @@
+import type { WorkSize } from '../accounts/prices';
+import type { Reservation } from '../accounts/quota.service';
 import { DomainError } from '../core/errors';
 import type { EntityClass } from '../core/sql';
 import type { JobEntity } from './job.entity';
@@ -50,8 +52,22 @@ export interface JobKind<Row extends JobRow = JobRow> {
   isCancelled(row: Pick<JobRow, 'status' | 'providerRef' | 'failureCode'>): boolean;
   /** The amounts that an attempt of the row requests from the upstream. */
   unitsOf(row: Row): { trainings: number; avatars: number };
+  /** What the price of an attempt of the row depends on. */
+  sizeOf(row: Row): WorkSize;
+  /** SQL: the work and the units of a new attempt of a FAILED row. */
+  readonly sizeColumns: { readonly work: string; readonly units: string };
   /** The row as its subscribers receive it. */
   payloadOf(row: Row): object;
+}
+
+/** What the next attempt of a job reserves. `afterAttempt`: for a retry, the last attempt before it. */
+export function reservationOf<Row extends JobRow>(
+  kind: JobKind<Row>,
+  row: Row,
+  afterAttempt = 0,
+): Reservation {
+  const size = kind.sizeOf(row);
+  return { jobKind: kind.noun, jobId: row.id, ...kind.unitsOf(row), size, afterAttempt };
 }
 
 /** Whether a job still moves by itself, and so can be cancelled. */

@@ -17,10 +17,12 @@ import {
   isRetryable,
   isUnfinished,
   queueDeadlineMs,
+  reservationOf,
   type JobKind,
   type JobRow,
   type JobPatch,
 } from './job.kind';
+import { settleLedger } from './ledger-settlement.repository';
 import { detachSubmissions } from './ledger.repository';
 import { currentProgress } from './pace';
 
@@ -149,8 +151,8 @@ export class JobLifecycle<Row extends JobRow> {
       };
       const queued = await this.move(sql, row, { set, dueInMs: 0 });
       await audit(sql, viewer, { action: actions.retry, subject: toGlobalId(kind.node, id) });
-      const reservation = { jobId: id, ...kind.unitsOf(queued), afterAttempt: row.attempt };
-      await this.deps.quotas.reserve(sql, viewer, reservation);
+      await this.deps.quotas.reserve(sql, viewer, reservationOf(kind, queued, row.attempt));
+      await settleLedger(sql, kind, [id]);
       return queued;
     });
   }

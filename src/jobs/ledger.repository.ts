@@ -2,6 +2,7 @@ import type { DataSubject } from '../core/data-subject';
 import { inBatches } from '../core/iterators';
 import type { Sql } from '../core/sql';
 import type { JobKind } from './job.kind';
+import { settleLedger } from './ledger-settlement.repository';
 import { settleReservations } from './quota-settlement.repository';
 import { anonymous } from './submission.repository';
 
@@ -69,13 +70,16 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
  * Detaches the unanswered calls of deleted jobs whose process ended. Their outcome is recorded as UNKNOWN.
  * @returns the number of changed rows, at most 1,000 per call
  */
-export async function detachUnanswered(sql: Sql): Promise<number> {
-  const detached = await sql.rows(
-    `UPDATE submissions SET outcome = 'UNKNOWN', ${anonymous} WHERE id IN
+export async function detachUnanswered(sql: Sql, kinds: readonly JobKind[]): Promise<number> {
+  const unanswered = await sql.rows<ClosedCall>(
+    `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
        (SELECT id FROM submissions WHERE job_deleted_at < now() - ${inFlight} ORDER BY job_deleted_at LIMIT 1000)
-     RETURNING id`,
+     RETURNING id, model_id AS model, generation_id AS generation`,
   );
-  return detached.length;
+  await settleClosed(sql, kinds, unanswered);
+  const ids = unanswered.map(({ id }) => id);
+  if (ids.length > 0) await sql.rows(`UPDATE submissions SET ${anonymous} WHERE id = ANY($1)`, [ids]);
+  return ids.length;
 }
 
 /**
@@ -84,16 +88,40 @@ export async function detachUnanswered(sql: Sql): Promise<number> {
  * @param olderThanMs - longer than a call and its grace period take
  * @returns the number of changed rows, at most 1,000 per call
  */
-export async function closeUnanswered(sql: Sql, olderThanMs: number): Promise<number> {
-  const closed = await sql.rows(
+export async function closeUnanswered(
+  sql: Sql,
+  kinds: readonly JobKind[],
+  olderThanMs: number,
+): Promise<number> {
+  const closed = await sql.rows<ClosedCall>(
     `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE id IN
        (SELECT id FROM submissions
          WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
          ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-     RETURNING id`,
+     RETURNING id, model_id AS model, generation_id AS generation`,
     [olderThanMs],
   );
+  await settleClosed(sql, kinds, closed);
   return closed.length;
+}
+
+/** A call that was closed without an answer, with the UUID of its job. */
+interface ClosedCall {
+  readonly id: string;
+  readonly model: string | null;
+  readonly generation: string | null;
+}
+
+/** Ends reservations of money; after a crash before this, {@link reconcileLedger} does. */
+async function settleClosed(
+  sql: Sql,
+  kinds: readonly JobKind[],
+  calls: readonly ClosedCall[],
+): Promise<void> {
+  for (const kind of kinds) {
+    const ids = calls.flatMap((call) => call[kind.noun] ?? []);
+    if (ids.length > 0) await settleLedger(sql, kind, ids);
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
+import { settleLedger } from './ledger-settlement.repository';
 import { startPace } from './pace';
 import { acceptAttempt, closeAttempt, type FailedCall } from './submission.repository';
 
@@ -156,7 +157,10 @@ export class PaidCallRecorder {
       logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
       return [];
     }
-    return jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, expectation)]);
+    const moved = await jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, expectation)]);
+    // A retry that waited is not made: its money is released.
+    if (row.status === 'QUEUED') await settleLedger(sql, steps.kind, [row.id]);
+    return moved;
   }
 
   /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */

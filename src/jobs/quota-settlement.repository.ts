@@ -1,9 +1,10 @@
 import type { Sql } from '../core/sql';
 import type { JobMove } from './job-move';
 import type { JobKind, JobRow } from './job.kind';
+import { settleLedger } from './ledger-settlement.repository';
 
 /**
- * Derives the state of quota reservations from the ledger. A reservation is released when its job has ended without
+ * Derives the state of quota reservations from the paid calls, and ends reservations of money. A reservation is released when its job has ended without
  * success of its latest attempt (FAILED, PARTIAL, CANCELLED, deleted, or retried under another reservation) and none of its attempts was or may
  * have been paid. It counts again if an attempt turns out to have been paid. Idempotent.
  * @param only - `attempt`: only the reservation of this attempt; `isDeleted`: the jobs are about to be deleted
@@ -30,6 +31,7 @@ export async function settleReservations(
        FROM settled WHERE q.id = settled.id AND (q.returned_at IS NOT NULL) <> is_returned`,
     [jobIds, only.isDeleted ?? false, only.attempt ?? null],
   );
+  await settleLedger(sql, kind, jobIds, only);
 }
 
 /** States in which a job ends although an attempt of it may not have been paid. */

@@ -1,5 +1,6 @@
-import { Field, InputType, Int } from 'type-graphql';
-import { BulkInput } from '../graphql/bulk.type';
+import { Field, InputType, Int, ObjectType } from 'type-graphql';
+import { Money } from '../accounts/money.type';
+import { BulkInput, BulkPayload } from '../graphql/bulk.type';
 
 /** What the inputs of `retryModel` and `retryGeneration` have in common. */
 @InputType()
@@ -33,4 +34,15 @@ export abstract class BulkRetryInput extends BulkInput {
       'Repeating the mutation with the same key and input never charges twice. Repeat it after a lost answer, and while `hasMore`. Use a new key for later failures. Up to 255 characters, preferably a UUID; valid for at least 24 hours.',
   })
   idempotencyKey: string;
+}
+
+/** What the payloads of `retryModels` and `retryGenerations` have in common. */
+@ObjectType()
+export abstract class BulkRetryPayload extends BulkPayload {
+  @Field(() => Money, {
+    nullable: true,
+    description:
+      'The price of all attempts that were made, by repetitions with the same key too; with `dryRun`, of those that would be. Null if the operator has configured no price.',
+  })
+  cost: Money | null;
 }

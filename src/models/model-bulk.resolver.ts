@@ -2,7 +2,7 @@ import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { BulkResult, Selection } from '../core/bulk-changes';
 import { selectionOf } from '../graphql/bulk.type';
 import type { GraphQLContext } from '../graphql/context';
-import type { JobBulkService } from '../jobs/job-bulk.service';
+import type { BulkRetryResult, JobBulkService } from '../jobs/job-bulk.service';
 import {
   CancelModelsInput,
   CancelModelsPayload,
@@ -40,18 +40,18 @@ export class ModelBulkResolver {
     description:
       'Retries models that FAILED with `failure.retryable`. Each is a new attempt and is charged again. The first call with an `idempotencyKey` records which models match; a repetition retries those of them that are left, each once. A model that has been attempted again in the meantime is a failure. Errors: INVALID_INPUT, also for another number than `expectedCount`; IDEMPOTENCY_KEY_REUSED; NOT_FOUND if an id has the form or the type of something else than a model. In `failures`: NOT_FOUND, NOT_RETRYABLE, QUOTA_EXCEEDED, PROVIDER_NOT_CONFIGURED.',
   })
-  async retryModels(
+  retryModels(
     @Arg('input', () => RetryModelsInput, {
       description: 'Which models, and how many they are.',
     })
     { select, expectedCount, idempotencyKey, dryRun }: RetryModelsInput,
     @Ctx() { viewer }: GraphQLContext,
-  ): Promise<{ result: BulkResult }> {
+  ): Promise<BulkRetryResult> {
     const request = {
       ...{ operation: 'retryModels' as const, selection: selectedBy(select), input: { select } },
       ...{ expectedCount, idempotencyKey, isDryRun: dryRun },
     };
-    return { result: await this.service.retry(viewer, request) };
+    return this.service.retry(viewer, request);
   }
 
   @Mutation(() => DeleteModelsPayload, {

@@ -1,7 +1,7 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { OneOf } from '../graphql/build-schema';
 import { BulkInput, BulkPayload, selectedIdsDescription } from '../graphql/bulk.type';
-import { BulkRetryInput } from '../jobs/retry.input';
+import { BulkRetryInput, BulkRetryPayload } from '../jobs/retry.input';
 import { AvatarModelFilter } from './model-list.input';
 
 @OneOf()
@@ -39,7 +39,7 @@ export class RetryModelsInput extends BulkRetryInput {
 }
 
 @ObjectType()
-export class RetryModelsPayload extends BulkPayload {}
+export class RetryModelsPayload extends BulkRetryPayload {}
 
 @InputType()
 export class DeleteModelsInput extends BulkInput {

@@ -34,5 +34,7 @@ export const modelKind: JobKind<ModelEntity> = {
   cancelledState: () => ({ status: 'CANCELLED' }),
   isCancelled: ({ status }) => status === 'CANCELLED',
   unitsOf: () => ({ trainings: 1, avatars: 0 }),
+  sizeOf: ({ photoCount }) => ({ work: 'training', units: photoCount }),
+  sizeColumns: { work: `'training'`, units: 'photo_count' },
   payloadOf: (row) => modelPayload.write(row),
 };

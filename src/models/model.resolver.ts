@@ -10,9 +10,7 @@ import {
   Root,
   Subscription,
 } from 'type-graphql';
-import { consentIn } from '../accounts/consent.input';
 import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
-import { ProblemCollector } from '../core/input-problems';
 import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
@@ -21,8 +19,6 @@ import { selects } from '../graphql/selection';
 import { WaitArgs } from '../graphql/waits';
 import { progressOf } from '../jobs/job-progress.type';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
-import { queueOptionsIn } from '../jobs/start.input';
-import { photosIn } from '../photos/photo-source.type';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
@@ -33,6 +29,7 @@ import type { ModelService } from './model.service';
 import {
   AvatarModel,
   AvatarModelConnection,
+  trainingIn,
   TrainingProgress,
   TrainModelPayload,
   TrainingProgressArgs,
@@ -93,11 +90,7 @@ export class ModelResolver {
     input: TrainModelInput,
     @Ctx() { viewer }: GraphQLContext,
   ): Promise<TrainModelPayload> {
-    const { name, type, provider = null, idempotencyKey = null } = input;
-    const consent = consentIn(input.consent);
-    const problems = new ProblemCollector();
-    const rest = { name, type, provider, queue: queueOptionsIn(input), consent, idempotencyKey };
-    const request = { ...rest, ...photosIn(input, problems) };
+    const { request, problems } = trainingIn(input);
     return { model: await this.service.train(viewer, request, problems) };
   }
 

@@ -1,13 +1,15 @@
 import { ArgsType, Field, ID, InputType, ObjectType, registerEnumType } from 'type-graphql';
-import { ConsentInput } from '../accounts/consent.input';
+import { ConsentInput, consentIn } from '../accounts/consent.input';
+import { ProblemCollector } from '../core/input-problems';
 import { createConnectionType } from '../graphql/connection';
 import { PlainFields } from '../graphql/plain-fields';
 import { DateTimeScalar, UrlScalar } from '../graphql/scalars';
 import { JobProgress, ResumeArgs } from '../jobs/job-progress.type';
 import { Job, SubmittedJob } from '../jobs/job.type';
-import { StartInput } from '../jobs/start.input';
-import { PhotoSourceInput } from '../photos/photo-source.type';
+import { queueOptionsIn, StartInput } from '../jobs/start.input';
+import { photosIn, PhotoSourceInput } from '../photos/photo-source.type';
 import type { AvatarType } from '../upstream/provider';
+import type { TrainModelRequest } from './model.service';
 import { modelStatuses, type ModelStatus } from './model.state';
 
 /** {@link AvatarType} as a GraphQL enum. */
@@ -177,6 +179,18 @@ export class TrainModelInput extends StartInput {
       'Makes retries of this mutation safe: a call with the same key and input returns the model of the first call. Up to 255 characters, preferably a UUID; valid for at least 24 hours. Null: each call trains, and is charged for, another model.',
   })
   idempotencyKey?: string | null;
+}
+
+/** The request in an input, and the problems that were found in it. */
+export function trainingIn(input: TrainModelInput): {
+  request: TrainModelRequest;
+  problems: ProblemCollector;
+} {
+  const { name, type, provider = null, idempotencyKey = null } = input;
+  const problems = new ProblemCollector();
+  const rest = { name, type, provider, queue: queueOptionsIn(input), idempotencyKey };
+  const request = { ...rest, consent: consentIn(input.consent), ...photosIn(input, problems) };
+  return { request, problems };
 }
 
 @ArgsType()

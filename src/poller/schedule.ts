@@ -1,5 +1,6 @@
 import { pruneAudit } from '../accounts/audit.repository';
 import { pruneKeys } from '../accounts/idempotency.repository';
+import { pruneErasedSpending, pruneLedgerEntries } from '../accounts/ledger-entry.repository';
 import { pruneReservations } from '../accounts/quota.repository';
 import { pruneClientTokens } from '../auth/client-token.repository';
 import type { Config } from '../config';
@@ -11,7 +12,7 @@ import type { AvatarCheckWork } from '../generations/avatar-check.work';
 import { downloadOffers } from '../generations/avatar-download.repository';
 import type { AvatarWork } from '../generations/avatar-fetch.work';
 import type { GenerationCompletion } from '../generations/generation-completion';
-import { photoUse } from '../generations/generation.kind';
+import { jobKinds, photoUse } from '../generations/generation.kind';
 import { storingDue } from '../generations/generation.repository';
 import {
   deleteOrphanedRenditions,
@@ -20,6 +21,7 @@ import {
 } from '../generations/rendition.repository';
 import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
+import { ledgerDue, reconcileLedger } from '../jobs/ledger-settlement.repository';
 import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
 import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
@@ -119,6 +121,7 @@ function checkTasks({ database, config, account, avatarChecks, completion }: Sch
   const probeEveryMs = Math.min(maxProbeEveryMs, config.ACCOUNT_PROBE_INTERVAL);
   return [
     dueTask('close generations', storingDue, sweepMs, () => completion.sweep(database)),
+    dueTask('end reservations', ledgerDue, sweepMs, () => reconcileLedger(database, jobKinds)),
     dueTask(
       'check paused account',
       account.due,
@@ -147,6 +150,8 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'prune ledger': () => pruneLedger(database, config.LEDGER_RETENTION),
     'prune notices': () => pruneNotices(database),
     'forget client tokens': () => pruneClientTokens(database),
+    'prune ledger entries': () => pruneLedgerEntries(database, config.LEDGER_RETENTION),
+    'forget erased spending': () => pruneErasedSpending(database),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>
@@ -157,8 +162,8 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     // Repeated until nothing is left.
     ...Object.entries(prunings).map(([name, prune]) => ({ name, run: prune, idleMs: pruningMs })),
     task('prune photo servers', pruningMs, () => pruneAvailability(database)),
-    task('close unanswered calls', minuteMs, () => closeUnanswered(database, unansweredMs)),
-    task('detach unanswered calls', minuteMs, () => detachUnanswered(database)),
+    task('close unanswered calls', minuteMs, () => closeUnanswered(database, jobKinds, unansweredMs)),
+    task('detach unanswered calls', minuteMs, () => detachUnanswered(database, jobKinds)),
   ];
 }
 

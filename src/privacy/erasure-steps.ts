@@ -1,5 +1,6 @@
 import { anonymizeAuditLog } from '../accounts/audit.repository';
 import { deleteKeysOf } from '../accounts/idempotency.repository';
+import { eraseLedgerEntries } from '../accounts/ledger-entry.repository';
 import { eraseReservations } from '../accounts/quota.repository';
 import { erasedOwner, type DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
@@ -25,6 +26,14 @@ export interface Batch {
   streams: readonly string[];
 }
 
+/** What survives an erasure in total, because an erasure could otherwise reset a limit. */
+export interface KeptUsage {
+  /** Trainings and avatars per day since yesterday. Needed if quotas are set. */
+  readonly counts: boolean;
+  /** What was spent per day of this month. Needed if spending limits are set. */
+  readonly spending: boolean;
+}
+
 /** Erases a batch of rows of one kind within the given transaction. */
 export type Step = (sql: Sql, subject: DataSubject) => Promise<Batch>;
 
@@ -45,9 +54,8 @@ const batchSizes = {
  * The steps of an erasure, in order; each is repeated until it erases nothing. Running jobs come first, so that nothing
  * more is paid for; then dependent rows before the rows they refer to. Each step locks rows in the order that all other
  * code uses: jobs, their avatars, photos, streams.
- * @param keepsCounts - whether daily totals of trainings and avatars survive, see {@link ErasureWorkDeps}
  */
-export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
+export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
   (sql, subject) => eraseJobs(sql, generationKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) =>
@@ -57,7 +65,7 @@ export const erasureSteps = (keepsCounts: boolean): readonly Step[] => [
   async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
   async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
-  async (sql, subject) => uncounted(await eraseAccount(sql, subject, keepsCounts)),
+  async (sql, subject) => uncounted(await eraseAccount(sql, subject, kept)),
 ];
 
 /** Erases models or generations with their avatars, and ends their streams. */
@@ -83,11 +91,12 @@ async function erasePhotos(sql: Sql, subject: DataSubject): Promise<Batch> {
   return { isSome: gone.length > 0, counts: { photos: gone.length }, streams: [] };
 }
 
-/** Erases idempotency keys and quota reservations, and anonymizes the audit log; returns the number of rows. */
-async function eraseAccount(sql: Sql, subject: DataSubject, keepsCounts: boolean): Promise<number> {
+/** Erases idempotency keys and quota reservations, and anonymizes the ledger and the audit log; returns the number of rows. */
+async function eraseAccount(sql: Sql, subject: DataSubject, kept: KeptUsage): Promise<number> {
   const keys = await deleteKeysOf(sql, subject, batchSizes.account);
-  const reservations = await eraseReservations(sql, subject, keepsCounts);
-  return keys + reservations + (await anonymizeAuditLog(sql, subject, batchSizes.account));
+  const reservations = await eraseReservations(sql, subject, kept.counts);
+  const entries = await eraseLedgerEntries(sql, subject, kept.spending, batchSizes.account);
+  return keys + reservations + entries + (await anonymizeAuditLog(sql, subject, batchSizes.account));
 }
 
 /** A batch of rows that are not part of {@link ErasureCounts}. */

@@ -1,6 +1,6 @@
 import type { DataSubject } from '../core/data-subject';
 import type { Sql, Transactions } from '../core/sql';
-import { erasureSteps, type Batch, type Step } from './erasure-steps';
+import { erasureSteps, type Batch, type KeptUsage, type Step } from './erasure-steps';
 import { claimErasure, closeErasure, countErased, lockErasure } from './erasure.repository';
 
 /** Notifies subscribers and workers after a commit. */
@@ -15,13 +15,9 @@ export class ErasureWork {
   constructor(
     private readonly database: Transactions,
     private readonly announcer: Announcer,
-    /**
-     * Whether daily totals of trainings and avatars since yesterday survive an erasure. Needed if quotas are set, because
-     * an erasure could otherwise reset them.
-     */
-    keepsCounts: boolean,
+    kept: KeptUsage,
   ) {
-    this.steps = erasureSteps(keepsCounts);
+    this.steps = erasureSteps(kept);
   }
 
   /**

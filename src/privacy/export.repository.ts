@@ -65,6 +65,11 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       // Reservations have no time of creation.
       time: `timestamptz '-infinity'`,
     }),
+    ledger: section({
+      table: 'ledger_entries',
+      columns: `id, kind, (amount * 0.000001)::text AS amount, currency, job_kind AS "jobKind", job_id AS job, attempt,
+                created_at AS "createdAt"`,
+    }),
     audit: section({
       table: 'audit_log',
       columns: 'id, at, actor, action, subject, details',

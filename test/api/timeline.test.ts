@@ -1,3 +1,4 @@
+import { jobKinds } from '../../src/generations/generation.kind';
 import { closeUnanswered } from '../../src/jobs/ledger.repository';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
@@ -173,7 +174,7 @@ describe('the timeline of a job', () => {
     await harness.worker.submit(job.table);
     await harness.cancel(job);
     await harness.age(job, 30_000);
-    expect(await closeUnanswered(harness.database, 20_000)).toBe(1);
+    expect(await closeUnanswered(harness.database, jobKinds, 20_000)).toBe(1);
     const call = (await entriesOf(job)).find(({ kind }) => kind === 'SUBMITTED')!.call;
     expect(call!.durationMs).toBeGreaterThanOrEqual(30_000);
   });

@@ -1,3 +1,4 @@
+import { jobKinds } from '../../src/generations/generation.kind';
 import { closeUnanswered, detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/ledger.repository';
 import { acceptAttempt } from '../../src/jobs/submission.repository';
 import { modelKind } from '../../src/models/model.kind';
@@ -193,9 +194,9 @@ describe('quotas and the ledger of paid calls', () => {
     harness.worker.crashAt('submission:before-call');
     await harness.worker.submit(job.table);
     await harness.delete(job);
-    expect(await detachUnanswered(harness.database)).toBe(0);
+    expect(await detachUnanswered(harness.database, jobKinds)).toBe(0);
     await harness.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
-    expect(await detachUnanswered(harness.database)).toBe(1);
+    expect(await detachUnanswered(harness.database, jobKinds)).toBe(1);
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: true, isAnonymous: true }]);
   });
 
@@ -204,7 +205,7 @@ describe('quotas and the ledger of paid calls', () => {
     harness.worker.crashAt('submission:answered');
     await harness.worker.submit(job.table);
     await harness.cancel(job);
-    const close = (): Promise<number> => closeUnanswered(harness.database, 60_000);
+    const close = (): Promise<number> => closeUnanswered(harness.database, jobKinds, 60_000);
     expect(await close()).toBe(0);
     await harness.database.rows(`UPDATE submissions SET called_at = now() - interval '61 s'`);
     expect(await close()).toBe(1);

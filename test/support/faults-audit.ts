@@ -7,6 +7,7 @@ import { readGlobalId } from '../../src/core/ids';
 import { avatarKey, previewKey } from '../../src/generations/avatar.entity';
 import type { FaultsEnvironment } from './faults-environment';
 import { stepProblems, type JobState } from './history';
+import { brokenLedgerEntries } from './ledger-check';
 
 /** Deletions and the last journal line follow the visible state by up to a second; this limit is generous. */
 const settleMs = 60_000;
@@ -35,6 +36,7 @@ async function runChecks(environment: FaultsEnvironment, hasDeleted: boolean): P
     submissions(environment),
     hasDeleted ? [] : payments(environment),
     timelines(environment),
+    money(environment),
     pictures(environment),
     orphans(environment),
     journals(environment),
@@ -170,6 +172,18 @@ async function payments(environment: FaultsEnvironment): Promise<string[]> {
   const paid = await environment.paid();
   if (paid >= accepted && paid <= accepted + unknown) return [];
   return [`${paid} were paid, ${accepted} are known, ${unknown} are marked as unknown`];
+}
+
+/** Each reservation has one end, and what was executed upstream is spent. Every attempt costs 1. */
+async function money(environment: FaultsEnvironment): Promise<string[]> {
+  const broken = await brokenLedgerEntries({ rows: (text) => environment.rows(text) });
+  const [sums] = await environment.rows<{ open: number; spent: number }>(
+    `SELECT count(*) FILTER (WHERE due_at IS NOT NULL)::int AS open, count(*) FILTER (WHERE kind = 'SPENT')::int AS spent FROM ledger_entries`,
+  );
+  const paid = await environment.paid();
+  if (sums!.open > 0) broken.push(`${sums!.open} reservations are not over`);
+  if (paid > sums!.spent) broken.push(`${paid} were executed, ${sums!.spent} are spent`);
+  return broken;
 }
 
 interface AvatarRow {

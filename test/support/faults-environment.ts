@@ -51,6 +51,9 @@ const retentionMs = 3_600_000;
  */
 const baseSettings = {
   UPSTREAM: 'picsart',
+  PRICES: ['picsart', 'sandbox']
+    .flatMap((name) => ['training', 'generation', 'instant'].map((work) => `${name}.${work}=1`))
+    .join(),
   POLL_SPEED: '300',
   LEASE: '2s',
   ACCOUNT_PROBE_INTERVAL: '1s',

@@ -18,6 +18,7 @@ import { DownloadError, type Download } from '../../src/upstream/download';
 import { Client, type Job as ApiJob, type RetryInput } from './client';
 import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
+import { brokenLedgerEntries, testPrices } from './ledger-check';
 import { servePhotos } from './photo-availability';
 import { ScriptedProvider, type PaidCall } from './scripted-provider';
 import { composeServices, type Composition } from './services';
@@ -81,6 +82,7 @@ export class JobHarness {
     this.media = new DiskStore(join(this.folder, 'media'));
     this.composition = composeServices({
       ...{ database: this.database, media: this.media, provider: this.provider, settings: jobSettings },
+      spending: testPrices,
       dataDir: this.folder,
       publicUrl: () => publicUrl,
     });
@@ -255,13 +257,18 @@ export class JobHarness {
     await this.untilDue(job);
   }
 
+  /** The violations of the invariants of money. */
+  brokenLedgerEntries(): Promise<string[]> {
+    return brokenLedgerEntries(this.database);
+  }
+
   /** Removes all jobs and processes. */
   async clear(): Promise<void> {
     for (const process of this.processes) process.kill();
     this.provider.hangUp();
     await Promise.all(this.processes.splice(0).map((process) => process.stop()));
     await this.database.rows(
-      'TRUNCATE submissions, models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
+      'TRUNCATE submissions, ledger_entries, models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
     );
     this.provider.reset();
   }

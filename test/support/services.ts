@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { QuotaService } from '../../src/accounts/quota.service';
+import { Spending, unpriced, type SpendingOptions } from '../../src/accounts/spending.service';
 import type { Metrics } from '../../src/app/metrics';
 import { createServices, type Services } from '../../src/app/services';
 import { createJobWork, createMediaWork, type WorkDeps } from '../../src/app/workers';
@@ -30,6 +31,8 @@ export interface ServiceOptions extends Pick<WorkDeps, 'database' | 'media' | 'p
   metrics?: Partial<Metrics>;
   /** Resolves the host names of clients' URLs. */
   lookup?: Resolve;
+  /** @defaultValue nothing is priced */
+  spending?: SpendingOptions;
   /** Called when jobs that waited have become due. */
   onWake?: () => void;
 }
@@ -42,7 +45,13 @@ export interface Composition extends Omit<ScheduleDeps, 'database' | 'config' | 
 }
 
 /** Composes the services of a process as the app does, without server, poller and wake-ups. */
-export function composeServices({ settings, lookup, onWake, ...given }: ServiceOptions): Composition {
+export function composeServices({
+  settings,
+  lookup,
+  onWake,
+  spending = unpriced,
+  ...given
+}: ServiceOptions): Composition {
   const { database, dataDir, provider } = given;
   const config = readConfig({ ...settings, DATA_DIR: dataDir });
   const logger = createLogger('silent');
@@ -67,8 +76,8 @@ export function composeServices({ settings, lookup, onWake, ...given }: ServiceO
     clock: new DatabaseClock(database),
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),
     ownerFeed: new OwnerFeed({ database, wakeups: idle, logger }),
-    quotas: new QuotaService(database, noLimits, () => Promise.resolve(0)),
     clientTokens: { findMany: () => Promise.resolve([]) } as never,
+    quotas: new QuotaService(database, noLimits, new Spending(spending), () => Promise.resolve(0)),
     localUrl: given.publicUrl,
   };
   const services = createServices(deps);

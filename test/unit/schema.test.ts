@@ -256,6 +256,7 @@ describe('the conventions of the schema', () => {
       'Scope',
       'JobCountKind',
       'JobPriority',
+      'LedgerEntryKind',
       'PhotoStatus',
       'ModelStatus',
       'GenerationStatus',

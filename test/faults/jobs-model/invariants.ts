@@ -23,7 +23,8 @@ const ends = new Set([...final, 'FAILED']);
  */
 export async function brokenInvariants(simulation: JobSimulation): Promise<string[]> {
   const broken = await Promise.all(simulation.jobs.map((job) => brokenJob(simulation, job)));
-  return [...simulation.violations, ...broken.flat()];
+  const money = [...(await simulation.harness.brokenLedgerEntries()), ...(await brokenSpending(simulation))];
+  return [...simulation.violations, ...broken.flat(), ...money];
 }
 
 async function brokenJob(simulation: JobSimulation, job: TrackedJob): Promise<string[]> {
@@ -68,6 +69,19 @@ function brokenCalls({ calls }: JobSimulation, job: TrackedJob): string[] {
   const taken = own.filter(({ isExecuted }) => isExecuted).length;
   if (taken > 1 + job.retries) broken.push(`paid ${taken} times with ${job.retries} retries`);
   return broken;
+}
+
+/** What the upstream executes is not released. */
+async function brokenSpending({ harness, calls }: JobSimulation): Promise<string[]> {
+  const rows = await harness.database.rows<{ job: string; kept: number }>(
+    `SELECT r.job_id AS job, count(*) FILTER (WHERE e.kind IS DISTINCT FROM 'RELEASED')::int AS kept
+       FROM ledger_entries r LEFT JOIN ledger_entries e ON e.reservation_id = r.id AND e.id <> r.id
+      WHERE r.kind = 'RESERVED' GROUP BY r.job_id`,
+  );
+  return rows.flatMap(({ job, kept }) => {
+    const executed = calls.filter((call) => call.job.id === job && call.isExecuted).length;
+    return executed > kept ? [`${executed} calls were executed, ${kept} are reserved or spent`] : [];
+  });
 }
 
 /** Events are numbered without gaps; a deleted stream keeps its last event. */
