@@ -14,7 +14,7 @@ export const ledgerTable: ListTable<LedgerEntryEntity, CreatedRange> = {
 };
 
 /** How long after its request a reservation is first checked for its end by a periodic task, in SQL. */
-export const firstCheck = `interval '10 minutes'`;
+const firstCheck = `interval '10 minutes'`;
 
 /** SQL that selects an owner's entry by its id, or several by `ANY`. */
 export function selectLedgerEntry(id: string, owner: string): string {

@@ -299,6 +299,11 @@ describe('the examples, from an empty account to its erasure', () => {
     expect(await run(type)).toBeNull();
   });
 
+  it('Ledger and EstimateCost have no money without prices', async () => {
+    expect(await run('Ledger')).toMatchObject({ nodes: [] });
+    expect(await run('EstimateCost')).toMatchObject({ total: null });
+  });
+
   it('MyAccount counts the trainings of today', async () => {
     const account = await run<{ usage: { trainingsToday: number } }>('MyAccount');
     expect(account).toMatchObject({ owner: 'local', usage: { resetsAt: aTime }, limits: { running: null } });

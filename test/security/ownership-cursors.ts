@@ -24,6 +24,7 @@ export const cursorWalk: readonly CursorRow[] = [
       ['generations', 'id model { id name } prompts { prompt }'],
       ['avatars', 'id url prompt'],
       ['photos', 'id url filename'],
+      ['ledger', 'id attempt job { id }'],
     ].map(([list, fields]): CursorRow => ({
       place: `Query.${list}(${argument})`,
       query: `query ($after: String) { ${list}(${argument}: $after) { totalCount nodes { ${fields} } pageInfo { startCursor endCursor hasNextPage hasPreviousPage } } }`,

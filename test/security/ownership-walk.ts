@@ -42,6 +42,18 @@ const changingInBothForms = (field: string, selection: string, own: keyof Belong
   changingDeprecated(field, selection, own),
 ];
 
+/** An estimate of a request with an id. */
+const estimating = (
+  path: string,
+  own: keyof Belongings,
+  input: (id: string, mine: Belongings) => object,
+): Row => ({
+  place: `Query.estimateCost(input.${path})`,
+  query: 'query ($input: EstimateCostInput!) { estimateCost(input: $input) { total { amount } refusal } }',
+  variables: (id, mine) => ({ input: input(id, mine) }),
+  own,
+});
+
 /** A filter of a list: of the caller, or of the caller's model. Styles are no ids of objects. */
 const filtering = (list: string, path: string, own: keyof Belongings | null): Row => {
   const [type, field] = list.split('.') as ['Query' | 'AvatarModel', 'generations' | 'avatars'];
@@ -194,6 +206,22 @@ export const walk: readonly Row[] = [
     variables: (id) => ({ id }),
     own: 'readyModel',
   },
+  estimating('retry', 'readyModel', (retry) => ({ retry })),
+  estimating('generateAvatars.modelId', 'readyModel', (modelId) => ({
+    generateAvatars: { modelId, prompts: [{}] },
+  })),
+  estimating('generateInstantAvatars.photo.photoId', 'photo', (photoId) => ({
+    generateInstantAvatars: { photo: { photoId }, prompt: 'p' },
+  })),
+  estimating('generateInstantAvatars.photoId', 'photo', (photoId) => ({
+    generateInstantAvatars: { photoId, prompt: 'p' },
+  })),
+  estimating('trainModel.photos.photoId', 'photo', (id, mine) => ({
+    trainModel: { type: 'CAT', photos: [...mine.photos.slice(1), id].map((photoId) => ({ photoId })) },
+  })),
+  estimating('trainModel.photoIds', 'photo', (id, mine) => ({
+    trainModel: { type: 'CAT', photoIds: [...mine.photos.slice(1), id] },
+  })),
   {
     place: 'Query.erasure(receipt)',
     query: 'query ($id: ID!) { erasure(receipt: $id) { receipt erasedAt completedAt } }',

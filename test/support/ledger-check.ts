@@ -50,23 +50,23 @@ export async function brokenLedgerEntries(sql: Pick<Sql, 'rows'>): Promise<strin
   );
 }
 
-function problemsOf({ isOpen, ends, allEnds, status, outcomes }: CheckedReservation): string[] {
-  const mayBeOpen = (status !== null && unfinished.has(status)) || outcomes.includes('CALLING');
+function problemsOf(reservation: CheckedReservation): string[] {
+  const { isOpen, ends, allEnds, outcomes } = reservation;
   const isCharged = outcomes.includes('ACCEPTED');
+  const isReleased = ends.includes('RELEASED');
+  const wasNotExecuted = outcomes.length > 0 && outcomes.every(isNotExecuted);
   const rules: [boolean, string][] = [
-    [
-      ends.length !== allEnds || allEnds !== (isOpen ? 0 : 1),
-      `is ${isOpen ? 'open' : 'over'} with ends ${ends.join()} of ${allEnds}`,
-    ],
-    [isOpen && !mayBeOpen, `is reserved although it is over: ${status}, ${outcomes.join()}`],
-    [isOpen && isCharged, 'is reserved although it was charged'],
-    [ends.includes('RELEASED') && isCharged, 'is released although it was charged'],
-    [
-      ends.includes('SPENT') && outcomes.length > 0 && outcomes.every(isNotExecuted),
-      'is spent although it was not executed',
-    ],
+    [ends.length !== allEnds, 'has an end that differs from it'],
+    [allEnds !== (isOpen ? 0 : 1), `is ${isOpen ? 'open' : 'over'} with ${allEnds} ends`],
+    [isOpen && !mayBeOpen(reservation), `is reserved although it is over (${outcomes.join()})`],
+    [isCharged && (isOpen || isReleased), `is ${ends.join()} although it was charged`],
+    [wasNotExecuted && ends.includes('SPENT'), 'is spent although it was not executed'],
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
+}
+
+function mayBeOpen({ status, outcomes }: CheckedReservation): boolean {
+  return (status !== null && unfinished.has(status)) || outcomes.includes('CALLING');
 }
 
 const isNotExecuted = (outcome: string): boolean => outcome === 'REFUSED' || outcome === 'NOT_EXECUTED';
