@@ -8,6 +8,8 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.jpg', 'image/jpeg'],
   ['.jpeg', 'image/jpeg'],
   ['.png', 'image/png'],
+  ['.webp', 'image/webp'],
+  ['.avif', 'image/avif'],
 ]);
 
 /** Maximum number of photos per training. */
@@ -34,7 +36,7 @@ export async function readFolder(folder: string, print: Print): Promise<PhotoFil
     .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
     .map(({ name }) => name)
     .sort();
-  if (names.length === 0) throw new DemoError(`There is no .jpg, .jpeg or .png in ${folder}.`);
+  if (names.length === 0) throw new DemoError(`There is no .jpg, .jpeg, .png, .webp or .avif in ${folder}.`);
   if (names.length > maxPhotos)
     print(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
   return Promise.all(

@@ -75,7 +75,7 @@ class PhotoCapabilities {
 
   @Field(() => Int, {
     description:
-      'The maximum number of pixels of a progressive JPEG or an interlaced PNG: width times height.',
+      'The maximum number of pixels of a progressive JPEG, an interlaced PNG or an AVIF: width times height.',
   })
   maxProgressivePixels: number;
 

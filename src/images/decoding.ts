@@ -19,8 +19,8 @@ sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 export const maxPixels = 50_000_000;
 
 /**
- * Maximum number of pixels for progressive JPEG and interlaced PNG: these are decoded in memory as a whole, with up
- * to 8 bytes per pixel, while others are decoded in stripes.
+ * Maximum number of pixels for progressive JPEG, interlaced PNG and AVIF: these are decoded in memory as a whole, with up
+ * to 8 bytes per pixel, while others are decoded in stripes, or, WebP, with half as many bytes.
  */
 export const maxPixelsInPasses = 25_000_000;
 
@@ -31,9 +31,9 @@ export const defaultTimeLimitSeconds = 20;
 export type PictureSource = Buffer | string | (() => Promise<Buffer>);
 
 /** A picture whose header has been checked and whose pixels have not been decoded. */
-export interface OpenedPicture {
+export interface OpenedPicture<Format extends PictureFormat = PictureFormat> {
   bytes: Buffer;
-  format: PictureFormat;
+  format: Format;
   /** Dimensions in pixels after the EXIF rotation. */
   width: number;
   height: number;
@@ -45,16 +45,15 @@ export interface OpenedPicture {
  * @param formats - the accepted formats
  * @throws PictureProblem UNSUPPORTED_TYPE, UNREADABLE, TOO_MANY_PIXELS or ANIMATED, with the problem as its message
  */
-export async function openPicture(
+export async function openPicture<Format extends PictureFormat>(
   source: PictureSource,
-  formats: readonly PictureFormat[],
-): Promise<OpenedPicture> {
+  formats: readonly Format[],
+): Promise<OpenedPicture<Format>> {
   const bytes = await bytesOf(source);
   if (bytes.length === 0) throw new PictureProblem('UNREADABLE', 'The file is empty.');
-  const { format, label } = guessFormat(bytes);
-  if (format === null || !formats.includes(format)) {
-    throw new PictureProblem('UNSUPPORTED_TYPE', `The file is ${label}.`);
-  }
+  const { format: found, label } = guessFormat(bytes);
+  const format = formats.find((accepted) => accepted === found);
+  if (format === undefined) throw new PictureProblem('UNSUPPORTED_TYPE', `The file is ${label}.`);
   const structure = await readStructure(bytes, format);
   if (structure.frames > 1) {
     throw new PictureProblem('ANIMATED', `The picture is an animation of ${structure.frames} frames.`);
@@ -70,11 +69,12 @@ async function bytesOf(source: PictureSource): Promise<Buffer> {
   return typeof source === 'function' ? source() : source;
 }
 
-function refuseTooLarge({ width, height, isProgressive }: Metadata): void {
-  const max = isProgressive ? maxPixelsInPasses : maxPixels;
+function refuseTooLarge({ width, height, isProgressive, format }: Metadata): void {
+  const isWhole = isProgressive || format === 'heif';
+  const max = isWhole ? maxPixelsInPasses : maxPixels;
   if (width * height <= max) return;
   const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e5) / 10} million`;
-  const kind = isProgressive ? ' for a progressive or interlaced picture' : '';
+  const kind = isWhole ? ' for AVIF and for progressive or interlaced pictures' : '';
   throw new PictureProblem(
     'TOO_MANY_PIXELS',
     `The picture has ${given}; the maximum is ${max / 1e6} million${kind}.`,

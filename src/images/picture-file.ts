@@ -28,8 +28,8 @@ export class PictureProblem extends Error {
   }
 }
 
-/** The accepted formats; photos only as JPEG or PNG. */
-export type PictureFormat = 'jpeg' | 'png' | 'webp';
+/** The accepted formats; AVIF only for photos. */
+export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif';
 
 /** A format's magic number: bytes at an offset. */
 interface Signature {
@@ -46,7 +46,7 @@ interface Signature {
 }
 
 /**
- * Checked before any decoder reads the bytes, so that SVG, TIFF or HEIF from clients never reach the libraries that
+ * Checked before any decoder reads the bytes, so that SVG, TIFF or HEIC from clients never reach the libraries that
  * parse those. Unlisted formats are rejected too; the list only provides names for messages.
  */
 const signatures: readonly Signature[] = [
@@ -54,9 +54,11 @@ const signatures: readonly Signature[] = [
   { format: 'png', label: 'a PNG picture', bytes: ['\x89PNG\r\n\x1a\n'] },
   { format: 'webp', label: 'a WebP picture', start: 'RIFF', at: 8, bytes: ['WEBP'] },
   { label: 'a GIF picture', bytes: ['GIF87a', 'GIF89a'] },
-  { label: 'an AVIF picture', at: 4, bytes: ['ftypavif', 'ftypavis'] },
+  { format: 'avif', label: 'an AVIF picture', at: 4, bytes: ['ftypavif'] },
+  { label: 'an AVIF animation', at: 4, bytes: ['ftypavis'] },
   {
-    label: 'a HEIC picture (the format of iPhones)',
+    label:
+      'a HEIC picture (export it as JPEG, or choose “Most Compatible” in the settings of the iPhone’s camera)',
     at: 4,
     bytes: ['ftypheic', 'ftypheix', 'ftypheim', 'ftypheis', 'ftyphevc', 'ftypmif1', 'ftypmsf1'],
   },
@@ -112,6 +114,7 @@ export interface PictureStructure {
 /**
  * Reads a file's segments or chunks without decoding them. A file with an invalid structure is not `bare`; whether
  * it can be decoded is left to the decoder. Never blocks the event loop for more than a few milliseconds.
+ * The structure of an AVIF is not read: it counts as one picture with unknown data.
  * @throws PictureProblem UNREADABLE for a PNG or WebP of more than 50,000 chunks; a JPEG with as many segments is
  * not `bare`
  */
@@ -123,6 +126,8 @@ export async function readStructure(bytes: Buffer, format: PictureFormat): Promi
       return readPng(bytes);
     case 'webp':
       return readWebp(bytes);
+    case 'avif':
+      return { frames: 1, bare: false, hasManifest: false, lossless: false };
   }
 }
 

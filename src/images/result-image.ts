@@ -36,6 +36,9 @@ export interface VerifiedResult {
   clean: Buffer | null;
 }
 
+const resultFormats = ['jpeg', 'png', 'webp'] as const;
+type ResultFormat = (typeof resultFormats)[number];
+
 /**
  * Checks that a result is a JPEG, PNG or WebP with one frame and at most 50 million pixels, by decoding all of it.
  * @throws PictureProblem with the problem as its message, without advice, which depends on the origin of the
@@ -45,7 +48,7 @@ export async function verifyResult(
   source: PictureSource,
   timeLimitSeconds = defaultTimeLimitSeconds,
 ): Promise<VerifiedResult> {
-  const picture = await openPicture(source, ['jpeg', 'png', 'webp']);
+  const picture = await openPicture(source, resultFormats);
   const preview = await decode(picture, timeLimitSeconds, (decoder) =>
     decoder
       .resize(previewSide, previewSide, { fit: 'inside', withoutEnlargement: true })
@@ -66,7 +69,7 @@ export async function verifyResult(
 }
 
 /** Re-encodes the picture in the same format, upright and in sRGB, losslessly if it was lossless. */
-function reencode(picture: OpenedPicture, timeLimitSeconds: number): Promise<Buffer> {
+function reencode(picture: OpenedPicture<ResultFormat>, timeLimitSeconds: number): Promise<Buffer> {
   return decode(picture, timeLimitSeconds, (decoder) => {
     switch (picture.format) {
       case 'jpeg':

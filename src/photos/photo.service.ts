@@ -32,7 +32,7 @@ import {
 /** The limits of photos that are the same on all servers. */
 export const photoRules = {
   ...pictureRules,
-  contentTypes: ['image/jpeg', 'image/png'] as readonly string[],
+  contentTypes: ['image/jpeg', 'image/png', 'image/webp', 'image/avif'] as readonly string[],
   /** Maximum number of files per call: the maximum number of photos of a training. */
   maxFiles: 30,
   maxFilenameLength: 255,
@@ -222,7 +222,7 @@ function checkContentType(contentType: string, field: string): void {
   if (contentTypes.includes(contentType)) return;
   throw new DomainError(
     'PHOTO_TYPE_UNSUPPORTED',
-    `Photos must be ${contentTypes.join(' or ')}. Convert the photo to one of these types.`,
+    `Photos must be ${contentTypes.join(', ')}. Convert the photo to one of these types.`,
     { field },
   );
 }

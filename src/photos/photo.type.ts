@@ -104,7 +104,8 @@ export class PhotoFileInput implements PhotoFile {
   filename: string;
 
   @Field(() => String, {
-    description: '`image/jpeg` or `image/png`. The actual type is determined from the bytes.',
+    description:
+      '`image/jpeg`, `image/png`, `image/webp` or `image/avif`. The actual type is determined from the bytes.',
   })
   contentType: string;
 

@@ -54,6 +54,20 @@ describe('photo uploads', () => {
     expect({ format, width, height, exif, icc, xmp }).toEqual({ format: 'jpeg', width: 512, height: 512 });
   });
 
+  it.each(['webp', 'avif'] as const)('converts a photo in %s', async (type) => {
+    const [upload] = await environment.photos.createUploads(localViewer, [
+      { filename: `me.${type}`, contentType: `image/${type}`, byteSize: 1000 },
+    ]);
+    const photo = await face(1).toFormat(type, { effort: 0 }).toBuffer();
+    expect(await put(upload!.uploadUrl, photo)).toMatchObject({
+      status: 201,
+      body: { status: 'READY', width: 800, height: 600, problems: [] },
+    });
+    const shown = await fetch(environment.photos.viewUrl((await row(upload!))!)!);
+    const { format, width, height } = await sharp(Buffer.from(await shown.arrayBuffer())).metadata();
+    expect({ format, width, height }).toEqual({ format: 'jpeg', width: 512, height: 512 });
+  });
+
   it('repeats the answer for the same bytes, and does not replace a photo', async () => {
     const { uploadUrl } = await slot();
     const first = await put(uploadUrl, await facePhoto(1));

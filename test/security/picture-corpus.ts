@@ -1,5 +1,5 @@
 import { deflateSync } from 'node:zlib';
-import type { Sharp } from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import type { PictureProblemCode } from '../../src/images/picture-file';
 import * as bytes from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
@@ -38,7 +38,7 @@ function all(
   return Object.entries(files).map(([name, make]) => ({ name, make, verdict }));
 }
 
-/** JPEGs and PNGs as cameras, phones and programs write them. */
+/** Pictures as cameras, phones and programs write them. */
 const ordinary = all('ok', {
   JPEG: jpeg,
   'JPEG, progressive': () => small().jpeg({ progressive: true }).toBuffer(),
@@ -66,25 +66,34 @@ const ordinary = all('ok', {
   'PNG, broken profile': () => pngWith('iCCP', 'x\0\0', deflateSync(Buffer.from('broken'))),
   'PNG, animation of one frame': async () => bytes.animated(await png(), 1),
   'PNG, end missing behind all pixels': async () => (await png()).subarray(0, -12),
+  WebP: () => small().webp().toBuffer(),
+  'WebP, lossless': () => small().webp({ lossless: true }).toBuffer(),
+  'WebP, transparent': () => small().ensureAlpha(0.5).webp().toBuffer(),
+  AVIF: () => small().avif({ effort: 0 }).toBuffer(),
+  'AVIF, lossless': () => small().avif({ effort: 0, lossless: true }).toBuffer(),
+  'AVIF, transparent': () => small().ensureAlpha(0.5).avif({ effort: 0 }).toBuffer(),
   'exactly 256×256': () => facePhoto(5, { width: 256, height: 256 }),
 });
 
 /** Each of the eight orientations that EXIF knows. */
-const turned: CorpusPicture[] = [1, 2, 3, 4, 5, 6, 7, 8].map((orientation) => ({
-  name: `JPEG, EXIF orientation ${orientation}`,
-  make: () => small().withMetadata({ orientation }).jpeg().toBuffer(),
-  verdict: 'ok',
-}));
+const turned: CorpusPicture[] = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((orientation) =>
+  (['jpeg', 'webp'] as const).map((format) => ({
+    name: `${format}, EXIF orientation ${orientation}`,
+    make: () => small().withMetadata({ orientation }).toFormat(format).toBuffer(),
+    verdict: 'ok',
+  })),
+);
+
+const secretExif = {
+  IFD0: { Copyright: privateMarker },
+  IFD3: { GPSAreaInformation: privateMarker },
+};
+const secretXmp = `<x:xmpmeta xmlns:x="adobe:ns:meta/">${privateMarker}</x:xmpmeta>`;
 
 /** Files with more data than a picture; only the picture may be kept. */
 const carrying = all('ok', {
-  'JPEG with EXIF and GPS': () =>
-    small()
-      .withExif({ IFD0: { Copyright: privateMarker }, IFD3: { GPSAreaInformation: privateMarker } })
-      .jpeg()
-      .toBuffer(),
-  'JPEG with XMP': () =>
-    small().withXmp(`<x:xmpmeta xmlns:x="adobe:ns:meta/">${privateMarker}</x:xmpmeta>`).jpeg().toBuffer(),
+  'JPEG with EXIF and GPS': () => small().withExif(secretExif).jpeg().toBuffer(),
+  'JPEG with XMP': () => small().withXmp(secretXmp).jpeg().toBuffer(),
   'JPEG with IPTC': async () => bytes.withSegments(await jpeg(), bytes.iptcSegment(privateMarker)),
   'JPEG with a comment': () => jpegWith(0xfe, privateMarker),
   'JPEG with a script as comment': () => jpegWith(0xfe, `<?php /*${privateMarker}*/ ?>`),
@@ -108,10 +117,18 @@ const carrying = all('ok', {
     const texts = Array.from({ length: 20_000 }, (_, n) => pngChunk('tEXt', Buffer.from(`Comment${n}\0x`)));
     return bytes.withChunks(await png(), ...texts);
   },
+  'WebP with EXIF, XMP and a profile': () =>
+    small().withExif(secretExif).withXmp(secretXmp).withIccProfile('p3').webp().toBuffer(),
+  'WebP and ZIP at once': async () =>
+    Buffer.concat([await small().webp().toBuffer(), bytes.emptyZip(privateMarker)]),
+  'AVIF with EXIF and XMP': () =>
+    small().withExif(secretExif).withXmp(secretXmp).avif({ effort: 0 }).toBuffer(),
+  'AVIF and ZIP at once': async () =>
+    Buffer.concat([await small().avif({ effort: 0 }).toBuffer(), bytes.emptyZip(privateMarker)]),
   'PNG and ZIP at once': async () => Buffer.concat([await png(), bytes.emptyZip(privateMarker)]),
 });
 
-/** JPEGs and PNGs that are damaged, truncated, or only similar. */
+/** Pictures that are damaged, truncated, or only similar. */
 const broken = all('UNREADABLE', {
   'no bytes': () => Buffer.alloc(0),
   'JPEG, first three bytes': () => Buffer.from([0xff, 0xd8, 0xff]),
@@ -132,6 +149,16 @@ const broken = all('UNREADABLE', {
   'PNG, overwritten pixels': async () => {
     const file = await png();
     return overwritten(file, file.indexOf('IDAT') + 204, [1, 2, 3, 4]);
+  },
+  'WebP, cut in half': async () => half(await small().webp().toBuffer()),
+  'WebP, last hundred bytes missing': async () => (await small().webp().toBuffer()).subarray(0, -100),
+  'AVIF, type only': () => bytes.ftypBox('avif'),
+  'AVIF, cut in half': async () => half(await small().avif({ effort: 0 }).toBuffer()),
+  'AVIF, last hundred bytes missing': async () =>
+    (await small().avif({ effort: 0 }).toBuffer()).subarray(0, -100),
+  'AVIF, overwritten pixels': async () => {
+    const file = await small().avif({ effort: 0 }).toBuffer();
+    return overwritten(file, file.indexOf('mdat') + 4, Buffer.alloc(200, 0xff));
   },
   'PNG, no pixels': async () =>
     Buffer.concat([(await png()).subarray(0, 33), pngChunk('IEND', Buffer.alloc(0))]),
@@ -154,15 +181,22 @@ const unfit = [
       return overwritten(file, file.indexOf(Buffer.from([0xff, 0xc0])) + 5, [0xfd, 0xe8, 0xfd, 0xe8]);
     },
   }),
-  ...all('ANIMATED', { 'animated PNG': async () => bytes.animated(await png(), 2) }),
+  ...all('ANIMATED', {
+    'animated PNG': async () => bytes.animated(await png(), 2),
+    'animated WebP': async () => {
+      const frames = await Promise.all([7, 8].map((seed) => face(seed).png().toBuffer()));
+      return sharp(frames, { join: { animated: true } })
+        .webp()
+        .toBuffer();
+    },
+  }),
 ];
 
 /** Other file types, with any name. */
 const foreign = all('UNSUPPORTED_TYPE', {
   'one byte': () => Buffer.from([0xff]),
   GIF: () => small().gif().toBuffer(),
-  WebP: () => small().webp().toBuffer(),
-  AVIF: () => small().avif({ effort: 0 }).toBuffer(),
+  'AVIF, animated': () => bytes.ftypBox('avis'),
   TIFF: () => small().tiff().toBuffer(),
   HEIC: () => bytes.ftypBox('heic'),
   MP4: () => bytes.ftypBox('isom'),

@@ -108,7 +108,7 @@ describe('untrusted photos', () => {
 
   it('names the detected file type and the accepted types', async () => {
     await expect(preparePhoto(await face(1).gif().toBuffer())).rejects.toThrow(
-      'The file is a GIF picture. Send the photo as JPEG or PNG.',
+      'The file is a GIF picture. Send the photo as JPEG, PNG, WebP or AVIF.',
     );
     await expect(preparePhoto(await facePhoto(1, { width: 300, height: 200 }))).rejects.toThrow(
       'The picture has 300×200 pixels. Send one whose shorter side has at least 256 pixels.',
