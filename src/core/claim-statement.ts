@@ -45,6 +45,8 @@ export function equals(columns: readonly string[], first: number): string {
  * - `oldest`: the oldest due rows of all owners. Fewer than $4 rows means that these are all due rows.
  * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
  *   index scan: each step reads one entry of the index on owner and due time.)
+ * - `owners`: those of `turn` with due rows and, if the order is not `due_at`, those of `oldest`, whose first rows may not be
+ *   among the oldest.
  * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use.
  * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
  *
@@ -57,6 +59,10 @@ export function claimStatement(spec: LeasedTable<unknown>, only: readonly string
   const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
   const due = `${isDue(spec)} ${equals(only, 8)}`;
   const matching = `${rows} ${equals(only, 8)}`;
+  const isByDueTime = order.length === 1 && order[0] === 'due_at';
+  const moreOwners = isByDueTime
+    ? ''
+    : ' UNION SELECT owner FROM oldest WHERE (SELECT count(*) FROM oldest) = $4';
   return `
 WITH RECURSIVE oldest AS MATERIALIZED (
   SELECT * FROM (SELECT id, owner, ${rankOf(order)} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
@@ -73,7 +79,7 @@ turn (owner, due_at, found, probes, is_around) AS (
         WHERE NOT turn.is_around AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
       LIMIT 1) next
    WHERE turn.found < $3 AND turn.probes < ${maxProbes} AND NOT (next.is_around AND next.owner > $5)),
-owners AS MATERIALIZED (SELECT owner FROM turn WHERE due_at <= now()),
+owners AS MATERIALIZED (SELECT owner FROM turn WHERE due_at <= now()${moreOwners}),
 candidates AS (
   SELECT id, owner, rank FROM oldest WHERE NOT EXISTS (SELECT FROM owners WHERE owners.owner = oldest.owner)
   UNION ALL

@@ -72,6 +72,17 @@ describe('claims', () => {
     expect(places).toEqual([200, 450, 299, 301, 1, 302]);
   });
 
+  it('take the first row of an owner although others of it are due longer, also if other owners are next in turn', async () => {
+    await add('zoe', 300, 60_000);
+    for (const owner of ['anna', 'bob', 'carl']) await add(owner, 2);
+    await database.rows('UPDATE work SET rank = 0 WHERE place = 300');
+    const ranked = new LeasedRows(database, { ...table, order: ['rank', 'place'] }, { leaseMs, logger });
+    const shares = new OwnerShares(100);
+    for (const owner of ['anna', 'bob', 'carl']) shares.acquire(owner, 1);
+    const [row] = await ranked.claim({ limit: 3, slots: shares });
+    expect(row).toMatchObject({ owner: 'zoe', place: 300 });
+  });
+
   it('take owners in turn, starting with the one due longest', async () => {
     await add('alice', 1_000, 60_000);
     await add('bob', 3);
