@@ -82,7 +82,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     clock: await DatabaseClock.start(database),
     guard,
     signer: new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir)),
-    ...{ quotas: access.quotas, clientTokens: access.clientTokens },
+    ...{ quotas: access.quotas, clientTokens: access.clientTokens, metrics },
     localUrl: () => listening,
     publicUrl: () => config.PUBLIC_URL ?? listening,
   };
@@ -93,12 +93,12 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   journal.start();
   shutdown.onStop(() => journal.stop());
   const { poller, replay } = createWork(
-    { ...deps, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal, metrics },
+    { ...deps, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal },
     services,
   );
   await replay();
 
-  const servers = await createHttpServers({ ...deps, services, access, metrics });
+  const servers = await createHttpServers({ ...deps, services, access });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => services.photoHeartbeat.stop());
   // Stopped before the HTTP server: paid calls in flight are awaited, and the upstream may fetch photos from this

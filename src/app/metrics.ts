@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
+import type { RenditionOutcome } from '../generations/avatar-renditions';
 import { countPauses, countJobsByState } from '../operator/overview.repository';
 import type { ReadOutcome } from '../reads/planned-reads';
 
@@ -25,6 +26,8 @@ export interface Metrics {
   lostAvatar: () => void;
   /** A stored image is missing or changed. */
   damagedAvatar: () => void;
+  /** A rendition was made, could not be made, or was refused because too many wait. */
+  rendition: (outcome: RenditionOutcome) => void;
 }
 
 /** How often the delay of the event loop is measured, in milliseconds. Each measurement wakes an idle process. */
@@ -77,6 +80,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       'likeness_pictures_damaged_total',
       'Stored images that were found missing or changed.',
     ),
+    rendition: countRenditions(registry),
   };
 }
 
@@ -84,6 +88,16 @@ function countReads(registry: Registry): (outcome: ReadOutcome) => void {
   const counter = new Counter({
     name: 'likeness_reads_total',
     help: 'Queries by how they were answered: planned, or why they were left to the resolvers.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  return (outcome) => counter.inc({ outcome });
+}
+
+function countRenditions(registry: Registry): Metrics['rendition'] {
+  const counter = new Counter({
+    name: 'likeness_renditions_total',
+    help: 'Pictures that were to be converted to another size or format: made, failed, or refused because too many wait.',
     labelNames: ['outcome'],
     registers: [registry],
   });

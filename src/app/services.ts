@@ -65,6 +65,7 @@ import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
 import { makeEstimates, makeJobs } from './job-services';
+import type { Metrics } from './metrics';
 import { nodeResolvers } from './nodes';
 import { makeSubscriptions } from './subscriptions';
 
@@ -85,6 +86,7 @@ export interface Infrastructure {
   signer: UrlSigner;
   quotas: QuotaService;
   clientTokens: ClientTokenService;
+  metrics: Pick<Metrics, 'rendition'>;
   /** The URL that the HTTP server listens on, without a trailing slash; empty before it listens. */
   localUrl: () => string;
   /** The public URL of the gateway, without a trailing slash; available once it listens. */
@@ -170,10 +172,13 @@ export function createServices(deps: Infrastructure): Services {
 
 /** Creates the services that serve avatars. */
 function makeAvatarMedia(
-  { config, database, media, imageProcessor, signer, publicUrl, logger }: Infrastructure,
+  { config, database, media, imageProcessor, signer, publicUrl, logger, metrics }: Infrastructure,
   { urls, avatars, bulk }: { urls: AvatarUrls; avatars: AvatarService; bulk: BulkLimits },
 ): Pick<Services, 'avatarMedia' | 'renditions' | 'downloads'> {
-  const renditions = new AvatarRenditions({ database, media, imageProcessor, logger });
+  const renditions = new AvatarRenditions({
+    ...{ database, media, imageProcessor, logger },
+    onEnd: (outcome) => metrics.rendition(outcome),
+  });
   const avatarMedia = new AvatarMediaService({ database, media, urls, renditions });
   const downloads = new AvatarDownloadService({
     ...{ database, media, signer, publicUrl, avatars, bulk, pictures: avatarMedia },
@@ -246,7 +251,7 @@ export function apiSchema(): GraphQLSchema {
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {}, spending: new Spending(unpriced) } as never,
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
-    ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused },
+    ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused, metrics: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));

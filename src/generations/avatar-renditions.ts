@@ -9,7 +9,7 @@ import { Semaphore } from '../core/semaphore';
 import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
 import { PictureProblem } from '../images/picture-file';
-import type { RenditionSpec } from '../images/rendition';
+import { renditionCost, type RenditionSpec } from '../images/rendition';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { deletedAvatar, reportDamage } from './avatar-damage';
 import { avatarKey, type AvatarEntity } from './avatar.entity';
@@ -29,7 +29,18 @@ const failureMs = 600_000;
 const maxFailures = 1_000;
 
 /** The picture to make a rendition of. */
-export type RenderedAvatar = Pick<AvatarEntity, 'id' | 'owner' | 'mediaToken' | 'sha256'>;
+export type RenderedAvatar = Pick<
+  AvatarEntity,
+  'id' | 'owner' | 'mediaToken' | 'sha256' | 'width' | 'height'
+>;
+
+/**
+ * What became of a demand that no stored rendition answers, except those that wait for the same one.
+ * - `made`: it is stored
+ * - `failed`: the picture cannot be converted, is damaged, or was deleted
+ * - `refused`: too many wait
+ */
+export type RenditionOutcome = 'made' | 'failed' | 'refused';
 
 /** A rendition: a name that is unique for the avatar, and what it is. */
 export interface NamedSpec {
@@ -42,6 +53,8 @@ export interface AvatarRenditionsDeps {
   media: Pick<MediaStore, 'open' | 'put'>;
   imageProcessor: Pick<ImageProcessor, 'render'>;
   logger: Logger;
+  /** Called once for each. */
+  onEnd: (outcome: RenditionOutcome) => void;
   /**
    * How long {@link AvatarRenditions.get} waits, in milliseconds.
    * @defaultValue 10 seconds
@@ -51,8 +64,9 @@ export interface AvatarRenditionsDeps {
 
 /**
  * Makes renditions of stored pictures on their first demand, and stores them. Concurrent demands for the same one wait
- * for one. Half of the processor cores make renditions, for owners in turn, so that uploads and new pictures, which use
- * the same {@link ImageProcessor}, do not wait for them.
+ * for one. Half of the processor cores make renditions, so that uploads and new pictures, which use the same
+ * {@link ImageProcessor}, do not wait for them. Owners have equal shares of the time: thumbnails do not wait for another
+ * owner's large pictures, except one.
  */
 export class AvatarRenditions {
   /** Those that are made or wait, by avatar, bytes and name. */
@@ -61,7 +75,10 @@ export class AvatarRenditions {
   private readonly turns = new Semaphore(
     Math.max(1, Math.floor(availableParallelism() / 2)),
     maxWaiting,
-    busy,
+    () => {
+      this.deps.onEnd('refused');
+      return busy();
+    },
   );
   private isStopped = false;
 
@@ -94,9 +111,12 @@ export class AvatarRenditions {
     if (this.failed.has(key)) throw unconvertible();
     const known = this.pending.get(key);
     if (known) return known.rendition;
-    if (this.countOf(owner) >= maxRenditionsPerOwner) throw busy();
+    if (this.countOf(owner) >= maxRenditionsPerOwner) {
+      this.deps.onEnd('refused');
+      throw busy();
+    }
     const rendition = this.turns
-      .run(() => this.make(avatar, wanted), { key: owner })
+      .run(() => this.makeCounted(avatar, wanted), { key: owner, cost: costOf(avatar, wanted.spec) })
       .catch((error: unknown) => {
         if (!(error instanceof PictureProblem)) throw error;
         this.failed.set(key, true);
@@ -115,6 +135,17 @@ export class AvatarRenditions {
     let count = 0;
     for (const pending of this.pending.values()) if (pending.owner === owner) count += 1;
     return count;
+  }
+
+  private async makeCounted(avatar: RenderedAvatar, wanted: NamedSpec): Promise<Rendition> {
+    let outcome: RenditionOutcome = 'failed';
+    try {
+      const made = await this.make(avatar, wanted);
+      outcome = 'made';
+      return made;
+    } finally {
+      this.deps.onEnd(outcome);
+    }
   }
 
   private async make(avatar: RenderedAvatar, { name, spec }: NamedSpec): Promise<Rendition> {
@@ -137,6 +168,11 @@ export class AvatarRenditions {
     if (bytes && createHash('sha256').update(bytes).digest('hex') === avatar.sha256) return bytes;
     throw await reportDamage(this.deps.database, avatar);
   }
+}
+
+/** The relative duration of making a rendition. */
+function costOf({ width, height }: RenderedAvatar, { maxSide, format }: RenditionSpec): number {
+  return renditionCost({ maxSide: Math.min(maxSide, Math.max(width ?? maxSide, height ?? 0)), format });
 }
 
 /** The result of `work`; rejects after `ms`, while `work` continues. */

@@ -17,7 +17,7 @@ interface Coefficients {
 
 /**
  * The ThumbHash of a picture (https://evanw.github.io/thumbhash) in base64, as the reference implementation makes it of
- * opaque pixels. Written here because the package is an ES module and has not been changed since 2023.
+ * opaque pixels. Why not the package: docs/adr/0029.
  */
 export function thumbHashOf({ data, width, height }: RgbaPixels): string {
   // Multiplied as in the reference: a quotient differs in the last bit, which may change what is rounded.

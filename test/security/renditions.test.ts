@@ -43,5 +43,8 @@ describe('demands for renditions', () => {
     // Uploads and new pictures use the same image processor.
     await one!.settle('by the sea', 1);
     await Promise.all(demands);
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    for (const outcome of ['made', 'refused'])
+      expect(metrics).toMatch(new RegExp(`^likeness_renditions_total\\{outcome="${outcome}"\\} [1-9]`, 'm'));
   });
 });

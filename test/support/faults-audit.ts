@@ -242,7 +242,8 @@ async function orphans(environment: FaultsEnvironment): Promise<string[]> {
   const known = await environment.rows<{ key: string }>(
     `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
        FROM avatars, unnest(ARRAY['.picture', '.preview.jpg']) AS ending WHERE status = 'STORED' OR media_token IS NOT NULL
-      UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'`,
+      UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'
+      UNION ALL SELECT 'renditions/' || r.id FROM avatar_renditions r JOIN avatars a ON a.id = r.avatar_id`,
   );
   const keys = new Set(known.map(({ key }) => key));
   const pendingDeletions = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
@@ -256,7 +257,7 @@ async function orphans(environment: FaultsEnvironment): Promise<string[]> {
 /** The files of the media store by key. */
 export async function media(environment: FaultsEnvironment): Promise<Map<string, string>> {
   const files = new Map<string, string>();
-  for (const folder of ['avatars', 'photos']) {
+  for (const folder of ['avatars', 'photos', 'renditions']) {
     const root = join(environment.mediaDir, folder);
     const names = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
     for (const entry of names.filter((name) => name.isFile() && !name.name.startsWith('.'))) {

@@ -59,6 +59,63 @@ describe('a semaphore', () => {
     expect(order).toEqual(['anna 1', 'anna 2', 'bob 1', 'carl 1', 'anna 3', 'bob 2']);
   });
 
+  /** The order in which work ends, one at a time. */
+  async function orderOf(jobs: readonly Job[]): Promise<string[]> {
+    const order: string[] = [];
+    for (const job of jobs) void job.result.then((name) => order.push(name));
+    while (order.length < jobs.length) {
+      jobs.filter(({ started }) => started).forEach(({ finish }) => finish());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return order;
+  }
+
+  it('serves owners by the cost of their work', async () => {
+    const gate = new Semaphore(1, 20, () => full);
+    const costs: Record<string, number> = { anna: 3, bob: 1 };
+    const names = ['anna 1', 'anna 2', 'anna 3', 'bob 1', 'bob 2', 'bob 3', 'bob 4', 'carl 1'];
+    const jobs = names.map((name) => {
+      const [key] = name.split(' ');
+      return enter(gate, name, { key: key!, cost: costs[key!] ?? 1 });
+    });
+    expect(await orderOf(jobs)).toEqual([
+      ...['anna 1', 'anna 2', 'bob 1', 'carl 1', 'bob 2', 'bob 3', 'anna 3', 'bob 4'],
+    ]);
+  });
+
+  it('gives owners no credit for the time before they came', async () => {
+    const gate = new Semaphore(1, 20, () => full);
+    const names = ['bob 1', 'bob 2', 'bob 3', 'bob 4', 'bob 5'];
+    const jobs = names.map((name) => enter(gate, name, { key: 'bob' }));
+    for (const job of jobs.slice(0, 3)) {
+      job.finish();
+      await job.result;
+    }
+    jobs.push(...['anna 1', 'anna 2'].map((name) => enter(gate, name, { key: 'anna' })));
+    expect((await orderOf(jobs)).slice(3)).toEqual(['bob 4', 'anna 1', 'bob 5', 'anna 2']);
+  });
+
+  it('remembers the cost of an owner whose work is requested one at a time', async () => {
+    const gate = new Semaphore(1, 20, () => full);
+    const jobs = [1, 2, 3, 4, 5].map((number) => enter(gate, `bob ${number}`, { key: 'bob' }));
+    const order: string[] = [];
+    const next = (number: number): void => {
+      const job = enter(gate, `anna ${number}`, { key: 'anna', cost: 3 });
+      jobs.push(job);
+      void job.result.then(() => number < 2 && next(number + 1));
+    };
+    next(1);
+    while (order.length < 7) {
+      for (const job of jobs.filter(({ started }) => started).splice(-1)) {
+        job.finish();
+        order.push(await job.result);
+        jobs.splice(jobs.indexOf(job), 1);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(order).toEqual(['bob 1', 'bob 2', 'anna 1', 'bob 3', 'bob 4', 'anna 2', 'bob 5']);
+  });
+
   it('rejects at once if the queue is full', async () => {
     const gate = new Semaphore(1, 2, () => full);
     const jobs = ['in', 'first', 'second'].map((name) => enter(gate, name));
