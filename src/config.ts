@@ -116,6 +116,7 @@ const settings = z.object({
   MAX_CONNECTIONS: whole.default(20_000),
   MAX_CONNECTIONS_PER_ADDRESS: whole.optional(),
   MAX_SOCKETS_PER_OWNER: whole.optional(),
+  MAX_OPERATIONS_PER_OWNER: whole.optional(),
   MAX_WAITS: whole.default(10_000),
   MAX_WAITS_PER_OWNER: whole.optional(),
   TRUSTED_PROXIES: networks.default([]),

@@ -13,6 +13,7 @@ import { uploadRoute } from '../http/files/upload-route';
 import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
 import { Operations } from '../http/graphql/operations';
+import { OperationsInFlight } from '../http/graphql/operations-in-flight';
 import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
 import { RequestWaits } from '../http/graphql/request-waits';
 import { SseHandler, type SseLimits } from '../http/graphql/sse-handler';
@@ -70,7 +71,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   });
 }
 
-/** The limit of sockets, or of waits. Without authentication all clients are one owner, so the default does not apply. */
+/** The limit of sockets, waits or operations. Without authentication all clients are one owner, so the default does not apply. */
 function maxPerOwner({ AUTH }: Config, setting: number | undefined): number | null {
   return setting ?? (AUTH.includes('none') ? null : defaultMaxPerOwner);
 }
@@ -131,6 +132,7 @@ function makeOperations(deps: HttpDeps): Operations {
   return new Operations({
     schema,
     waits: makeWaits(deps, admission),
+    inFlight: new OperationsInFlight(maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER)),
     reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,
     logger,

@@ -5,6 +5,7 @@ import { TestGateway } from '../support/gateway';
 import type { Result } from '../support/graphql-client';
 import { SocketClient } from '../support/raw-client';
 import { until } from '../support/until';
+import { unzip } from '../support/unzip';
 
 const who = '{ viewer { owner grantedScopes } }';
 const refusal = 'The client token is not valid: it is unknown, has expired or was revoked. Get another one.';
@@ -95,7 +96,10 @@ describe('client tokens that end', () => {
     const { token } = await backend.mint();
     const socket = await greeted(second.url, token);
     await revokeKey(gateway, backend.key);
-    expect(await backend.browserWith(token).post(who)).toMatchObject({ status: 401 });
+    // Also by a process that started later and has received no notification.
+    const third = await gateway.startAnother({ ROLE: 'api' });
+    for (const at of [gateway, third])
+      expect(await backend.browserWith(token, at).post(who)).toMatchObject({ status: 401 });
     expect(await socket.end()).toMatchObject({ code: 4403 });
   });
 
@@ -116,6 +120,21 @@ describe('client tokens that end', () => {
     expect(await count()).toBe(1);
     await gateway.restart();
     await until(async () => (await count()) === 0);
+  });
+
+  it('appear in the export of their user, without the hash of the secret', async () => {
+    const backend = await Backend.of(gateway, 'ida');
+    const { clientToken } = await backend.mint({ maxUploads: 3 });
+    const { exportMyData } = await backend.client.request<{ exportMyData: { url: string } }>(
+      'mutation { exportMyData { url } }',
+    );
+    const files = unzip(Buffer.from(await (await fetch(exportMyData.url)).arrayBuffer()));
+    const data = files.get('data.json')!.toString();
+    const { clientTokens } = JSON.parse(data) as { clientTokens: object[] };
+    expect(clientTokens).toMatchObject([
+      { id: uuidOf(clientToken.id), scopes: ['read', 'write'], uploadsLeft: 3 },
+    ]);
+    expect(data).not.toMatch(/sha256|[0-9a-f]{64}/i);
   });
 
   it('with the erasure of their user are refused, and their sockets are closed', async () => {

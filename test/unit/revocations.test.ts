@@ -3,14 +3,22 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 
 describe('Revocations', () => {
-  it('finds revoked keys in the database if the notification was lost', async () => {
-    const sql = { rows: () => Promise.resolve([{ id: 'key' }]) } as unknown as Sql;
+  it('finds revoked keys and client tokens in the database if the notification was lost', async () => {
+    const rows = (text: string): Promise<object[]> =>
+      Promise.resolve([{ id: text.includes('client_tokens') ? 'token' : 'key' }]);
     const wakeups = { onTopic: () => () => undefined };
+    const sql = { rows } as unknown as Sql;
     const revocations = new Revocations(sql, wakeups, createLogger('silent'), 1);
-    const revoked = new Promise<string>((resolve) => void revocations.onRevoked(resolve));
+    const revoked = new Set<string>();
+    const both = new Promise<void>((resolve) => {
+      revocations.onRevoked((id) => {
+        if (revoked.add(id).size === 2) resolve();
+      });
+    });
     revocations.start();
-    expect(await revoked).toBe('key');
-    expect(revocations.has('key')).toBe(true);
+    await both;
+    expect([...revoked].sort()).toEqual(['key', 'token']);
+    expect(['key', 'token', 'other'].map((id) => revocations.has(id))).toEqual([true, true, false]);
     revocations.stop();
   });
 });

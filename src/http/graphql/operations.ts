@@ -18,6 +18,7 @@ import { waitsIn } from '../../graphql/waits';
 import type { PlannedReads } from '../../reads/planned-reads';
 import { ResponseGroups } from './event-responses';
 import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
+import { OperationsInFlight } from './operations-in-flight';
 import {
   isPrepared,
   PreparedDocuments,
@@ -40,6 +41,8 @@ export interface OperationsOptions extends PreparationOptions {
   readonly reads?: Pick<PlannedReads, 'read'>;
   /** @defaultValue none: operations do not wait */
   readonly waits?: RequestWaits;
+  /** @defaultValue no limit */
+  readonly inFlight?: OperationsInFlight;
 }
 
 /** The result of a planned read: a response, or `left` to the resolvers. Null: it was not tried. */
@@ -59,6 +62,7 @@ export class Operations {
   );
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
   private readonly waits: RequestWaits | undefined;
+  private readonly inFlight: OperationsInFlight;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
@@ -68,6 +72,7 @@ export class Operations {
     this.logger = options.logger;
     this.reads = options.reads;
     this.waits = options.waits;
+    this.inFlight = options.inFlight ?? new OperationsInFlight(null);
   }
 
   /**
@@ -126,7 +131,7 @@ export class Operations {
     this.waits?.stop();
   }
 
-  /** Executes a query, a mutation, or a subscription's response to one event, by resolvers. Never rejects. */
+  /** Executes a subscription's response to one event. Never rejects. */
   private async execute(args: ExecutionArgs): Promise<ExecutionResult> {
     try {
       const result = execute(args);
@@ -142,8 +147,11 @@ export class Operations {
    */
   async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
     if (context.waitFailure !== undefined) return 'left';
+    const { reads } = this;
     try {
-      const text = this.reads && (await this.inTime(this.reads.read(args, context.viewer)));
+      const { viewer } = context;
+      const read = reads && this.inFlight.run(viewer.owner, () => reads.read(args, viewer));
+      const text = read && (await this.inTime(read));
       return text == null ? 'left' : new ResponseText(text);
     } catch (error) {
       if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
@@ -165,7 +173,16 @@ export class Operations {
     early: EarlyResult = null,
   ): Promise<ExecutionResult> {
     const read = early ?? (await this.read(args, context));
-    return read === 'left' ? this.execute({ ...args, contextValue: context }) : read;
+    return read === 'left' ? this.executeCounted({ ...args, contextValue: context }, context) : read;
+  }
+
+  /** {@link execute}, as one of the viewer's operations in flight. */
+  private async executeCounted(args: ExecutionArgs, { viewer }: GraphQLContext): Promise<ExecutionResult> {
+    try {
+      return await this.inTime(this.inFlight.run(viewer.owner, () => execute(args)));
+    } catch (error) {
+      return { errors: [wrapped(error)] };
+    }
   }
 
   /**

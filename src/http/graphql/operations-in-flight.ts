@@ -1,0 +1,42 @@
+import { DomainError } from '../../core/errors';
+
+/** When a refused client may retry. An operation takes milliseconds, and 10 s at most. */
+const retryAfterSeconds = 1;
+
+/** The queries and mutations that are being executed in this process, by owner. */
+export class OperationsInFlight {
+  private readonly countByOwner = new Map<string, number>();
+
+  /** @param maxPerOwner - maximum number for each owner; null: no limit */
+  constructor(private readonly maxPerOwner: number | null) {}
+
+  /**
+   * Runs work of an operation. It counts until it has ended, also if its client was answered before, because it still
+   * uses a connection of the database.
+   * @throws DomainError RATE_LIMITED if the owner has the maximum number of operations; `work` was not called
+   */
+  async run<Result>(owner: string, work: () => Result | Promise<Result>): Promise<Result> {
+    const count = this.countByOwner.get(owner) ?? 0;
+    if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw tooMany(this.maxPerOwner);
+    this.countByOwner.set(owner, count + 1);
+    try {
+      return await work();
+    } finally {
+      this.release(owner);
+    }
+  }
+
+  private release(owner: string): void {
+    const count = this.countByOwner.get(owner)! - 1;
+    if (count === 0) this.countByOwner.delete(owner);
+    else this.countByOwner.set(owner, count);
+  }
+}
+
+function tooMany(maximum: number): DomainError {
+  return new DomainError(
+    'RATE_LIMITED',
+    `${maximum} operations of your account are being executed. Send the next one when one of them has ended.`,
+    { details: { maximum, retryAfterSeconds } },
+  );
+}

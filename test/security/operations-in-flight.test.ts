@@ -1,0 +1,56 @@
+import { Client, jwtSettings } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import type { Result } from '../support/graphql-client';
+import { until } from '../support/until';
+
+const maximum = 3;
+/** Read by a planned statement, by resolvers, and a mutation: all need the table of models. */
+const operations = [
+  '{ models { totalCount } }',
+  '{ models { totalCount nodes { queuePosition } } }',
+  'mutation { cancelModels(input: { select: { filter: {} } }) { result { matchedCount } } }',
+];
+const codeOf = ({ errors }: Result): string | undefined => errors?.[0]?.extensions.code;
+
+describe('operations in flight', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await TestGateway.start({
+      ...{ ...jwtSettings, ROLE: 'api', MAX_OPERATIONS_PER_OWNER: String(maximum), BATCHING: 'true' },
+    });
+  });
+  afterAll(() => gateway.stop());
+
+  /** Runs `work` while every statement that reads models waits. */
+  const whileLocked = async (work: () => Promise<void>): Promise<void> => {
+    const pool = await gateway.database.pool(1);
+    await pool.transaction(async (sql) => {
+      await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
+      await work();
+    });
+  };
+  const waitingStatements = async (): Promise<number> =>
+    (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`)).length;
+
+  it.each(operations)('of one owner are limited, and those of others are answered: %s', async (query) => {
+    const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];
+    let waiting: Promise<Result[]> = Promise.resolve([]);
+    await whileLocked(async () => {
+      waiting = Promise.all(Array.from({ length: maximum }, () => alice.execute('HTTP', { query })));
+      await until(async () => (await waitingStatements()) === maximum);
+      for (const transport of ['HTTP', 'WebSocket', 'SSE'] as const) {
+        const refused = await alice.execute(transport, { query: '{ viewer { owner } }' });
+        expect(refused.errors).toMatchObject([
+          { extensions: { code: 'RATE_LIMITED', maximum, retryAfterSeconds: 1 } },
+        ]);
+      }
+      const { status } = await alice.post('{ viewer { owner } }');
+      expect(status).toBe(429);
+      for (const transport of ['HTTP', 'WebSocket', 'SSE'] as const)
+        expect(codeOf(await bob.execute(transport, { query: '{ viewer { owner } }' }))).toBeUndefined();
+    });
+    expect((await waiting).map(codeOf)).toEqual(Array.from({ length: maximum }, () => undefined));
+    expect(codeOf(await alice.execute('HTTP', { query }))).toBeUndefined();
+    for (const client of [alice, bob]) client.close();
+  });
+});
