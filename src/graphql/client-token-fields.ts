@@ -9,7 +9,6 @@ export const fieldsOfTokens: ReadonlySet<string> = new Set(
   names(`
     viewer node nodes model models generation generations avatar avatars photo photos capabilities providers styles
     estimateCost ledger
-    estimateCost ledger
     createPhotoUploads deletePhoto trainModel generateAvatars generateInstantAvatars renameModel setFavorite
     cancelModel cancelModels retryModel retryModels deleteModel deleteModels
     cancelGeneration cancelGenerations retryGeneration retryGenerations deleteGeneration deleteGenerations
