@@ -41,7 +41,7 @@ async function make(
   return { id: modelId, keys: [...all, ...photoIds.map((id) => `photos/${rowId(id)}.jpg`)] };
 }
 
-/** A model with its own photos and two avatars. */
+/** A model with its own photos and two avatars, which also have a picture in another size. */
 async function makeModel({ client }: FaultsEnvironment): Promise<{
   modelId: string;
   generationId: string;
@@ -60,6 +60,15 @@ async function makeModel({ client }: FaultsEnvironment): Promise<{
     () => client.generation(generationId),
     (generation) => generation?.status === 'COMPLETED',
   );
+  const query = 'query ($id: ID!) { generation(id: $id) { avatars { url(size: PX_128) } } }';
+  const { generation } = await client.request<{ generation: { avatars: { url: string }[] } }>(query, {
+    id: generationId,
+  });
+  for (const { url } of generation.avatars) {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`The picture in another size is not made: ${response.status}.`);
+    await response.arrayBuffer();
+  }
   return { modelId, generationId, photoIds };
 }
 
