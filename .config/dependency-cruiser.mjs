@@ -1,7 +1,7 @@
 /**
  * Rules for imports. Dependencies point one way:
  *
- *   app → entry points (http, poller, cli) → features (accounts ← auth ← notices ← photos ← jobs ← models ← generations ← activity ← privacy ← operator)
+ *   app → entry points (http, poller, cli) → features (accounts ← auth ← notices ← photos ← jobs ← models ← generations ← activity ← webhooks ← privacy ← operator)
  *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, images) → core
  *
  * Imports of types count like imports of values unless a rule excludes them.
@@ -23,6 +23,7 @@ const features = [
   'models',
   'generations',
   'activity',
+  'webhooks',
   'privacy',
   'operator',
 ];

@@ -585,6 +585,50 @@ CREATE TABLE upstream_accounts (
     CONSTRAINT upstream_accounts_pause_whole CHECK (((submit_paused_at IS NULL) = (submit_pause_reason IS NULL)))
 );
 
+CREATE TABLE webhook_deliveries (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    webhook_id uuid NOT NULL,
+    number bigint NOT NULL,
+    stream_id uuid NOT NULL,
+    event_type text NOT NULL,
+    subject_id text NOT NULL,
+    body text NOT NULL,
+    status text DEFAULT 'PENDING'::text NOT NULL,
+    next_attempt_at timestamp with time zone,
+    tries integer DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
+    replayed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhook_deliveries_pending_next CHECK (((status = 'PENDING'::text) = (next_attempt_at IS NOT NULL))),
+    CONSTRAINT webhook_deliveries_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELIVERED'::text, 'FAILED'::text])))
+);
+
+CREATE TABLE webhooks (
+    id uuid NOT NULL,
+    owner text NOT NULL,
+    due_at timestamp with time zone,
+    lease uuid,
+    tries integer DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    url text NOT NULL,
+    description text,
+    event_types text[] NOT NULL,
+    status text DEFAULT 'ENABLED'::text NOT NULL,
+    disabled_reason text,
+    secret text NOT NULL,
+    old_secret text,
+    old_secret_expires_at timestamp with time zone,
+    owner_stream_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    follow_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_number bigint DEFAULT 0 NOT NULL,
+    failing_since timestamp with time zone,
+    rest_until timestamp with time zone,
+    CONSTRAINT webhooks_status_known CHECK ((status = ANY (ARRAY['ENABLED'::text, 'PAUSED'::text, 'DISABLED'::text])))
+);
+
 ALTER TABLE ONLY migrations ALTER COLUMN id SET DEFAULT nextval('migrations_id_seq'::regclass);
 
 ALTER TABLE ONLY api_keys
@@ -685,6 +729,12 @@ ALTER TABLE ONLY timeline_entries
 
 ALTER TABLE ONLY upstream_accounts
     ADD CONSTRAINT upstream_accounts_pkey PRIMARY KEY (account);
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 
 CREATE INDEX api_keys_of_owner ON api_keys USING btree (owner);
 
@@ -893,6 +943,26 @@ CREATE INDEX submissions_unanswered ON submissions USING btree (called_at) WHERE
 CREATE INDEX timeline_entries_of_generation ON timeline_entries USING btree (generation_id, id) WHERE (generation_id IS NOT NULL);
 
 CREATE INDEX timeline_entries_of_model ON timeline_entries USING btree (model_id, id) WHERE (model_id IS NOT NULL);
+
+CREATE INDEX webhook_deliveries_by_status ON webhook_deliveries USING btree (webhook_id, status, id);
+
+CREATE INDEX webhook_deliveries_of_owner ON webhook_deliveries USING btree (owner, id);
+
+CREATE INDEX webhook_deliveries_of_webhook ON webhook_deliveries USING btree (webhook_id, id);
+
+CREATE INDEX webhook_deliveries_old ON webhook_deliveries USING btree (created_at) WHERE (status <> 'PENDING'::text);
+
+CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries USING btree (webhook_id, number);
+
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webhook_id, stream_id, number) WHERE (status = 'PENDING'::text);
+
+CREATE INDEX webhooks_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text));
+
+CREATE INDEX webhooks_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text));
+
+CREATE INDEX webhooks_of_owner ON webhooks USING btree (owner, id);
+
+CREATE INDEX webhooks_to_follow ON webhooks USING btree (follow_at) WHERE (status = 'ENABLED'::text);
 
 CREATE TRIGGER avatars_earlier BEFORE INSERT ON avatars FOR EACH ROW WHEN (((new.provider_ref IS NULL) AND (new.status = 'PENDING'::text))) EXECUTE FUNCTION complete_earlier_avatar();
 

@@ -22,6 +22,7 @@ import { PhotoEntity } from './photos/photo.entity';
 import { ExportEntity } from './privacy/export.entity';
 import { MediaDeletionEntity } from './storage/media-deletion.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
+import { WebhookDeliveryEntity, WebhookEntity } from './webhooks/webhook.entity';
 
 /** The entities of all tables, for the data source. */
 export const entities = [
@@ -54,4 +55,6 @@ export const entities = [
   AvatarDownloadEntity,
   RenditionEntity,
   NoticeEntity,
+  WebhookEntity,
+  WebhookDeliveryEntity,
 ];

@@ -81,8 +81,8 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     provider,
     clock: await DatabaseClock.start(database),
     guard,
-    signer: new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir)),
     ...{ quotas: access.quotas, clientTokens: access.clientTokens, metrics },
+    ...signing(config, dataDir),
     localUrl: () => listening,
     publicUrl: () => config.PUBLIC_URL ?? listening,
   };
@@ -110,8 +110,28 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   return { url: deps.publicUrl(), sandbox };
 }
 
+/** The secrets of the server, and what signs URLs with them. */
+function signing(
+  { SIGNING_SECRETS }: Config,
+  dataDir: string,
+): { signingSecrets: [string, ...string[]]; signer: UrlSigner } {
+  const secrets = signingSecrets(SIGNING_SECRETS, dataDir);
+  return { signingSecrets: secrets, signer: new UrlSigner(secrets) };
+}
+
+/** How often events make the poller read due times again, in milliseconds. */
+const eventDelayMs = 100;
+
 function startWork(poller: Poller, wakeups: Wakeups): void {
   wakeups.onWork(() => poller.wake());
+  // Events may have to be sent to webhooks.
+  let timer: NodeJS.Timeout | null = null;
+  wakeups.onStreams(() => {
+    timer ??= setTimeout(() => {
+      timer = null;
+      poller.refresh();
+    }, eventDelayMs).unref();
+  });
   poller.start();
 }
 

@@ -4,9 +4,10 @@ import type { Sql } from '../core/sql';
 import type { RenditionOutcome } from '../generations/avatar-renditions';
 import { countPauses, countJobsByState } from '../operator/overview.repository';
 import type { ReadOutcome } from '../reads/planned-reads';
+import { createWebhookMetrics, type WebhookMetrics } from './webhooks';
 
 /** The metrics registry and its counters. */
-export interface Metrics {
+export interface Metrics extends WebhookMetrics {
   registry: Registry;
   /** The upstream returned an unknown status. */
   unknownWord: (word: string) => void;
@@ -81,6 +82,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       'Stored images that were found missing or changed.',
     ),
     rendition: countRenditions(registry),
+    ...createWebhookMetrics(sql, registry),
   };
 }
 

@@ -18,6 +18,7 @@ import { noticeSource } from '../notices/notice.read';
 import { photoSource, photosSource } from '../photos/photo.read';
 import { PlannedReads } from '../reads/planned-reads';
 import type { ReadSources } from '../reads/source';
+import { webhookDeliverySource, webhookSource } from '../webhooks/webhook.read';
 import type { Metrics } from './metrics';
 import type { Infrastructure, Services } from './services';
 
@@ -65,6 +66,8 @@ function sourcesOf(
       noticeSource,
       clientTokenSource,
       ledgerEntrySource,
+      webhookSource,
+      webhookDeliverySource,
     ],
     types: [timelineEntrySource],
     roots: {

@@ -64,10 +64,12 @@ import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
+import type { WebhookSender } from '../webhooks/webhook-sender';
 import { makeEstimates, makeJobs } from './job-services';
 import type { Metrics } from './metrics';
 import { nodeResolvers } from './nodes';
 import { makeSubscriptions } from './subscriptions';
+import { makeWebhooks } from './webhooks';
 
 /** What the services are built on. */
 export interface Infrastructure {
@@ -84,6 +86,8 @@ export interface Infrastructure {
   imageProcessor: ImageProcessor;
   spool: UploadSpool;
   signer: UrlSigner;
+  /** Keys of what is stored encrypted are derived from them: the first one encrypts. */
+  signingSecrets: readonly [string, ...string[]];
   quotas: QuotaService;
   clientTokens: ClientTokenService;
   metrics: Pick<Metrics, 'rendition'>;
@@ -113,6 +117,7 @@ export interface Services {
   erasureWork: ErasureWork;
   exports: ExportService;
   activity: ActivitySubscriptions;
+  webhookSender: WebhookSender;
   /** One instance of each resolver class, for the schema. */
   resolvers: object[];
 }
@@ -138,12 +143,13 @@ export function createServices(deps: Infrastructure): Services {
   const pictures = makeAvatarMedia(deps, { urls: avatarUrls, avatars, bulk });
   const { privacyResolver, ...privacy } = makePrivacy(deps);
   const styleExamples = new StyleExamples(provider, publicUrl);
+  const webhooks = makeWebhooks(deps);
   const resolvers = [
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
     ...[privacyResolver, new ClientTokenResolver(deps.clientTokens)],
     new OperatorResolver(() => readOverview(database)),
-    ...nodeResolvers(database, {
+    ...nodeResolvers(database, webhooks.service, {
       ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos },
       ClientToken: deps.clientTokens,
     }),
@@ -164,7 +170,7 @@ export function createServices(deps: Infrastructure): Services {
   ];
   return {
     ...{ ...photoServices, ...privacy, jobs, completion, avatars, avatarUrls },
-    ...{ styleExamples, resolvers, activity: subscriptions.activity },
+    ...{ styleExamples, resolvers, activity: subscriptions.activity, webhookSender: webhooks.sender },
     waits: new JobWaits(database, deps.feed, jobKinds),
     ...pictures,
   };
@@ -253,6 +259,7 @@ export function apiSchema(): GraphQLSchema {
     ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
     ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused, metrics: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
+    signingSecrets: ['unused'],
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

@@ -25,6 +25,7 @@ import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
 import type { Metrics } from './metrics';
 import type { Infrastructure, Services } from './services';
+import { createWebhookWork } from './webhooks';
 
 /** How long a generation waits for images that cannot be fetched, as a share of the upstream's retention: 10 min of 48 h. */
 const resultDeadlineShare = 1 / 288;
@@ -50,7 +51,8 @@ export function createWork(deps: WorkDeps, services: Services): Work {
   const jobWork = createJobWork(deps, services, () => poller.wake());
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
-  const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures });
+  const webhooks = createWebhookWork(deps, services);
+  const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
   const poller: Poller = new Poller(tasks, new Agenda(database), logger);
   return { poller, replay: () => jobWork.recorder.replay() };
 }
@@ -60,7 +62,7 @@ export function createJobWork(
   deps: WorkDeps,
   { jobs, jobPhotos }: Services,
   onResume: () => void,
-): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures'> {
+): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures' | 'webhooks'> {
   const { config, logger, database, provider, journal, metrics, publicUrl, clock } = deps;
   const budget = makeBudget(deps);
   const durations = new LearnedDurations(database, {

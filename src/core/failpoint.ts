@@ -22,7 +22,8 @@ export type FailpointName =
   | 'result:stored'
   | 'result:shown'
   | 'delete:marked'
-  | 'delete:bytes-gone';
+  | 'delete:bytes-gone'
+  | 'webhook:answered';
 
 /** Awaits the hook if a test has set one. */
 export async function failpoint(name: FailpointName): Promise<void> {

@@ -26,6 +26,8 @@ export const nodeKinds = {
   Notice: 'notice',
   ClientToken: 'token',
   LedgerEntry: 'ledger',
+  Webhook: 'webhook',
+  WebhookDelivery: 'delivery',
 } as const;
 
 /** The GraphQL type of a global id. */

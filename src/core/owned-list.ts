@@ -6,7 +6,7 @@ import { groupsOf, type Sql } from './sql';
 
 /** The rows that lists of a field belong to: each has a list of its own, of the rows whose column has its UUID. */
 export interface ListParents {
-  readonly column: 'model_id' | 'generation_id';
+  readonly column: 'model_id' | 'generation_id' | 'webhook_id';
   readonly ids: readonly string[];
 }
 

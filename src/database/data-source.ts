@@ -38,6 +38,7 @@ import { Renditions1764860000000 } from './migrations/1764860000000-renditions';
 import { Provenance1764860000001 } from './migrations/1764860000001-provenance';
 import { OwnerStreams1764865000000 } from './migrations/1764865000000-owner-streams';
 import { Notices1764870000000 } from './migrations/1764870000000-notices';
+import { Webhooks1764870001000 } from './migrations/1764870001000-webhooks';
 import { LedgerEntries1764880000000 } from './migrations/1764880000000-ledger-entries';
 import { ClientTokens1764890000000 } from './migrations/1764890000000-client-tokens';
 import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
@@ -83,6 +84,7 @@ const migrations = [
   Provenance1764860000001,
   OwnerStreams1764865000000,
   Notices1764870000000,
+  Webhooks1764870001000,
   LedgerEntries1764880000000,
   ClientTokens1764890000000,
   RenditionSources1764895000000,

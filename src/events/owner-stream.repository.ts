@@ -65,7 +65,7 @@ const maxNewEvents = 100_000;
 /** Numbers the new events of owners' streams. Resolves when all events that were committed before have numbers or are skipped. */
 export async function numberEvents(database: Transactions, ids: readonly string[]): Promise<void> {
   const rows = await database.rows<{ id: string }>(
-    `SELECT o.id FROM owner_streams o WHERE o.id = ANY($1) AND ${hasNewEvents}`,
+    `SELECT o.id FROM owner_streams o WHERE o.id = ANY($1) AND ${hasUnnumberedEvents}`,
     [ids],
   );
   for (const { id } of rows) await assignNumbers(database, id);
@@ -103,7 +103,8 @@ const newEventsOf = (columns: string): string => `
 const firstOf = (isNew: string): string =>
   `(SELECT true FROM events e WHERE e.owner = ANY(ARRAY[o.owner]) AND ${isNew} ORDER BY e.owner, e.transaction_id LIMIT 1)`;
 
-const hasNewEvents = `coalesce(${firstOf(`e.transaction_id >= ${nextTransaction}`)},
+/** SQL: whether the stream `o` of an owner has events without numbers. Costs two index lookups. */
+export const hasUnnumberedEvents = `coalesce(${firstOf(`e.transaction_id >= ${nextTransaction}`)},
                                ${firstOf(`e.transaction_id = ANY(${runningTransactions})`)}, false)`;
 
 // The number that is skipped stands for all of them, so that no cursor from before is at the end of the stream.
@@ -187,7 +188,7 @@ export async function findOwnersBehind(sql: Sql, places: readonly Place[]): Prom
     `SELECT f.id
        FROM unnest($1::uuid[], $2::bigint[]) AS f (id, after)
        LEFT JOIN owner_streams o ON o.id = f.id
-      WHERE o.id IS NULL OR o.sequence > f.after OR ${hasNewEvents}`,
+      WHERE o.id IS NULL OR o.sequence > f.after OR ${hasUnnumberedEvents}`,
     parametersOf(places),
   );
   return rows.map(({ id }) => id);

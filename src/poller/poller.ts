@@ -65,6 +65,11 @@ export class Poller {
     for (const [wait, isWakeable] of this.pauses) if (isWakeable) wait.abort();
   }
 
+  /** Reads again when work is due, because rows may have changed that {@link wake} is not called for. */
+  refresh(): void {
+    this.agenda.refresh();
+  }
+
   /**
    * Aborts the tasks' signal and resolves when all running work has ended, or after the grace period. Interrupted work is
    * resumed when its lease expires.

@@ -38,6 +38,9 @@ import type { ErasureWork } from '../privacy/erasure.work';
 import { exportOffers } from '../privacy/export.repository';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { deletionDue } from '../storage/media-deletion.repository';
+import { pruneDeliveries } from '../webhooks/webhook-delivery.repository';
+import type { WebhookDeliveryWork } from '../webhooks/webhook-delivery.work';
+import type { WebhookFollowWork } from '../webhooks/webhook-follow.work';
 import type { PeriodicTask } from './poller';
 
 /** The work on one kind of job. */
@@ -63,6 +66,7 @@ export interface ScheduleDeps {
   photos: PhotoWork;
   deletion: MediaDeletion;
   erasures: ErasureWork;
+  webhooks: { follow: WebhookFollowWork; deliveries: WebhookDeliveryWork };
 }
 
 /** Maximum delay of a due account check, in milliseconds. */
@@ -89,6 +93,7 @@ export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
     dueTask('fetch photos', photos.due, idleMs, (signal) => photos.processBatch(signal)),
     dueTask('store avatars', avatars.due, idleMs, (signal) => avatars.processBatch(signal)),
     dueTask('retry avatars', avatars.retryDue, idleMs, (signal) => avatars.processRetryBatch(signal)),
+    ...webhookTasks(deps),
     ...deletionTasks(deps),
     ...checkTasks(deps),
     ...pruningTasks(deps),
@@ -102,6 +107,13 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
     dueTask(`follow ${table}`, polls.due, idleMs, (signal) => polls.processBatch(signal)),
     dueTask(`watch failed ${table}`, polls.watchDue, idleMs, (signal) => polls.watch(signal)),
     paced(dueTask(`end overdue ${table}`, overdueDue(steps.kind), overdueMs, () => overdue.processBatch())),
+  ];
+}
+
+function webhookTasks({ webhooks: { follow, deliveries } }: ScheduleDeps): PeriodicTask[] {
+  return [
+    dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
+    dueTask('send to webhooks', deliveries.due, idleMs, (signal) => deliveries.processBatch(signal)),
   ];
 }
 
@@ -152,6 +164,7 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget client tokens': () => pruneClientTokens(database),
     'prune ledger entries': () => pruneLedgerEntries(database, config.LEDGER_RETENTION),
     'forget erased spending': () => pruneErasedSpending(database),
+    'prune webhook deliveries': () => pruneDeliveries(database, config.WEBHOOK_RETENTION),
     'forget exports': () => exportOffers.prune(database),
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>

@@ -15,6 +15,8 @@ import { modelKind } from '../models/model.kind';
 import { deleteNoticesOf } from '../notices/notice.repository';
 import { photoKey } from '../photos/photo.entity';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
+import { deleteDeliveriesOf } from '../webhooks/webhook-delivery.repository';
+import { deleteWebhooksOf } from '../webhooks/webhook.repository';
 import { deletePhotosOf, lockJobsOf, type ErasureCounts } from './erasure.repository';
 
 /** The result of one transaction. */
@@ -64,7 +66,9 @@ export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
   erasePhotos,
   async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
   async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
-  async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
+  async (sql, subject) => uncounted(await deleteWebhooksOf(sql, subject, batchSizes.account)),
+  async (sql, { owner }) => uncounted(await deleteDeliveriesOf(sql, { owner }, batchSizes.account)),
+  async (sql, { owner }) => uncounted(await deleteNoticesOf(sql, owner, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, kept)),
 ];
 

@@ -90,6 +90,16 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       columns: `id, scopes, model_id AS "modelId", generation_id AS "generationId", uses_left AS "usesLeft",
               uploads_left AS "uploadsLeft", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"`,
     }),
+    webhooks: section({
+      table: 'webhooks',
+      columns: `id, url, description, event_types AS "eventTypes", status, disabled_reason AS "disabledReason",
+              created_at AS "createdAt"`,
+    }),
+    webhookDeliveries: section({
+      table: 'webhook_deliveries',
+      columns: `id, webhook_id AS "webhookId", event_type AS "eventType", subject_id AS "subjectId", body, status, attempts,
+              created_at AS "createdAt"`,
+    }),
     apiKeys: section({
       table: 'api_keys',
       columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",

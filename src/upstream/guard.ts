@@ -46,6 +46,8 @@ export interface Guard {
    * @throws GuardRefusal
    */
   checkUrl(url: string, trust?: Trust): URL;
+  /** Whether a checked URL is one of the exceptions, by its host as written. */
+  isListed(url: URL): boolean;
   /**
    * The resolver for a single connection to this URL. It checks every address in the very DNS answer that the
    * socket uses, so that a name cannot change its address between check and use. Fails with GuardRefusal. A socket
@@ -100,7 +102,9 @@ export function createGuard({ allow, ports = [80, 443], resolve = createResolver
     };
   };
 
-  return { checkUrl, lookupFor };
+  const isListed = (url: URL): boolean => lets(url, url.hostname, readAddress(url.hostname));
+
+  return { checkUrl, isListed, lookupFor };
 }
 
 function portOf(url: URL): number {

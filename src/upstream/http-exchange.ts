@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import type { LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
@@ -17,6 +18,13 @@ export interface ExchangeRequest {
   readonly maxBytes: number;
   /** Aborts the call. */
   readonly signal: AbortSignal;
+}
+
+/** A POST. */
+export interface PostRequest extends ExchangeRequest {
+  readonly body: string;
+  /** @defaultValue the system's resolver */
+  readonly lookup?: LookupFunction;
 }
 
 /** Why the body of an answer is incomplete. */
@@ -88,7 +96,7 @@ export class HttpExchange {
    * connector that does not connect a second time.
    * @throws ExchangeError
    */
-  async postOnce(request: ExchangeRequest & { readonly body: string }): Promise<ExchangeAnswer> {
+  async postOnce(request: PostRequest): Promise<ExchangeAnswer> {
     let connected = false;
     let over = false;
     const startedAt = Date.now();
@@ -99,7 +107,10 @@ export class HttpExchange {
       connected = true;
       return true;
     };
-    const client = new Client(request.url.origin, { ...limits, connect: connector(mayConnect) });
+    const client = new Client(request.url.origin, {
+      ...limits,
+      connect: connector(mayConnect, request.lookup),
+    });
     try {
       return await new Exchange('POST', request, () => connected).run(client);
     } finally {
@@ -142,8 +153,8 @@ const over = new Error('The call has ended.');
 class ConnectError extends Error {}
 
 /** A connector that marks connection errors, to distinguish them from later ones. */
-function connector(mayUse: () => boolean = () => true): buildConnector.connector {
-  const connect = buildConnector({ timeout: connectTimeoutMs });
+function connector(mayUse: () => boolean = () => true, lookup?: LookupFunction): buildConnector.connector {
+  const connect = buildConnector({ timeout: connectTimeoutMs, ...(lookup && { lookup }) });
   return (options, callback) => {
     connect(options, (error, socket) => {
       if (error) {
@@ -229,8 +240,9 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.size += chunk.length;
-    if (this.size > this.request.maxBytes) this.resolve('too-large');
-    else this.chunks.push(chunk);
+    const excess = Math.max(0, this.size - this.request.maxBytes);
+    if (excess < chunk.length) this.chunks.push(chunk.subarray(0, chunk.length - excess));
+    if (excess > 0) this.resolve('too-large');
   }
 
   onResponseEnd(): void {

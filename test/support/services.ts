@@ -38,7 +38,7 @@ export interface ServiceOptions extends Pick<WorkDeps, 'database' | 'media' | 'p
 }
 
 /** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
-export interface Composition extends Omit<ScheduleDeps, 'database' | 'config' | 'erasures'> {
+export interface Composition extends Omit<ScheduleDeps, 'database' | 'config' | 'erasures' | 'webhooks'> {
   services: Services;
   journal: Journal;
   signer: UrlSigner;
@@ -72,6 +72,7 @@ export function composeServices({
     imageProcessor: new ImageProcessor(createImageSemaphore(2)),
     spool: new UploadSpool(join(dataDir, 'uploads')),
     signer: new UrlSigner(['a secret of the tests']),
+    signingSecrets: ['a secret of the tests'] as const,
     wakeups: { announce: ignore },
     clock: new DatabaseClock(database),
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),

@@ -258,6 +258,8 @@ describe('the conventions of the schema', () => {
       'JobPriority',
       'LedgerEntryKind',
       'PhotoStatus',
+      'WebhookStatus',
+      'WebhookDeliveryStatus',
       'ModelStatus',
       'GenerationStatus',
     ];

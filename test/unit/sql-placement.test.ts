@@ -15,6 +15,7 @@ const order = [
     ['models'],
     ['generations'],
     ['activity'],
+    ['webhooks'],
     ['privacy'],
     ['operator'],
   ],

@@ -1,0 +1,277 @@
+import type { LeasedRow, Claimed } from '../core/leased-rows';
+import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
+import type { ListTable } from '../core/list-statements';
+import type { Sql } from '../core/sql';
+import { WebhookDeliveryEntity, WebhookEntity, type WebhookAttemptRow } from './webhook.entity';
+import { dueNow } from './webhook.repository';
+import { webhookDeliveryStatuses, type WebhookDeliveryStatus } from './webhook.state';
+
+/** How long a delivery is attempted, and how long a webhook may fail before it is disabled, in milliseconds. */
+const maxFailingMs = 86_400_000;
+
+/** Maximum number of stored attempts of a delivery. */
+const maxAttempts = 20;
+
+/** Which deliveries. */
+export interface DeliveryFilter {
+  readonly statuses?: readonly WebhookDeliveryStatus[] | null;
+}
+
+/** The lists of deliveries. */
+export const deliveryTable: ListTable<WebhookDeliveryEntity, DeliveryFilter> = {
+  entity: WebhookDeliveryEntity,
+  table: 'webhook_deliveries',
+  indexed: { status: webhookDeliveryStatuses },
+  conditionsOf: ({ statuses }) => isAnyOf('status', statuses, 'statuses'),
+};
+
+/** SQL that selects an owner's delivery by its id, or several by `ANY`, unless its webhook was deleted. */
+export function selectDelivery(id: string, owner: string): string {
+  return `SELECT * FROM webhook_deliveries WHERE id = ${id} AND owner = ${owner}
+    AND EXISTS (SELECT FROM webhooks w WHERE w.id = webhook_deliveries.webhook_id)`;
+}
+
+/** The owner's deliveries with the given ids, in any order. */
+export function findDeliveries(
+  sql: Sql,
+  owner: string,
+  ids: readonly string[],
+): Promise<WebhookDeliveryEntity[]> {
+  return sql.entities(WebhookDeliveryEntity, selectDelivery('ANY($1)', '$2'), [ids, owner]);
+}
+
+/** A webhook that a worker has leased. */
+type Leased = Pick<Claimed<LeasedRow>, 'id' | 'lease'>;
+
+/** SQL: the oldest pending delivery of each stream of a webhook. Later ones of the stream wait for it. */
+const firstOfStreams = (webhookId: string): string => `(
+  SELECT DISTINCT ON (stream_id) * FROM webhook_deliveries
+   WHERE webhook_id = ${webhookId} AND status = 'PENDING' ORDER BY stream_id, number)`;
+
+/** The deliveries of a webhook that are due, in order, at most one of each stream. */
+export function findDueDeliveries(
+  sql: Sql,
+  webhookId: string,
+  limit: number,
+): Promise<WebhookDeliveryEntity[]> {
+  return sql.entities(
+    WebhookDeliveryEntity,
+    `SELECT * FROM ${firstOfStreams('$1')} d WHERE next_attempt_at <= now() ORDER BY number LIMIT $2`,
+    [webhookId, limit],
+  );
+}
+
+/** The webhook as it is, if this worker still leases it, it is enabled, and may be sent to. */
+export async function readLeased(sql: Sql, { id, lease }: Leased): Promise<WebhookEntity | null> {
+  const [webhook] = await sql.entities(
+    WebhookEntity,
+    `SELECT * FROM webhooks WHERE id = $1 AND lease = $2 AND status = 'ENABLED'
+        AND (rest_until IS NULL OR rest_until <= now())`,
+    [id, lease],
+  );
+  return webhook ?? null;
+}
+
+/** Locks the webhook if this worker leases it. */
+async function lockLeased(sql: Sql, { id, lease }: Leased): Promise<WebhookEntity | null> {
+  const [webhook] = await sql.entities(
+    WebhookEntity,
+    'SELECT * FROM webhooks WHERE id = $1 AND lease = $2 FOR NO KEY UPDATE',
+    [id, lease],
+  );
+  return webhook ?? null;
+}
+
+function attemptsWith(delivery: WebhookDeliveryEntity, attempt: WebhookAttemptRow): string {
+  return JSON.stringify([attempt, ...delivery.attempts].slice(0, maxAttempts));
+}
+
+/**
+ * Records a success.
+ * @param wasDown - whether a webhook with so many failed attempts in a row was unreachable: then all of its deliveries are due
+ * @returns whether this worker still leased the webhook
+ */
+export async function recordDelivered(
+  sql: Sql,
+  webhook: Leased,
+  delivery: WebhookDeliveryEntity,
+  attempt: WebhookAttemptRow,
+  wasDown: (tries: number) => boolean,
+): Promise<boolean> {
+  const before = await lockLeased(sql, webhook);
+  if (!before) return false;
+  await sql.rows(
+    `UPDATE webhook_deliveries
+        SET status = 'DELIVERED', next_attempt_at = NULL, failing_since = NULL, tries = 0, attempts = $2::jsonb
+      WHERE id = $1 AND status = 'PENDING'`,
+    [delivery.id, attemptsWith(delivery, attempt)],
+  );
+  if (wasDown(before.tries)) {
+    await sql.rows(
+      `UPDATE webhook_deliveries SET next_attempt_at = now()
+        WHERE webhook_id = $1 AND status = 'PENDING' AND next_attempt_at > now()`,
+      [webhook.id],
+    );
+  }
+  await sql.rows('UPDATE webhooks SET tries = 0, failing_since = NULL, rest_until = NULL WHERE id = $1', [
+    webhook.id,
+  ]);
+  return true;
+}
+
+/** The delays after a failure, in milliseconds. */
+export interface FailureDelays {
+  /** Until the next attempt of the delivery, by its failed attempts. */
+  readonly retryMs: (tries: number) => number;
+  /** Until the next attempt of any delivery, by the failed attempts in a row; null: none. */
+  readonly restMs: (tries: number) => number | null;
+}
+
+/**
+ * Records a failure. The last attempt is made 24 hours after the first.
+ * @returns the webhook before it, and whether it has failed for 24 hours; null if this worker no longer leased it
+ */
+export async function recordFailed(
+  sql: Sql,
+  webhook: Leased,
+  delivery: WebhookDeliveryEntity,
+  attempt: WebhookAttemptRow,
+  { retryMs, restMs }: FailureDelays,
+): Promise<{ before: WebhookEntity; isOver: boolean } | null> {
+  const before = await lockLeased(sql, webhook);
+  if (!before) return null;
+  await sql.rows(
+    `UPDATE webhook_deliveries d
+        SET tries = d.tries + 1, failing_since = coalesce(d.failing_since, now()), attempts = $2::jsonb,
+            status = CASE WHEN f.is_over THEN 'FAILED' ELSE 'PENDING' END,
+            next_attempt_at = CASE WHEN f.is_over THEN NULL
+              ELSE least(now() + $3 * interval '1 ms', coalesce(d.failing_since, now()) + $4 * interval '1 ms') END
+       FROM (SELECT id, coalesce(failing_since <= now() - $4 * interval '1 ms', false) AS is_over
+               FROM webhook_deliveries WHERE id = $1) f
+      WHERE d.id = f.id AND d.status = 'PENDING'`,
+    [delivery.id, attemptsWith(delivery, attempt), retryMs(delivery.tries + 1), maxFailingMs],
+  );
+  const [changed] = await sql.rows<{ isOver: boolean }>(
+    `UPDATE webhooks
+        SET tries = tries + 1, failing_since = coalesce(failing_since, now()),
+            rest_until = now() + $2::float8 * interval '1 ms'
+      WHERE id = $1 RETURNING failing_since <= now() - $3 * interval '1 ms' AS "isOver"`,
+    [webhook.id, restMs(before.tries + 1), maxFailingMs],
+  );
+  return { before, isOver: changed!.isOver };
+}
+
+/** Disables a locked webhook; its pending deliveries have failed. */
+export async function disableWebhook(sql: Sql, id: string, reason: string): Promise<void> {
+  await sql.rows(
+    `UPDATE webhooks SET status = 'DISABLED', disabled_reason = $2, due_at = NULL, lease = NULL WHERE id = $1`,
+    [id, reason],
+  );
+  await sql.rows(
+    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL
+      WHERE webhook_id = $1 AND status = 'PENDING'`,
+    [id],
+  );
+}
+
+/** Returns a webhook; it is due with its next delivery. */
+export async function releaseWebhook(sql: Sql, webhook: Leased): Promise<void> {
+  // Locks in a separate statement, so that the next one sees deliveries that were inserted before.
+  if (!(await lockLeased(sql, webhook))) return;
+  await sql.rows(
+    `UPDATE webhooks w
+        SET lease = NULL, due_at = CASE WHEN n.at IS NOT NULL THEN greatest(n.at, w.rest_until) END
+       FROM (SELECT min(next_attempt_at) AS at FROM ${firstOfStreams('$1')} d) n
+      WHERE w.id = $1`,
+    [webhook.id],
+  );
+}
+
+/** Which deliveries to replay: by ids, or by the time of their creation. */
+export type ReplaySelection = { readonly ids: readonly string[] } | { readonly created: CreatedRange };
+
+/** A selection by time skips deliveries that were replayed within this time, so that a call can be repeated. */
+const repeatedReplayMs = 600_000;
+
+/** What {@link replayDeliveries} found. */
+export interface Replayed {
+  readonly matched: readonly string[];
+  readonly matchedCount: number;
+  /** How many of them were not pending. */
+  readonly replayable: number;
+  readonly changedCount: number;
+}
+
+/** Makes delivered and failed deliveries of a locked webhook pending again, the oldest first, at most `limit`. */
+export async function replayDeliveries(
+  sql: Sql,
+  webhookId: string,
+  selection: ReplaySelection,
+  limit: number,
+): Promise<Replayed> {
+  const { text, values } = selectionOf(selection);
+  const matched = await sql.rows<{ id: string; status: WebhookDeliveryStatus }>(
+    `SELECT id, status FROM webhook_deliveries WHERE webhook_id = $1 AND ${text} ORDER BY number`,
+    [webhookId, ...values],
+  );
+  const ids = matched.filter(({ status }) => status !== 'PENDING').map(({ id }) => id);
+  const changed = await sql.rows(
+    `UPDATE webhook_deliveries
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, replayed_at = now()
+      WHERE id = ANY($1) AND status <> 'PENDING' RETURNING 1`,
+    [ids.slice(0, limit)],
+  );
+  await sql.rows(`UPDATE webhooks SET due_at = ${dueNow} WHERE id = $1`, [webhookId]);
+  return {
+    matched: matched.map(({ id }) => id),
+    matchedCount: matched.length,
+    replayable: ids.length,
+    changedCount: changed.length,
+  };
+}
+
+function selectionOf(selection: ReplaySelection): { text: string; values: unknown[] } {
+  if ('ids' in selection) return { text: 'id = ANY($2::uuid[])', values: [selection.ids] };
+  const values: unknown[] = [repeatedReplayMs];
+  const conditions = isCreatedIn(selection.created).map((condition) => {
+    if (!('text' in condition)) throw new TypeError('Not a condition on the time.');
+    values.push(condition.value);
+    return condition.text.replace('?', `$${values.length + 1}`);
+  });
+  const isNew = `(replayed_at IS NULL OR replayed_at < now() - $2 * interval '1 ms')`;
+  return { text: [isNew, ...conditions].join(' AND '), values };
+}
+
+const deliveriesPerPrune = 5_000;
+
+/**
+ * Deletes a batch of old deliveries that are not pending.
+ * @returns the number of deleted deliveries
+ */
+export async function pruneDeliveries(sql: Sql, olderThanMs: number): Promise<number> {
+  const pruned = await sql.rows(
+    `DELETE FROM webhook_deliveries WHERE id IN
+       (SELECT id FROM webhook_deliveries WHERE status <> 'PENDING' AND created_at < now() - $1 * interval '1 ms'
+         ORDER BY created_at LIMIT $2) RETURNING 1`,
+    [olderThanMs, deliveriesPerPrune],
+  );
+  return pruned.length;
+}
+
+/**
+ * Deletes deliveries of an owner: of one webhook that was deleted, or of all. Run it until it returns 0.
+ * @returns the number of deleted deliveries, at most `limit`
+ */
+export async function deleteDeliveriesOf(
+  sql: Sql,
+  { owner, webhookId = null }: { owner: string; webhookId?: string | null },
+  limit: number,
+): Promise<number> {
+  const deleted = await sql.rows(
+    `DELETE FROM webhook_deliveries WHERE id IN
+       (SELECT id FROM webhook_deliveries WHERE owner = $1 AND ($2::uuid IS NULL OR webhook_id = $2)
+         ORDER BY id LIMIT $3) RETURNING 1`,
+    [owner, webhookId, limit],
+  );
+  return deleted.length;
+}

@@ -1,0 +1,166 @@
+import { backoffMs } from '../core/clock';
+import type { DueQuery } from '../core/due';
+import { failpoint } from '../core/failpoint';
+import { toGlobalId } from '../core/ids';
+import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
+import type { Logger } from '../core/logger';
+import { OwnerShares } from '../core/owner-shares';
+import type { Transactions } from '../core/sql';
+import { insertNotice } from '../notices/notice.repository';
+import {
+  disableWebhook,
+  findDueDeliveries,
+  readLeased,
+  recordDelivered,
+  recordFailed,
+  releaseWebhook,
+} from './webhook-delivery.repository';
+import type { SentAttempt, WebhookSender } from './webhook-sender';
+import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';
+import { dueWebhooks } from './webhook.repository';
+
+/** The delay after the first failed attempt of a delivery, and the maximum delay, in milliseconds. */
+const firstRetryMs = 5_000;
+const maxRetryMs = 2 * 3_600_000;
+
+/** After so many failed attempts in a row, an endpoint rests between attempts, at most this time, in milliseconds. */
+const failuresBeforeRest = 3;
+const maxRestMs = 300_000;
+
+/** How long a worker sends to one endpoint before the next one has its turn, in milliseconds, and in deliveries. */
+const maxTurnMs = 5_000;
+const deliveriesPerTurn = 20;
+
+export interface WebhookDeliveryWorkDeps {
+  database: Transactions;
+  sender: Pick<WebhookSender, 'send'>;
+  logger: Logger;
+  /** How long a webhook is leased to a worker, in milliseconds. */
+  leaseMs: number;
+  /** Maximum duration of an attempt, in milliseconds. */
+  timeoutMs: number;
+  /** Maximum number of endpoints that a process sends to at a time. */
+  maxDeliveries: number;
+  /** Called AFTER an attempt was recorded. */
+  onAttempt: (outcome: 'delivered' | 'failed') => void;
+}
+
+const delays = {
+  retryMs: (tries: number): number => backoffMs(tries, firstRetryMs, maxRetryMs),
+  restMs: (tries: number): number | null =>
+    tries < failuresBeforeRest ? null : backoffMs(tries - failuresBeforeRest + 1, firstRetryMs, maxRestMs),
+};
+
+/**
+ * Sends the deliveries of webhooks. A webhook is leased by one worker, which sends one delivery at a time: a slow endpoint uses
+ * one slot. If the process is killed after an answer, the delivery is sent again, with the same id.
+ */
+export class WebhookDeliveryWork {
+  private readonly rows: LeasedRows<WebhookEntity>;
+  private readonly slots: OwnerShares;
+
+  constructor(private readonly deps: WebhookDeliveryWorkDeps) {
+    this.rows = new LeasedRows(deps.database, dueWebhooks, deps);
+    this.slots = new OwnerShares(deps.maxDeliveries);
+  }
+
+  /** When the next delivery is due. */
+  get due(): DueQuery {
+    return this.rows.due();
+  }
+
+  /**
+   * Starts sending to endpoints with due deliveries, round-robin between owners.
+   * @param signal - aborts the attempts, which do not count
+   */
+  async processBatch(signal: AbortSignal): Promise<StartedBatch> {
+    await this.slots.whenFree(signal);
+    if (signal.aborted) return emptyBatch;
+    return this.rows.start(this.slots, {}, (webhook) => this.sendDue(webhook, signal));
+  }
+
+  private async sendDue(webhook: Claimed<WebhookEntity>, signal: AbortSignal): Promise<void> {
+    const { database } = this.deps;
+    const endMs = performance.now() + maxTurnMs;
+    const deliveries = await findDueDeliveries(database, webhook.id, deliveriesPerTurn);
+    for (const delivery of deliveries) {
+      if (signal.aborted || performance.now() >= endMs) break;
+      // The owner may have changed, paused or deleted it, and the endpoint may rest.
+      const present = await readLeased(database, webhook);
+      if (!present) break;
+      const sent = await this.send(present, delivery, signal);
+      if (sent.outcome === 'deferred') {
+        await this.rows.defer(webhook, signal);
+        return;
+      }
+      if (!(await this.record(webhook, delivery, sent))) return;
+    }
+    await database.transaction((sql) => releaseWebhook(sql, webhook));
+  }
+
+  private async send(
+    webhook: WebhookEntity,
+    delivery: WebhookDeliveryEntity,
+    signal: AbortSignal,
+  ): Promise<SentAttempt> {
+    const message = { id: toGlobalId('WebhookDelivery', delivery.id), body: delivery.body };
+    const sent = await this.deps.sender.send(webhook, message, this.deps.timeoutMs, signal);
+    await failpoint('webhook:answered');
+    return sent;
+  }
+
+  /** @returns whether this worker still leases the webhook */
+  private async record(
+    webhook: Claimed<WebhookEntity>,
+    delivery: WebhookDeliveryEntity,
+    { outcome, attempt }: Exclude<SentAttempt, { outcome: 'deferred' }>,
+  ): Promise<boolean> {
+    const { database, onAttempt } = this.deps;
+    if (outcome === 'failed') return this.recordFailure(webhook, delivery, attempt);
+    const isRecorded = await database.transaction((sql) =>
+      recordDelivered(sql, webhook, delivery, attempt, (tries) => tries >= failuresBeforeRest),
+    );
+    if (isRecorded) onAttempt(outcome);
+    return isRecorded;
+  }
+
+  private async recordFailure(
+    webhook: Claimed<WebhookEntity>,
+    delivery: WebhookDeliveryEntity,
+    attempt: WebhookAttemptRow,
+  ): Promise<boolean> {
+    const { database, logger, onAttempt } = this.deps;
+    const recorded = await database.transaction(async (sql) => {
+      const failed = await recordFailed(sql, webhook, delivery, attempt, delays);
+      if (failed?.isOver) {
+        const { message, reason } = disabledTexts(failed.before.url, attempt);
+        await disableWebhook(sql, webhook.id, reason);
+        await insertNotice(sql, {
+          owner: webhook.owner,
+          kind: 'WEBHOOK_DISABLED',
+          message,
+          subject: toGlobalId('Webhook', webhook.id),
+        });
+      }
+      return failed;
+    });
+    if (!recorded) return false;
+    onAttempt('failed');
+    if (recorded.isOver)
+      logger.warn({ webhookId: webhook.id }, 'a webhook was disabled, because it has failed for 24 hours');
+    return !recorded.isOver;
+  }
+}
+
+/** What the owner of a disabled webhook reads. */
+function disabledTexts(
+  url: string,
+  { httpStatus, excerpt }: WebhookAttemptRow,
+): { message: string; reason: string } {
+  const last = httpStatus === null ? excerpt : `HTTP ${httpStatus}.`;
+  const reason = `No delivery has succeeded for 24 hours. The last attempt: ${last}`;
+  return {
+    reason,
+    message: `The webhook to ${new URL(url).host} was disabled. ${reason} Repair the endpoint, enable the webhook with updateWebhook, and send the failed deliveries with replayWebhookDeliveries.`,
+  };
+}

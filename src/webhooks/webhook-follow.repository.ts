@@ -1,0 +1,153 @@
+import { dueAt } from '../core/due';
+import type { Sql } from '../core/sql';
+import type { StoredEvent } from '../events/event';
+import { hasUnnumberedEvents } from '../events/owner-stream.repository';
+import type { WebhookEvent } from './webhook-events';
+import type { WebhookEventType } from './webhook.state';
+
+/** A webhook whose owner has events for which no deliveries were created. */
+export interface WebhookBehind {
+  readonly id: string;
+  readonly owner: string;
+  readonly ownerStreamId: string;
+  readonly position: number;
+  readonly eventTypes: readonly WebhookEventType[];
+  /** The stream of the owner now: another one after a restore of the database; null: it must be created. */
+  readonly currentStreamId: string | null;
+  /** The last number of that stream. */
+  readonly head: number | null;
+}
+
+const behind = `FROM webhooks w LEFT JOIN owner_streams o ON o.owner = w.owner
+  WHERE w.status = 'ENABLED'
+    AND (o.id IS DISTINCT FROM w.owner_stream_id OR o.sequence > w.position OR ${hasUnnumberedEvents})`;
+
+/** When a webhook has new events. Costs two index lookups for each webhook without any. */
+export const followDue = dueAt(`(SELECT w.follow_at ${behind} ORDER BY w.follow_at LIMIT 1)`);
+
+/** The webhooks with new events, at most `limit`. */
+export function findWebhooksBehind(sql: Sql, limit: number): Promise<WebhookBehind[]> {
+  return sql.rows<WebhookBehind>(
+    `SELECT w.id, w.owner, w.owner_stream_id AS "ownerStreamId", w.position::float8 AS position,
+            w.event_types AS "eventTypes", o.id AS "currentStreamId", o.sequence::float8 AS head
+       ${behind} AND w.follow_at <= now() ORDER BY w.follow_at, w.id LIMIT $1`,
+    [limit],
+  );
+}
+
+/**
+ * Continues a webhook in the present stream of its owner: all of its events are new.
+ * @returns whether it was changed; otherwise another process has done it
+ */
+export async function moveToStream(
+  sql: Sql,
+  { id, ownerStreamId }: Pick<WebhookBehind, 'id' | 'ownerStreamId'>,
+  streamId: string,
+): Promise<boolean> {
+  const moved = await sql.rows(
+    'UPDATE webhooks SET owner_stream_id = $3, position = 0 WHERE id = $1 AND owner_stream_id = $2 RETURNING 1',
+    [id, ownerStreamId, streamId],
+  );
+  return moved.length > 0;
+}
+
+/** The status and attempt of a job. */
+export interface JobState {
+  readonly status: string;
+  readonly attempt: number;
+}
+
+/** The state of the job of each event in the event before it; null if that is not stored. */
+export async function statesBefore(
+  sql: Sql,
+  events: readonly StoredEvent[],
+): Promise<Map<StoredEvent, JobState>> {
+  if (events.length === 0) return new Map();
+  const rows = await sql.rows<JobState & { place: number }>(
+    `SELECT c.place::int AS place, p.payload ->> 'status' AS status, (p.payload ->> 'attempt')::int AS attempt
+       FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[])
+            WITH ORDINALITY AS c (stream_id, sequence, subject_id, kind, place)
+      CROSS JOIN LATERAL (
+             SELECT e.payload FROM events e
+              WHERE e.stream_id = c.stream_id AND e.sequence < c.sequence AND e.subject_id = c.subject_id
+                AND e.kind = c.kind
+              ORDER BY e.sequence DESC LIMIT 1) p`,
+    [
+      events.map(({ origin }) => origin!.streamId),
+      events.map(({ origin }) => origin!.sequence),
+      events.map(({ subjectId }) => subjectId),
+      events.map(({ kind }) => kind),
+    ],
+  );
+  return new Map(rows.map(({ place, status, attempt }) => [events[place - 1]!, { status, attempt }]));
+}
+
+/** Locks a webhook if it is enabled and still at the position that was read. */
+export async function lockPosition(
+  sql: Sql,
+  { id, ownerStreamId, position }: WebhookBehind,
+): Promise<{ lastNumber: number } | null> {
+  const [locked] = await sql.rows<{ lastNumber: number }>(
+    `SELECT last_number::float8 AS "lastNumber" FROM webhooks
+      WHERE id = $1 AND owner_stream_id = $2 AND position = $3 AND status = 'ENABLED' FOR NO KEY UPDATE`,
+    [id, ownerStreamId, position],
+  );
+  return locked ?? null;
+}
+
+/** The number of pending deliveries of a webhook, at most `limit`. */
+export async function countPending(sql: Sql, webhookId: string, limit: number): Promise<number> {
+  const [row] = await sql.rows<{ count: number }>(
+    `SELECT count(*)::int AS count FROM
+       (SELECT FROM webhook_deliveries WHERE webhook_id = $1 AND status = 'PENDING' LIMIT $2) pending`,
+    [webhookId, limit],
+  );
+  return row!.count;
+}
+
+/** Reads the events of a locked webhook later. */
+export async function followLater(sql: Sql, webhookId: string, delayMs: number): Promise<void> {
+  await sql.rows(`UPDATE webhooks SET follow_at = now() + $2 * interval '1 ms' WHERE id = $1`, [
+    webhookId,
+    delayMs,
+  ]);
+}
+
+/** A delivery to insert. */
+export interface NewDelivery extends WebhookEvent {
+  readonly id: string;
+}
+
+/** Inserts the deliveries of a locked webhook, in order, and advances it. */
+export async function insertDeliveries(
+  sql: Sql,
+  { id, owner }: WebhookBehind,
+  { lastNumber, position }: { lastNumber: number; position: number },
+  deliveries: readonly NewDelivery[],
+): Promise<void> {
+  if (deliveries.length > 0) {
+    await sql.rows(
+      `INSERT INTO webhook_deliveries
+         (id, owner, webhook_id, number, stream_id, event_type, subject_id, body, next_attempt_at)
+       SELECT d.id, $2, $1, $3 + d.place, d.stream_id, d.event_type, d.subject_id, d.body, now()
+         FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[])
+              WITH ORDINALITY AS d (id, stream_id, event_type, subject_id, body, place)`,
+      [
+        ...[id, owner, lastNumber],
+        deliveries.map((delivery) => delivery.id),
+        deliveries.map(({ streamId }) => streamId),
+        deliveries.map(({ type }) => type),
+        deliveries.map(({ subjectId }) => subjectId),
+        deliveries.map(({ body }) => body),
+      ],
+    );
+  }
+  // A worker that leases the webhook finds the new deliveries itself.
+  await sql.rows(
+    `UPDATE webhooks
+        SET position = $2, last_number = last_number + $3,
+            due_at = CASE WHEN lease IS NULL AND $3 > 0 THEN least(due_at, greatest(now(), rest_until)) ELSE due_at END
+      WHERE id = $1`,
+    [id, position, deliveries.length],
+  );
+}

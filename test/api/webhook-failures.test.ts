@@ -1,0 +1,219 @@
+import type { Database } from '../../src/database/database';
+import { Client, jwtSettings } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
+import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
+import {
+  createWebhook,
+  deliveriesOf,
+  emitModel,
+  replay,
+  updateWebhook,
+  wake,
+  passTime,
+  attemptsOf,
+  webhooksOf,
+} from '../support/webhooks';
+
+jest.setTimeout(60_000);
+
+let gateway: TestGateway;
+let database: Database;
+let receiver: WebhookReceiver;
+let owner: Client;
+
+beforeAll(async () => {
+  gateway = await TestGateway.start({ ...jwtSettings, ...receiverSettings });
+  database = await gateway.database.pool(2);
+});
+
+afterAll(() => gateway.stop());
+
+beforeEach(async () => {
+  receiver = await WebhookReceiver.start();
+  owner = await Client.of(gateway);
+});
+
+afterEach(async () => {
+  await receiver.stop();
+  await gateway.rows('DELETE FROM webhooks');
+});
+
+const name = (): string => owner.name;
+
+/** The number of attempts of each delivery, the oldest first. */
+const attempts = (id: string): Promise<number[]> => attemptsOf(owner, id);
+
+describe('an endpoint that fails', () => {
+  it('gets the event again, after which come the later events of the same model; others do not wait', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    const failing = await emitModel(database, name(), ['UNCERTAIN', 'READY']);
+    const fine = await emitModel(database, name(), ['READY']);
+    receiver.answer = (response, { data }) =>
+      response.writeHead(data.id === failing ? 503 : 204).end(data.id === failing ? 'not now' : undefined);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.some(({ data }) => data.id === fine));
+    await until(async () => (await attempts(webhook.id))[0] === 1);
+    const [first, second, third] = await deliveriesOf(owner, webhook.id);
+    expect(first).toMatchObject({
+      status: 'PENDING',
+      attempts: [{ httpStatus: 503, excerpt: 'not now' }],
+    });
+    expect(second).toMatchObject({ status: 'PENDING', attempts: [] });
+    expect(third).toMatchObject({ status: 'DELIVERED', attempts: [{ httpStatus: 204, excerpt: '' }] });
+
+    receiver.answer = status(200);
+    await passTime(gateway, 10_000);
+    await wake(owner, webhook.id);
+    await until(() => receiver.types.at(-1) === 'model.ready' && receiver.received.length === 4);
+    expect(receiver.received[2]).toMatchObject({ id: first!.id, type: 'model.uncertain' });
+    expect(receiver.received[2]!.body).toBe(receiver.received[0]!.body);
+    expect(receiver.received[3]).toMatchObject({ id: second!.id, type: 'model.ready' });
+  });
+
+  it('gets no request at the target of its redirect', async () => {
+    const target = await WebhookReceiver.start();
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = (response) => response.writeHead(307, { location: target.url }).end();
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id))[0] === 1);
+    const [delivery] = await deliveriesOf(owner, webhook.id);
+    expect(delivery).toMatchObject({
+      status: 'PENDING',
+      attempts: [{ httpStatus: 307, excerpt: 'Redirects are not followed. Use the URL of the target.' }],
+    });
+    expect(target.received).toEqual([]);
+    await target.stop();
+  });
+
+  it.each<[string, WebhookReceiver['answer'], object]>([
+    ['closes the connection', (response) => response.destroy(), { httpStatus: null }],
+    ['never answers', () => undefined, { httpStatus: null, excerpt: 'The endpoint did not answer in time.' }],
+    [
+      'sends the head of its answer slowly',
+      (response) => {
+        response.socket!.write('HTTP/1.1 200 OK\r\nX-Slow: ');
+        const timer = setInterval(() => response.socket?.write('a'), 50);
+        response.socket!.on('close', () => clearInterval(timer));
+      },
+      { httpStatus: null, excerpt: 'The endpoint did not answer in time.' },
+    ],
+    [
+      'answers without end',
+      (response) => {
+        response.writeHead(500);
+        const more = (): void => {
+          if (response.socket?.writable) response.write(Buffer.alloc(100_000, 'a'), more);
+        };
+        more();
+      },
+      { httpStatus: 500, excerpt: 'a'.repeat(1_000) },
+    ],
+    [
+      'answers with characters that confuse',
+      status(400, 'no\u0000way\u202e\u001b[2Jok'),
+      { httpStatus: 400, excerpt: 'no\uFFFDway\uFFFD\uFFFD[2Jok' },
+    ],
+  ])('has an attempt in the log when it %s', async (_, answer, expected) => {
+    await gateway.restart({ WEBHOOK_TIMEOUT: '1s' });
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = answer;
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id))[0] === 1);
+    const [delivery] = await deliveriesOf(owner, webhook.id);
+    expect(delivery!.attempts[0]).toMatchObject(expected);
+    expect(delivery!.attempts[0]!.durationMs).toBeLessThan(10_000);
+  });
+
+  it('gets all events in order when it returns after an hour', async () => {
+    const { webhook, secret } = await createWebhook(owner, { url: receiver.url });
+    await receiver.stop();
+    const first = await emitModel(database, name(), ['UNCERTAIN', 'READY']);
+    const second = await emitModel(database, name(), ['FAILED']);
+    const third = await emitModel(database, name(), ['CANCELLED']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id)).join() === '1,0,1,1');
+    for (let hours = 1; hours <= 3; hours += 1) {
+      await passTime(gateway, 1_200_000);
+      const before = (await attempts(webhook.id)).reduce((sum, count) => sum + count);
+      await wake(owner, webhook.id);
+      // It rests after each failed attempt.
+      await until(async () => (await attempts(webhook.id)).reduce((sum, count) => sum + count) > before);
+    }
+    await receiver.listen();
+    await passTime(gateway, 1_200_000);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 4);
+    const ofFirst = receiver.received.filter(({ data }) => data.id === first);
+    expect(ofFirst.map(({ type }) => type)).toEqual(['model.uncertain', 'model.ready']);
+    expect(new Set(receiver.received.map(({ data }) => data.id))).toEqual(new Set([first, second, third]));
+    expect(receiver.verified(secret)).toHaveLength(4);
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 4);
+  });
+
+  it('is disabled after 24 hours, with a notice; enabling and replaying it sends everything', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id))[0] === 1);
+    await passTime(gateway, 23 * 3_600_000);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id))[0] === 2);
+    expect((await webhooksOf(owner))[0]).toMatchObject({ status: 'ENABLED', disabledReason: null });
+    await passTime(gateway, 3_600_000);
+    await wake(owner, webhook.id);
+    await until(async () => (await webhooksOf(owner))[0]!.status === 'DISABLED');
+
+    const reason = 'No delivery has succeeded for 24 hours. The last attempt: HTTP 500.';
+    expect((await webhooksOf(owner))[0]).toMatchObject({ disabledReason: reason });
+    const { viewer } = await owner.request<{ viewer: { notices: { nodes: object[] } } }>(
+      '{ viewer { notices { nodes { kind message subject { __typename id } } } } }',
+    );
+    expect(viewer.notices.nodes).toEqual([
+      {
+        kind: 'WEBHOOK_DISABLED',
+        message: expect.stringContaining(reason) as string,
+        subject: { __typename: 'Webhook', id: webhook.id },
+      },
+    ]);
+    const [failed] = await deliveriesOf(owner, webhook.id, ['FAILED']);
+    expect(failed).toMatchObject({ nextAttemptAt: null });
+    const later = await emitModel(database, name(), ['READY']);
+
+    receiver.received.length = 0;
+    receiver.answer = status(200);
+    expect(await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' })).toMatchObject({
+      status: 'ENABLED',
+      disabledReason: null,
+    });
+    await until(() => receiver.received.some(({ data }) => data.id === later));
+    expect(await replay(owner, webhook.id, { ids: [failed!.id] })).toEqual({
+      ...{ matchedCount: 1, changedCount: 1, hasMore: false, failures: [] },
+    });
+    await until(() => receiver.received.some(({ id }) => id === failed!.id));
+  });
+
+  it('delays no endpoint of another owner, with 1,000 pending deliveries', async () => {
+    await gateway.restart({ WEBHOOK_TIMEOUT: '10s', MAX_WEBHOOK_DELIVERIES: '4' });
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = () => undefined;
+    await Promise.all(Array.from({ length: 1_000 }, () => emitModel(database, name(), ['READY'])));
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length > 0);
+    const healthy = await WebhookReceiver.start();
+    const other = await Client.of(gateway);
+    const its = await createWebhook(other, { url: healthy.url });
+    const id = await emitModel(database, other.name, ['READY']);
+    const startMs = Date.now();
+    await wake(other, its.webhook.id);
+    await until(() => healthy.received.length === 1);
+    expect(healthy.received[0]!.data.id).toBe(id);
+    // One request at a time waits for the endpoint that does not answer.
+    expect(receiver.received).toHaveLength(1);
+    expect(Date.now() - startMs).toBeLessThan(9_000);
+    await healthy.stop();
+  });
+});
