@@ -13,21 +13,27 @@ import type { Feed } from '../support/feed';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
 import { put } from '../support/raw-client';
+import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
 
 const schema = apiSchema();
 
 let gateway: TestGateway;
 let client: Client;
+let receiver: WebhookReceiver;
 let examples: Example[];
 /** The values in place of the placeholders of the variables, such as `model_…`. */
 const ids: Record<string, string[]> = {};
 
 beforeAll(async () => {
   examples = await exampleOperations();
-  gateway = await TestGateway.start();
+  gateway = await TestGateway.start(receiverSettings);
+  receiver = await WebhookReceiver.start();
   client = new Client(() => gateway.url);
 });
-afterAll(() => gateway.stop());
+afterAll(async () => {
+  await receiver.stop();
+  await gateway.stop();
+});
 
 /** The names of the examples that have been run. */
 const ran = new Set<string>();
@@ -302,6 +308,34 @@ describe('the examples, from an empty account to its erasure', () => {
   it('Ledger and EstimateCost have no money without prices', async () => {
     expect(await run('Ledger')).toMatchObject({ nodes: [] });
     expect(await run('EstimateCost')).toMatchObject({ total: null });
+  });
+
+  it('CreateWebhook returns a webhook with its secret', async () => {
+    const { url } = receiver;
+    const created = await run<{ webhook: { id: string }; secret: string }>('CreateWebhook', { url });
+    expect(created).toMatchObject({ webhook: { status: 'ENABLED' }, secret: expect.any(String) as string });
+    ids.webhook = [created.webhook.id];
+  });
+
+  it('TestWebhook returns what the endpoint answers', async () => {
+    expect(await run('TestWebhook')).toMatchObject({ attempt: { httpStatus: 200, excerpt: 'thanks' } });
+  });
+
+  it('UpdateWebhook, RotateWebhookSecret and ReplayWebhookDeliveries change the webhook', async () => {
+    const changes = { status: 'PAUSED', description: 'In repair' };
+    expect(await run('UpdateWebhook')).toEqual({ webhook: changes });
+    expect(await run('RotateWebhookSecret')).toMatchObject({ oldSecretExpiresAt: aTime });
+    expect(await run('ReplayWebhookDeliveries')).toMatchObject({ result: { hasMore: false } });
+  });
+
+  it('Webhooks returns the webhook, and Notices no notice', async () => {
+    const webhook = { id: ids.webhook![0], url: receiver.url, status: 'PAUSED', deliveries: { nodes: [] } };
+    expect(await run('Webhooks')).toMatchObject({ nodes: [webhook] });
+    expect(await run('Notices')).toEqual({ notices: { nodes: [] } });
+  });
+
+  it('DeleteWebhook deletes it', async () => {
+    expect(await run('DeleteWebhook')).toEqual({ deletedId: ids.webhook![0] });
   });
 
   it('MyAccount counts the trainings of today', async () => {

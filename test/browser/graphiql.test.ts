@@ -52,7 +52,7 @@ describe('GraphiQL on the first visit', () => {
     expect(explorer.address).toBe(`${gateway.url}/graphiql`);
     expect(await explorer.tabNames()).toEqual([
       ...['LookAround', 'UploadPhotos', 'TrainModel', 'GenerateAvatars', 'ActivityCursor', 'Gallery'],
-      ...['Manage', 'MyAccount'],
+      ...['Manage', 'MyAccount', 'Webhooks'],
     ]);
   });
 

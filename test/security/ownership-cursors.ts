@@ -35,6 +35,17 @@ export const cursorWalk: readonly CursorRow[] = [
       query: `query ($after: String) { viewer { notices(${argument}: $after) { totalCount nodes { id message } } } }`,
       cursor: 'listCursor',
     },
+    {
+      place: `Query.webhooks(${argument})`,
+      query: `query ($after: String) { webhooks(${argument}: $after) { totalCount nodes { id url } } }`,
+      cursor: 'listCursor',
+    },
+    {
+      place: `Webhook.deliveries(${argument})`,
+      query: `query ($id: ID!, $after: String) { node(id: $id) { ... on Webhook { deliveries(${argument}: $after) { totalCount nodes { id subjectId } } } } }`,
+      own: 'webhook',
+      cursor: 'listCursor',
+    },
     ...['generations', 'avatars'].map((list): CursorRow => ({
       place: `AvatarModel.${list}(${argument})`,
       query: `query ($id: ID!, $after: String) { model(id: $id) { ${list}(${argument}: $after) { totalCount nodes { id } } } }`,

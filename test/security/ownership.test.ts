@@ -39,6 +39,7 @@ describe('data of another owner', () => {
     of.waitingGeneration,
     of.failedGeneration,
     of.avatar,
+    of.webhook,
   ];
   /** Values that no response to Bob may contain. */
   const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];

@@ -1,5 +1,7 @@
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { receiverSettings } from '../support/webhook-receiver';
+import { createWebhook } from '../support/webhooks';
 
 /** One resource of each kind that an owner can have. */
 export interface Belongings {
@@ -26,6 +28,7 @@ export interface Belongings {
   listCursor: string;
   /** Of the timeline of a model. */
   timelineCursor: string;
+  webhook: string;
   /** Of the owner's activity. */
   activityCursor: string;
 }
@@ -42,7 +45,7 @@ export class TwoOwners {
 
   /** Creates the data of both with a complete gateway, then restarts it without workers. */
   static async settle(): Promise<TwoOwners> {
-    const settings: Record<string, string> = { ...jwtSettings };
+    const settings: Record<string, string> = { ...jwtSettings, ...receiverSettings };
     const gateway = await TestGateway.start(settings);
     try {
       const [alice, bob] = await Promise.all(['alice', 'bob'].map((owner) => Client.of(gateway, owner)));
@@ -68,6 +71,7 @@ export class TwoOwners {
       'idempotency_keys',
       'quota_reservations',
       'timeline_entries',
+      'webhooks',
     ];
     const rowsOf = (from: string): Promise<unknown[]> =>
       this.gateway.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
@@ -135,8 +139,11 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
   const { models, viewer } = await client.request<{ models: Edges; viewer: { activityCursor: string } }>(
     '{ models { edges { cursor node { timeline { edges { cursor } } } } } viewer { activityCursor } }',
   );
+  const { webhook } = await createWebhook(client, { url: 'http://127.0.0.1:9/' });
+  // Nothing is sent: the gateway has no workers.
   return {
     ...finished,
+    webhook: webhook.id,
     awaitingPhoto: slot!.photo.id,
     uploadUrl: slot!.uploadUrl,
     waitingModel,
