@@ -56,7 +56,7 @@ export function photosOf(sql: Sql, subject: DataSubject): AsyncGenerator<PhotoEn
 
 /** The sections of `data.json` about a person's account, without secrets. */
 export function accountSections(sql: Sql, subject: DataSubject): Record<string, AsyncIterable<object>> {
-  const section = (table: ExportedTable): AsyncIterable<object> =>
+  const section: Section = (table) =>
     rowsOf((...statement) => sql.rows<object>(...statement), table, subject);
   return {
     booked: section({
@@ -90,6 +90,21 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       columns: `id, scopes, model_id AS "modelId", generation_id AS "generationId", uses_left AS "usesLeft",
               uploads_left AS "uploadsLeft", created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt"`,
     }),
+    ...webhookSections(section),
+    apiKeys: section({
+      table: 'api_keys',
+      columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
+              last_used_at AS "lastUsedAt"`,
+      keyType: 'text',
+    }),
+  };
+}
+
+/** A section of `data.json`. */
+type Section = (table: ExportedTable) => AsyncIterable<object>;
+
+function webhookSections(section: Section): Record<string, AsyncIterable<object>> {
+  return {
     webhooks: section({
       table: 'webhooks',
       columns: `id, url, description, event_types AS "eventTypes", status, disabled_reason AS "disabledReason",
@@ -99,12 +114,6 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       table: 'webhook_deliveries',
       columns: `id, webhook_id AS "webhookId", event_type AS "eventType", subject_id AS "subjectId", body, status, attempts,
               created_at AS "createdAt"`,
-    }),
-    apiKeys: section({
-      table: 'api_keys',
-      columns: `id, name, scopes, created_at AS "createdAt", expires_at AS "expiresAt", revoked_at AS "revokedAt",
-              last_used_at AS "lastUsedAt"`,
-      keyType: 'text',
     }),
   };
 }

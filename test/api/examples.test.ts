@@ -8,8 +8,7 @@ import {
 } from 'graphql';
 import { apiSchema } from '../../src/app/services';
 import { Client } from '../support/client';
-import { exampleOperations, variablesOf, type Example } from '../support/examples';
-import type { Feed } from '../support/feed';
+import { ExampleRunner } from '../support/example-runner';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
 import { put } from '../support/raw-client';
@@ -20,55 +19,21 @@ const schema = apiSchema();
 let gateway: TestGateway;
 let client: Client;
 let receiver: WebhookReceiver;
-let examples: Example[];
-/** The values in place of the placeholders of the variables, such as `model_…`. */
-const ids: Record<string, string[]> = {};
-
+let examples: ExampleRunner;
+let ids: ExampleRunner['ids'];
 beforeAll(async () => {
-  examples = await exampleOperations();
   gateway = await TestGateway.start(receiverSettings);
   receiver = await WebhookReceiver.start();
   client = new Client(() => gateway.url);
+  examples = await ExampleRunner.of(client);
+  ({ ids } = examples);
 });
 afterAll(async () => {
   await receiver.stop();
   await gateway.stop();
 });
 
-/** The names of the examples that have been run. */
-const ran = new Set<string>();
-
-/** The example with this name, which is to be run, and its variables. */
-function prepare(name: string, changes: object): Example & { values: Record<string, unknown> } {
-  const example = examples.find((each) => each.name === name);
-  if (!example) throw new Error(`There is no example ${name}.`);
-  ran.add(name);
-  return { ...example, values: { ...variablesOf(example, ids), ...changes } };
-}
-
-/** Runs a query or mutation, and returns its data. */
-function request<T>(name: string, changes: object = {}): Promise<T> {
-  const { query, values } = prepare(name, changes);
-  return client.request<T>(query, values);
-}
-
-/** Runs a query or mutation, and returns the value of its root field. */
-async function run<T>(name: string, changes: object = {}): Promise<T> {
-  return Object.values(await request<Record<string, T>>(name, changes))[0]!;
-}
-
-/** Starts a subscription. */
-function follow<T>(name: string, changes: object = {}): Feed<T> {
-  const { query, values } = prepare(name, changes);
-  return client.subscribe<T>(query, values);
-}
-
-/** Runs a subscription to its end, and returns all values. */
-async function runToEnd<T>(name: string): Promise<T[]> {
-  const feed = follow<T>(name);
-  if ((await feed.ended()).how !== 'complete') throw new Error(`${name} did not complete.`);
-  return feed.messages;
-}
+const run = <T>(name: string, changes?: object): Promise<T> => examples.run<T>(name, changes);
 
 const anId = (kind: string): unknown => expect.stringMatching(new RegExp(`^${kind}_`));
 const aUrl: unknown = expect.stringMatching(/^http/);
@@ -80,7 +45,7 @@ interface Job {
 
 describe('the examples, from an empty account to its erasure', () => {
   it('LookAround shows who you are, and that there are no models yet', async () => {
-    expect(await request('LookAround')).toEqual({
+    expect(await examples.request('LookAround')).toEqual({
       viewer: { owner: 'local', grantedScopes: expect.arrayContaining(['READ', 'WRITE']) as unknown },
       models: { totalCount: 0, nodes: [] },
     });
@@ -126,7 +91,7 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('TrainingProgress follows the training until the model is READY', async () => {
-    const changes = await runToEnd('TrainingProgress');
+    const changes = await examples.runToEnd('TrainingProgress');
     expect(changes.at(-1)).toMatchObject({ status: 'READY', progress: 100, failure: null });
   });
 
@@ -143,13 +108,13 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('AvatarCompleted sends each avatar of the generation', async () => {
-    const sent = await runToEnd<{ avatar: Job & { style: string } }>('AvatarCompleted');
+    const sent = await examples.runToEnd<{ avatar: Job & { style: string } }>('AvatarCompleted');
     expect(sent.map(({ avatar }) => avatar.style).sort()).toEqual(['noir', 'watercolor', 'watercolor']);
     ids.avatar = [sent.find(({ avatar }) => avatar.style === 'watercolor')!.avatar.id];
   });
 
   it('AvatarsOfModel sends the avatars of all generations', async () => {
-    const feed = follow<{ avatar: Job }>('AvatarsOfModel');
+    const feed = examples.follow<{ avatar: Job }>('AvatarsOfModel');
     await feed.until((received) => received.length === 3);
     feed.drop();
     expect(feed.messages[0]).toMatchObject({ avatar: { id: anId('avatar'), url: aUrl }, isSnapshot: true });
@@ -158,7 +123,7 @@ describe('the examples, from an empty account to its erasure', () => {
   it('Activity sends what has happened since the cursor that ActivityCursor returned', async () => {
     const { activityCursor: after } = await run<{ activityCursor: string }>('ActivityCursor');
     await client.rename(ids.model![0]!, 'My model');
-    const feed = follow<{ change: object }>('Activity', { after });
+    const feed = examples.follow<{ change: object }>('Activity', { after });
     expect(await feed.until((messages) => messages.length === 2)).toMatchObject([
       { isSnapshot: false, change: { __typename: 'ModelChanged', modelId: ids.model![0], progress: 100 } },
       { change: { __typename: 'CaughtUp', hasGap: false } },
@@ -167,7 +132,7 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('GenerationProgress ends with the COMPLETED generation', async () => {
-    expect((await runToEnd('GenerationProgress')).at(-1)).toMatchObject({
+    expect((await examples.runToEnd('GenerationProgress')).at(-1)).toMatchObject({
       status: 'COMPLETED',
       progress: 100,
     });
@@ -222,7 +187,7 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('Manage shows what can be cancelled and retried', async () => {
-    expect(await request('Manage')).toMatchObject({
+    expect(await examples.request('Manage')).toMatchObject({
       models: { nodes: [{ id: ids.model![0], attempt: 1, canCancel: false, canRetry: false }] },
       generations: { nodes: [{}, { id: ids.generation![0], status: 'COMPLETED' }] },
     });
@@ -317,24 +282,18 @@ describe('the examples, from an empty account to its erasure', () => {
     ids.webhook = [created.webhook.id];
   });
 
-  it('TestWebhook returns what the endpoint answers', async () => {
+  it('TestWebhook, UpdateWebhook, RotateWebhookSecret and ReplayWebhookDeliveries use it', async () => {
     expect(await run('TestWebhook')).toMatchObject({ attempt: { httpStatus: 200, excerpt: 'thanks' } });
-  });
-
-  it('UpdateWebhook, RotateWebhookSecret and ReplayWebhookDeliveries change the webhook', async () => {
     const changes = { status: 'PAUSED', description: 'In repair' };
     expect(await run('UpdateWebhook')).toEqual({ webhook: changes });
     expect(await run('RotateWebhookSecret')).toMatchObject({ oldSecretExpiresAt: aTime });
     expect(await run('ReplayWebhookDeliveries')).toMatchObject({ result: { hasMore: false } });
   });
 
-  it('Webhooks returns the webhook, and Notices no notice', async () => {
+  it('Webhooks returns the webhook, Notices no notice, and DeleteWebhook deletes it', async () => {
     const webhook = { id: ids.webhook![0], url: receiver.url, status: 'PAUSED', deliveries: { nodes: [] } };
     expect(await run('Webhooks')).toMatchObject({ nodes: [webhook] });
     expect(await run('Notices')).toEqual({ notices: { nodes: [] } });
-  });
-
-  it('DeleteWebhook deletes it', async () => {
     expect(await run('DeleteWebhook')).toEqual({ deletedId: ids.webhook![0] });
   });
 
@@ -369,11 +328,11 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('have different names, and are all run above', () => {
-    expect(examples.map(({ name }) => name).sort()).toEqual([...ran].sort());
+    expect(examples.examples.map(({ name }) => name).sort()).toEqual([...examples.ran].sort());
   });
 
   it('include each root field that is not deprecated', () => {
-    const used = examples.flatMap(({ type, definition }) =>
+    const used = examples.examples.flatMap(({ type, definition }) =>
       definition.selectionSet.selections.map((field) => `${type} ${'name' in field ? field.name.value : ''}`),
     );
     const roots = { query: 'Query', mutation: 'Mutation', subscription: 'Subscription' };
@@ -386,7 +345,7 @@ describe('the examples, from an empty account to its erasure', () => {
   });
 
   it('use no deprecated element, and variables of their types', () => {
-    for (const { name, query, variables, definition } of examples) {
+    for (const { name, query, variables, definition } of examples.examples) {
       const rules = [...specifiedRules, NoDeprecatedCustomRule];
       expect([name, validate(schema, parse(query), rules)]).toEqual([name, []]);
       const given = JSON.parse(variables) as Record<string, unknown>;
