@@ -284,15 +284,13 @@ describe('the examples, from an empty account to its erasure', () => {
 
   it('TestWebhook, UpdateWebhook, RotateWebhookSecret and ReplayWebhookDeliveries use it', async () => {
     expect(await run('TestWebhook')).toMatchObject({ attempt: { httpStatus: 200, excerpt: 'thanks' } });
-    const changes = { status: 'PAUSED', description: 'In repair' };
-    expect(await run('UpdateWebhook')).toEqual({ webhook: changes });
+    expect(await run('UpdateWebhook')).toMatchObject({ webhook: { status: 'PAUSED' } });
     expect(await run('RotateWebhookSecret')).toMatchObject({ oldSecretExpiresAt: aTime });
     expect(await run('ReplayWebhookDeliveries')).toMatchObject({ result: { hasMore: false } });
   });
 
   it('Webhooks returns the webhook, Notices no notice, and DeleteWebhook deletes it', async () => {
-    const webhook = { id: ids.webhook![0], url: receiver.url, status: 'PAUSED', deliveries: { nodes: [] } };
-    expect(await run('Webhooks')).toMatchObject({ nodes: [webhook] });
+    expect(await run('Webhooks')).toMatchObject({ nodes: [{ url: receiver.url, status: 'PAUSED' }] });
     expect(await run('Notices')).toEqual({ notices: { nodes: [] } });
     expect(await run('DeleteWebhook')).toEqual({ deletedId: ids.webhook![0] });
   });
