@@ -57,6 +57,8 @@ describe('planned reads', () => {
       ...{ Capabilities: 'field', Styles: 'field', Providers: 'field' },
       // For a receipt, after the erasure of an owner; and for operators.
       ...{ Erasure: 'field', Operator: 'field' },
+      // Read by the services of the ledger and of prices.
+      ...{ EstimateCost: 'field', Ledger: 'field' },
       // Numbers the owner's events first.
       ActivityCursor: 'field',
       // Few rows, which are seldom read.
