@@ -50,7 +50,11 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     isLocalOnly: config.AUTH.includes('none'),
     allowed: config.CORS_ORIGINS,
   });
-  const sessions = new Sessions(maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER));
+  const isRevoked = (id: string): boolean => access.revocations.has(id);
+  const sessions = new Sessions({
+    isRevoked,
+    maxPerOwner: maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER),
+  });
   access.revocations.onRevoked((id) => sessions.endRevoked(id));
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
@@ -81,7 +85,6 @@ const defaultMaxPerOwner = 100;
 /** What {@link assembleServers} connects. */
 export interface HttpParts
   extends Omit<HttpServerOptions, 'sockets'>, Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'> {
-  readonly sessions: Sessions;
   /** Whether the GraphQL transports are served, and not only the other routes. */
   readonly isApi: boolean;
   readonly showsGraphiql: boolean;
@@ -152,6 +155,7 @@ function makeWaits(
   const waits = new RequestWaits({
     maxWaits: config.MAX_WAITS,
     maxPerOwner: maxPerOwner(config, config.MAX_WAITS_PER_OWNER),
+    isRevoked: (id) => access.revocations.has(id),
     // The admission of the operation itself is that of the time after the wait.
     open: async (viewer, awaited) => {
       if (!(await access.clientTokens.includes(viewer, awaited))) return null;

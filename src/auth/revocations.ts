@@ -54,7 +54,7 @@ export class Revocations {
 
   /**
    * Calls `listener` for every revoked key and token, and again at each poll for one day, to include sockets that were being opened
-   * when the notification arrived.
+   * when the notification arrived. A listener must be fast: it is called for all of them in turn.
    * @returns removes the listener
    */
   onRevoked(listener: (id: string) => void): () => void {

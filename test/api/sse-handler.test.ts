@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createClient } from 'graphql-sse';
-import { RawConnection, send } from '../support/raw-client';
+import type { Authenticate } from '../../src/http/graphql/transport';
+import { RawConnection, send, sendHeaders } from '../support/raw-client';
 import { byWord, startTinyGateway, type TinyGateway, type TinyOptions } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
@@ -127,6 +128,33 @@ describe('the SSE handler', () => {
     expect(await revoked).toContain('Your API key was revoked.');
     await until(() => guarded.witness.open === 0);
   });
+
+  it.each(['/graphql', '/graphql/stream'])(
+    'refuses credentials that end while the body is received at %s',
+    async (path) => {
+      let authenticated = 0;
+      const authenticate: Authenticate = async (credentials) => {
+        const viewer = await byWord(credentials);
+        authenticated += 1;
+        return viewer;
+      };
+      const guarded = await start({ authenticate });
+      const begin = (token: string): ReturnType<typeof sendHeaders> =>
+        sendHeaders(`${guarded.url}${path}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', accept: '*/*', authorization: `Bearer ${token}` },
+        });
+      const body = JSON.stringify({ query: 'mutation { trainModel(input: { type: CAT }) }' });
+      const [revoked, expired, valid] = ['good-1', 'good-short', 'good-2'].map(begin);
+      await until(() => authenticated === 3);
+      guarded.revoked.add('good-1');
+      const endMs = Date.now() + 150;
+      await until(() => Date.now() > endMs);
+      for (const send of [revoked!, expired!]) expect(await send(body)).toMatchObject({ status: 401 });
+      expect(guarded.witness.trained).toEqual([]);
+      expect(await valid!(body)).toMatchObject({ status: 200 });
+    },
+  );
 
   it('releases a waiting subscription when the client disconnects', async () => {
     const connection = await openSilence(gateway);

@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { request, type IncomingHttpHeaders, type IncomingMessage, type RequestOptions } from 'node:http';
+import {
+  request,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { WebSocket, type ClientOptions } from 'ws';
 import type { GraphQLFault } from './graphql-client';
@@ -13,13 +19,24 @@ export interface RawAnswer {
 }
 
 /** Sends a request with arbitrary headers, some of which `fetch` does not allow. */
-export async function send(
+export function send(url: string, options: RequestOptions = {}, body?: string | Buffer): Promise<RawAnswer> {
+  return sendHeaders(url, options)(body);
+}
+
+/** Sends the headers of a request. The returned function sends the body and returns the response. */
+export function sendHeaders(
   url: string,
   options: RequestOptions = {},
-  body?: string | Buffer,
-): Promise<RawAnswer> {
+): (body?: string | Buffer) => Promise<RawAnswer> {
   const outgoing = request(url, { agent: false, ...options });
-  outgoing.end(body);
+  outgoing.flushHeaders();
+  return (body) => {
+    outgoing.end(body);
+    return answerTo(outgoing);
+  };
+}
+
+async function answerTo(outgoing: ClientRequest): Promise<RawAnswer> {
   const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);

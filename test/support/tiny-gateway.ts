@@ -21,6 +21,8 @@ export interface TinyGateway {
   readonly url: string;
   readonly port: number;
   readonly sessions: Sessions;
+  /** The ids of revoked credentials. */
+  readonly revoked: Set<string>;
   readonly witness: Witness;
   /** Every line that was logged. */
   readonly log: Record<string, unknown>[];
@@ -57,7 +59,11 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   );
   const { introspection = true, publicUrl, isLocalOnly = true, allowedOrigins: allowed } = options;
   const { authenticate = () => Promise.resolve(localViewer), checks = [], routes = [] } = options;
-  const sessions = new Sessions(options.maxSocketsPerOwner);
+  const revoked = new Set<string>();
+  const sessions = new Sessions({
+    maxPerOwner: options.maxSocketsPerOwner ?? null,
+    isRevoked: (id) => revoked.has(id),
+  });
   const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
   const addresses = new ClientAddresses([]);
   const servers = await assembleServers({
@@ -76,7 +82,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   });
   const { port, url } = await servers.start();
   return {
-    ...{ url, port, sessions, witness, log },
+    ...{ url, port, sessions, revoked, witness, log },
     post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
     stop: (graceMs = 2_000) => servers.stop(graceMs),
   };

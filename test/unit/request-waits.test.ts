@@ -26,7 +26,12 @@ function gateway(
 } {
   const [changes, counts, asked]: [FakeChange[], number[], AwaitedJob[]] = [[], [], []];
   const waits = new RequestWaits({
-    ...{ maxWaits: 10, maxPerOwner: 10, onCount: (count) => void counts.push(count) },
+    ...{
+      maxWaits: 10,
+      maxPerOwner: 10,
+      isRevoked: (id) => id === 'revoked',
+      onCount: (count) => void counts.push(count),
+    },
     open: (_viewer, awaited) => {
       asked.push(awaited);
       const change = new FakeChange();

@@ -206,10 +206,11 @@ export class GraphQLHttpHandler {
 
   /** Authenticates the caller, reads the request and counts its operations against the rate limits. */
   private async admit(exchange: Exchange): Promise<{ viewer: Viewer; graphqlRequest: GraphQLRequest }> {
-    const { origins, rates, batching = false } = this.options;
+    const { origins, rates, sessions, batching = false } = this.options;
     origins.check(exchange.request.headers);
     const viewer = await authenticateRequest(exchange, this.options);
     const graphqlRequest = await readGraphQLRequest(exchange, batching);
+    sessions.check(viewer);
     const more = Math.max(graphqlRequest.operations.length - 1, 0);
     rates?.countAddress(exchange, more);
     rates?.countOwner(viewer, exchange, more);

@@ -2,13 +2,15 @@ import { DomainError } from '../../core/errors';
 import type { Viewer } from '../../core/viewer';
 import { checkWait, type WaitRequest } from '../../graphql/waits';
 import type { AwaitedJob, NextChange } from '../../jobs/job-waits';
-import { Sessions } from '../sessions';
+import { Sessions, type SessionsOptions } from '../sessions';
 
 export interface RequestWaitsOptions {
   /** Maximum number of concurrent waits. */
   readonly maxWaits: number;
   /** Maximum number of concurrent waits of an owner; null: no limit. */
   readonly maxPerOwner: number | null;
+  /** See {@link SessionsOptions}. */
+  readonly isRevoked: SessionsOptions['isRevoked'];
   /**
    * Reads an object and subscribes to its changes.
    * @returns null if the answer is due at once
@@ -36,7 +38,7 @@ export class RequestWaits {
   private isStopped = false;
 
   constructor(private readonly options: RequestWaitsOptions) {
-    this.sessions = new Sessions(options.maxPerOwner, tooManyOfOwner);
+    this.sessions = new Sessions({ ...options, tooMany: tooManyOfOwner });
   }
 
   /**

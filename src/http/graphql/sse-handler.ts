@@ -8,7 +8,6 @@ import { createContext } from '../../graphql/context';
 import { names } from '../media-types';
 import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
-import type { Sessions } from '../sessions';
 import { mutationByGet, readOperationJson } from './graphql-request';
 import { isOpen } from './open-subscription';
 import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
@@ -26,7 +25,6 @@ export interface SseLimits {
 const defaultLimits: SseLimits = { pingMs: 12_000, maxReadMs: 12_000 };
 
 export interface SseHandlerOptions extends TransportOptions {
-  readonly sessions: Sessions;
   readonly limits?: Partial<SseLimits>;
 }
 
@@ -57,11 +55,12 @@ export class SseHandler {
 
   private async handle(exchange: Exchange): Promise<void> {
     const { request, response, requestId } = exchange;
-    const { operations, origins } = this.options;
+    const { operations, origins, sessions } = this.options;
     origins.check(request.headers);
     checkAccept(request.headers);
     const viewer = await authenticateRequest(exchange, this.options);
     const prepared = operations.prepare(await readOperationJson(exchange));
+    sessions.check(viewer);
     if (request.method === 'GET' && isMutation(prepared)) {
       sendJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
       return;
@@ -92,16 +91,17 @@ export class SseHandler {
       await send(await operations.respondAfterWait(args, context, stream.signal));
       return;
     }
-    const opened = await operations.subscribe(args, context);
-    if (!isOpen(opened)) {
-      await send(opened);
-      return;
-    }
-    // The end of the stream releases the source immediately, also while it waits for an event.
-    stream.onEnd(() => opened.stop());
     let endSession: (() => void) | undefined;
     try {
+      // Before the subscription is opened, which counts a use of a client token.
       endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
+      const opened = await operations.subscribe(args, context);
+      if (!isOpen(opened)) {
+        await send(opened);
+        return;
+      }
+      // The end of the stream releases the source immediately, also while it waits for an event.
+      stream.onEnd(() => opened.stop());
       await opened.deliver({ send });
     } catch (error) {
       await stream.next(this.textOf([error], requestId));

@@ -4,6 +4,7 @@ import type { Viewer } from '../../core/viewer';
 import type { Origins } from '../origins';
 import type { RateGate } from '../rate-gate';
 import type { Exchange } from '../router';
+import type { Sessions } from '../sessions';
 import type { Operations } from './operations';
 
 /**
@@ -19,6 +20,7 @@ export interface TransportOptions {
   readonly operations: Operations;
   readonly authenticate: Authenticate;
   readonly origins: Origins;
+  readonly sessions: Sessions;
   /** @defaultValue no limit */
   readonly rates?: RateGate;
 }

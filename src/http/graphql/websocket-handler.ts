@@ -11,7 +11,6 @@ import type { Viewer } from '../../core/viewer';
 import { createContext, type GraphQLContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
-import type { Sessions } from '../sessions';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
 import {
@@ -45,7 +44,6 @@ const defaultLimits: WebSocketLimits = {
 };
 
 export interface WebSocketHandlerOptions extends TransportOptions {
-  readonly sessions: Sessions;
   readonly logger: Logger;
   readonly limits?: Partial<WebSocketLimits>;
 }
