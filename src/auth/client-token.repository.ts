@@ -1,4 +1,4 @@
-import { erasedOwner } from '../core/data-subject';
+import { erasedOwner, type DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import type { TokenRestriction } from '../core/viewer';
 import { ClientTokenEntity } from './client-token.entity';
@@ -23,10 +23,10 @@ export async function lockClientTokens(sql: Sql, owner: string): Promise<void> {
   await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('client-tokens:' || $1, 0))`, [owner]);
 }
 
-/** How many client tokens of the owner have not ended. */
-export async function countLiveTokens(sql: Sql, owner: string): Promise<number> {
+/** How many client tokens of the owner have not expired, revoked ones included. */
+export async function countUnexpiredTokens(sql: Sql, owner: string): Promise<number> {
   const [counted] = await sql.rows<{ count: number }>(
-    `SELECT count(*)::int AS count FROM client_tokens WHERE owner = $1 AND ${isLive}`,
+    `SELECT count(*)::int AS count FROM client_tokens WHERE owner = $1 AND expires_at > now()`,
     [owner],
   );
   return counted!.count;
@@ -106,17 +106,37 @@ export async function revokeClientToken(sql: Sql, owner: string, id: string): Pr
 }
 
 /**
- * Revokes and anonymizes an owner's tokens as part of an erasure.
+ * Revokes and anonymizes an owner's tokens that have not expired, as part of an erasure. {@link deleteExpiredTokensOf}
+ * erases the others.
  * @returns the revoked ids; announce them AFTER the commit
  */
 export async function revokeClientTokensOf(sql: Sql, owner: string): Promise<string[]> {
   const revoked = await sql.rows<{ id: string }>(
     `UPDATE client_tokens
         SET owner = $2, model_id = NULL, generation_id = NULL, revoked_at = coalesce(revoked_at, now())
-      WHERE owner = $1 RETURNING id`,
+      WHERE owner = $1 AND expires_at > now() RETURNING id`,
     [owner, erasedOwner],
   );
   return revoked.map(({ id }) => id);
+}
+
+/**
+ * Deletes an owner's expired tokens as part of an erasure. Run it until it returns 0.
+ * @returns the number of deleted tokens, at most `limit`
+ */
+export async function deleteExpiredTokensOf(
+  sql: Sql,
+  { owner, until }: DataSubject,
+  limit: number,
+): Promise<number> {
+  const deleted = await sql.rows(
+    `DELETE FROM client_tokens WHERE id IN
+       (SELECT id FROM client_tokens
+         WHERE owner = $1 AND created_at <= $2 AND expires_at <= now() ORDER BY expires_at LIMIT $3)
+     RETURNING 1`,
+    [owner, until, limit],
+  );
+  return deleted.length;
 }
 
 /** The ids of revoked tokens that have not expired, with a margin for the clocks of processes. */

@@ -7,7 +7,7 @@ import type { Sql, Transactions } from '../core/sql';
 import type { Scope, TokenRestriction, Viewer } from '../core/viewer';
 import {
   avatarsWithin,
-  countLiveTokens,
+  countUnexpiredTokens,
   findClientToken,
   findClientTokens,
   generationsWithin,
@@ -49,7 +49,7 @@ export interface ClientTokenServiceDeps {
   database: Transactions;
   announcer: { announce(wake: { topics: readonly string[] }): void };
   revocations: Pick<Revocations, 'has'>;
-  /** Maximum number of an owner's tokens that have not ended. */
+  /** Maximum number of an owner's tokens that have not expired. Revoked ones count, which bounds the revocations to process. */
   maxPerOwner: number;
   /** Whether API keys are accepted, whose holders create tokens. */
   acceptsKeys: boolean;
@@ -209,11 +209,11 @@ export class ClientTokenService {
   private async requireFree(sql: Sql, owner: string): Promise<void> {
     const { maxPerOwner: maximum } = this.deps;
     await lockClientTokens(sql, owner);
-    const given = await countLiveTokens(sql, owner);
+    const given = await countUnexpiredTokens(sql, owner);
     if (given < maximum) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',
-      `There are ${given} client tokens of this user that have not ended; the maximum is ${maximum}. Revoke some, or let them expire sooner.`,
+      `There are ${given} client tokens of this user that have not expired, revoked ones included; the maximum is ${maximum}. Create fewer, or let them expire sooner.`,
       { details: { given, maximum } },
     );
   }

@@ -2,6 +2,7 @@ import { anonymizeAuditLog } from '../accounts/audit.repository';
 import { deleteKeysOf } from '../accounts/idempotency.repository';
 import { eraseLedgerEntries } from '../accounts/ledger-entry.repository';
 import { eraseReservations } from '../accounts/quota.repository';
+import { deleteExpiredTokensOf } from '../auth/client-token.repository';
 import { erasedOwner, type DataSubject } from '../core/data-subject';
 import type { Sql } from '../core/sql';
 import { disownEndedStreams, endStreams } from '../events/event-log.repository';
@@ -69,6 +70,7 @@ export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
   async (sql, subject) => uncounted(await deleteWebhooksOf(sql, subject, batchSizes.account)),
   async (sql, { owner }) => uncounted(await deleteDeliveriesOf(sql, { owner }, batchSizes.account)),
   async (sql, { owner }) => uncounted(await deleteNoticesOf(sql, owner, batchSizes.account)),
+  async (sql, subject) => uncounted(await deleteExpiredTokensOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, kept)),
 ];
 

@@ -3,7 +3,7 @@ import { Client, uuidOf } from '../support/client';
 import { Backend, revokeKey } from '../support/client-tokens';
 import { TestGateway } from '../support/gateway';
 import type { Result } from '../support/graphql-client';
-import { SocketClient } from '../support/raw-client';
+import { sendHeaders, SocketClient } from '../support/raw-client';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
@@ -103,6 +103,26 @@ describe('client tokens that end', () => {
     expect(await socket.end()).toMatchObject({ code: 4403 });
   });
 
+  it.each(['/graphql', '/graphql/stream'])('by revocation while %s receives the body', async (path) => {
+    const backend = await Backend.of(gateway, 'erik');
+    const keyId = backend.key.split('_')[1]!;
+    const authorization = `Bearer ${backend.key}`;
+    const socket = await greeted(gateway.url, backend.key);
+    await gateway.rows('UPDATE api_keys SET last_used_at = NULL WHERE id = $1', [keyId]);
+    const sendBody = sendHeaders(`${gateway.url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: '*/*', authorization },
+    });
+    const used = 'SELECT FROM api_keys WHERE id = $1 AND last_used_at IS NOT NULL';
+    await until(async () => (await gateway.rows(used, [keyId])).length > 0);
+    await revokeKey(gateway, backend.key);
+    await socket.end();
+    expect(await sendBody(JSON.stringify({ query: who }))).toMatchObject({
+      status: 401,
+      text: expect.stringContaining('UNAUTHENTICATED') as string,
+    });
+  });
+
   it('do so no later than their API key expires', async () => {
     const backend = await Backend.of(gateway, 'erik', '--expires', '5m');
     const { clientToken } = await backend.mint({ expiresInSeconds: 3_600 });
@@ -139,28 +159,42 @@ describe('client tokens that end', () => {
 
   it('with the erasure of their user are refused, and their sockets are closed', async () => {
     const backend = await Backend.of(gateway, 'hugo');
-    const { token } = await backend.mint();
+    const { token, clientToken } = await backend.mint();
     const socket = await SocketClient.greeted(second.url, { authorization: `Bearer ${token}` });
+    const expired = uuidOf((await backend.mint()).clientToken.id);
+    await gateway.rows('UPDATE client_tokens SET expires_at = now() WHERE id = $1', [expired]);
     await backend.client.request(
       'mutation { deleteMyData(input: { confirm: "DELETE" }) { erasure { receipt } } }',
     );
     expect(await socket.end()).toMatchObject({ code: 4403 });
     expect(await backend.browserWith(token).post(who)).toMatchObject({ status: 401 });
-    expect(await gateway.database.tablesWith('hugo')).toEqual(['erasures']);
+    await until(async () => (await gateway.database.tablesWith('hugo')).join() === 'erasures');
+    // Only tokens that have not expired must be kept, as revoked ones.
+    expect(await gateway.rows('SELECT id FROM client_tokens WHERE id = $1', [expired])).toEqual([]);
+    expect(
+      await gateway.rows('SELECT owner, revoked_at IS NOT NULL AS revoked FROM client_tokens WHERE id = $1', [
+        uuidOf(clientToken.id),
+      ]),
+    ).toEqual([{ owner: '@/erased', revoked: true }]);
   });
 });
 
 describe('the limits of a user', () => {
   it('count client tokens, and the operations and sockets with them', async () => {
     const gateway = await TestGateway.start({
-      ...{ ROLE: 'api', AUTH: 'keys', RATE_LIMIT_OWNER: '12/10m', MAX_SOCKETS_PER_OWNER: '1' },
+      ...{ ROLE: 'api', AUTH: 'keys', RATE_LIMIT_OWNER: '13/10m', MAX_SOCKETS_PER_OWNER: '1' },
       MAX_CLIENT_TOKENS_PER_OWNER: '3',
     });
     try {
       const backend = await Backend.of(gateway, 'bob');
       const tokens = [await backend.mint(), await backend.mint(), await backend.mint()];
       expect(codeOf(await backend.post({}))).toBe('QUOTA_EXCEEDED');
+      // Otherwise revocations, which every process keeps until the token expires, would not be limited.
       await backend.revoke(tokens[0]!.clientToken.id);
+      expect(codeOf(await backend.post({}))).toBe('QUOTA_EXCEEDED');
+      await gateway.rows('UPDATE client_tokens SET expires_at = now() WHERE id = $1', [
+        uuidOf(tokens[0]!.clientToken.id),
+      ]);
       const race = await Promise.all([backend.post({}), backend.post({})]);
       expect(race.map(codeOf).sort()).toEqual(['QUOTA_EXCEEDED', undefined]);
       // Another user has a limit of its own.

@@ -60,10 +60,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const { introspection = true, publicUrl, isLocalOnly = true, allowedOrigins: allowed } = options;
   const { authenticate = () => Promise.resolve(localViewer), checks = [], routes = [] } = options;
   const revoked = new Set<string>();
-  const sessions = new Sessions({
-    maxPerOwner: options.maxSocketsPerOwner ?? null,
-    isRevoked: (id) => revoked.has(id),
-  });
+  const sessions = sessionsOf(options, revoked);
   const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
   const addresses = new ClientAddresses([]);
   const servers = await assembleServers({
@@ -86,6 +83,10 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
     post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
     stop: (graceMs = 2_000) => servers.stop(graceMs),
   };
+}
+
+function sessionsOf({ maxSocketsPerOwner }: TinyOptions, revoked: ReadonlySet<string>): Sessions {
+  return new Sessions({ maxPerOwner: maxSocketsPerOwner ?? null, isRevoked: (id) => revoked.has(id) });
 }
 
 /** Test authentication: `Bearer good-1` is accepted, others are not; over WebSocket `{ token }`. */
