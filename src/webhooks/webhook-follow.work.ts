@@ -27,8 +27,8 @@ const maxPending = 1_000;
 
 const webhooksPerRun = 50;
 const eventsPerRead = 200;
-/** When the events of a webhook with too many pending deliveries are read again, in milliseconds. */
-const fullMs = 10_000;
+/** When the events of a webhook with too many pending deliveries, or after a failure, are read again, in milliseconds. */
+const laterMs = 10_000;
 
 export interface WebhookFollowWorkDeps {
   database: Transactions;
@@ -52,9 +52,23 @@ export class WebhookFollowWork {
     const webhooks = await findWebhooksBehind(this.deps.database, webhooksPerRun);
     for (const webhook of webhooks) {
       if (signal.aborted) break;
-      await this.follow(webhook);
+      await this.tryToFollow(webhook);
     }
     return webhooks.length;
+  }
+
+  /** A failure delays this webhook only. */
+  private async tryToFollow(webhook: WebhookBehind): Promise<void> {
+    const { database, logger } = this.deps;
+    try {
+      await this.follow(webhook);
+    } catch (error) {
+      logger.warn(
+        { err: error, webhookId: webhook.id },
+        'the events of a webhook could not be read; retrying',
+      );
+      await followLater(database, webhook.id, laterMs);
+    }
   }
 
   private async follow(webhook: WebhookBehind): Promise<void> {
@@ -107,7 +121,7 @@ export class WebhookFollowWork {
       const locked = await lockPosition(sql, webhook);
       if (!locked) return false;
       if (deliveries.length > 0 && (await countPending(sql, webhook.id, maxPending)) >= maxPending) {
-        await followLater(sql, webhook.id, fullMs);
+        await followLater(sql, webhook.id, laterMs);
         return false;
       }
       const { lastNumber } = locked;

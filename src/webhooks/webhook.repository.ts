@@ -94,7 +94,18 @@ export async function changeWebhook(sql: Sql, id: string, change: WebhookChange)
       WHERE id = $1 RETURNING *`,
     [id, url, eventTypes, description !== undefined, description ?? null],
   );
+  if (url !== null) await retryNow(sql, id);
   return changed!;
+}
+
+/** Makes the pending deliveries of a locked webhook due, since what they failed for may be repaired. */
+async function retryNow(sql: Sql, id: string): Promise<void> {
+  await sql.rows(
+    `UPDATE webhook_deliveries SET next_attempt_at = now()
+      WHERE webhook_id = $1 AND status = 'PENDING' AND next_attempt_at > now()`,
+    [id],
+  );
+  await sql.rows(`UPDATE webhooks SET rest_until = NULL, due_at = ${dueNow} WHERE id = $1`, [id]);
 }
 
 /** Pauses a locked webhook. A delivery that is being sent is completed. */
@@ -115,11 +126,11 @@ export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity
         AND greatest(created_at, replayed_at) < now() - $2 * interval '1 ms'`,
     [id, keptMs],
   );
+  await retryNow(sql, id);
   const [enabled] = await sql.entities(
     WebhookEntity,
     `UPDATE webhooks w
-        SET status = 'ENABLED', disabled_reason = NULL, failing_since = NULL, rest_until = NULL, tries = 0,
-            follow_at = now(), due_at = ${dueNow},
+        SET status = 'ENABLED', disabled_reason = NULL, failing_since = NULL, tries = 0, follow_at = now(),
             position = greatest(position, (SELECT max(e.sequence) FROM owner_events e
               WHERE e.owner_stream_id = w.owner_stream_id AND e.created_at < now() - $2 * interval '1 ms'))
       WHERE id = $1 RETURNING *`,

@@ -144,6 +144,10 @@ describe('an endpoint that fails', () => {
     }
     await receiver.listen();
     await passTime(gateway, 1_200_000);
+    // After the first success, the others do not wait for their next attempts.
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET next_attempt_at = now() + interval '1 hour' WHERE number > 1`,
+    );
     await wake(owner, webhook.id);
     await until(() => receiver.received.length === 4);
     const ofFirst = receiver.received.filter(({ data }) => data.id === first);
@@ -151,6 +155,43 @@ describe('an endpoint that fails', () => {
     expect(new Set(receiver.received.map(({ data }) => data.id))).toEqual(new Set([first, second, third]));
     expect(receiver.verified(secret)).toHaveLength(4);
     await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 4);
+  });
+
+  it('gets its pending deliveries at once when its URL was changed', async () => {
+    const { webhook } = await createWebhook(owner, { url: `${receiver.url}/wrong` });
+    receiver.answer = (response, { path }) => response.writeHead(path.endsWith('/wrong') ? 404 : 200).end();
+    for (let count = 0; count < 3; count += 1) await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id)).join() === '1,1,1');
+    await updateWebhook(owner, { id: webhook.id, url: receiver.url });
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 3);
+  });
+
+  it('is read later if its events cannot be read, and delays no other webhook', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    const model = await emitModel(database, name(), ['READY']);
+    await gateway.rows(`UPDATE events SET payload = payload - 'attempt' || '{"id": null}' WHERE owner = $1`, [
+      name(),
+    ]);
+    await wake(owner, webhook.id);
+    const other = await Client.of(gateway);
+    const healthy = await WebhookReceiver.start();
+    const its = await createWebhook(other, { url: healthy.url });
+    await emitModel(database, other.name, ['READY']);
+    await wake(other, its.webhook.id);
+    await until(() => healthy.received.length === 1);
+    await until(() =>
+      gateway.log.some(({ msg }) => msg === 'the events of a webhook could not be read; retrying'),
+    );
+    await gateway.rows(
+      `UPDATE events SET payload = payload || jsonb_build_object('id', subject_id) WHERE owner = $1`,
+      [name()],
+    );
+    await gateway.rows('UPDATE webhooks SET follow_at = now()');
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 1);
+    expect(receiver.received[0]!.data.id).toBe(model);
+    await healthy.stop();
   });
 
   it('is disabled after 24 hours, with a notice; enabling and replaying it sends everything', async () => {

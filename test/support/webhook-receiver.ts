@@ -11,6 +11,7 @@ export interface ReceivedMessage {
   data: Record<string, unknown> & { id: string };
   headers: Record<string, string>;
   body: string;
+  path: string;
 }
 
 /** Answers a request. */
@@ -77,7 +78,13 @@ export class WebhookReceiver {
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();
     const headers = request.headers as Record<string, string>;
-    const message = { ...(JSON.parse(body) as ReceivedMessage), id: headers['webhook-id']!, headers, body };
+    const message = {
+      ...(JSON.parse(body) as ReceivedMessage),
+      id: headers['webhook-id']!,
+      headers,
+      body,
+      path: request.url!,
+    };
     this.received.push(message);
     this.answer(response, message);
   }

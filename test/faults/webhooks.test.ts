@@ -1,0 +1,109 @@
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
+import { entities } from '../../src/entities';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { eventually, within } from '../support/until';
+import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
+import { createWebhook, deliveriesOf, emitModel, wake } from '../support/webhooks';
+
+jest.setTimeout(180_000);
+
+let environment: FaultsEnvironment;
+let receiver: WebhookReceiver;
+let source: ReturnType<typeof createDataSource>;
+let database: Database;
+
+beforeAll(async () => {
+  environment = await FaultsEnvironment.open({ gateways: 2, maxFollowed: 0, settings: receiverSettings });
+  source = createDataSource({ url: environment.databaseUrl, poolSize: 2, entities });
+  await source.initialize();
+  database = new Database(source);
+});
+
+afterAll(async () => {
+  await source.destroy();
+  await environment.stop();
+});
+
+beforeEach(async () => {
+  receiver = await WebhookReceiver.start();
+});
+
+afterEach(async () => {
+  await receiver.stop();
+  await environment.rows('DELETE FROM webhooks');
+});
+
+/** The owner without authentication. */
+const owner = 'local';
+
+describe('a gateway that is killed after an endpoint has answered', () => {
+  it('leaves the delivery to another, which sends it once more with the same id', async () => {
+    const { client, gateway } = environment;
+    const second = environment.gateways[1]!;
+    await second.stop();
+    const { webhook, secret } = await createWebhook(client, { url: receiver.url });
+    const { reached } = await gateway.arm('webhook:answered', 2);
+    const ids: string[] = [];
+    for (let count = 0; count < 3; count += 1)
+      ids.push(await emitModel(database, owner, ['UNCERTAIN', 'READY']));
+    await wake(client, webhook.id);
+    await within('the second answer', reached);
+    await gateway.kill();
+    expect(receiver.received).toHaveLength(2);
+    await environment.restartGateway(0);
+    const log = await eventually(
+      'all deliveries',
+      () => deliveriesOf(client, webhook.id),
+      (deliveries) => deliveries.length === 6 && deliveries.every(({ status }) => status === 'DELIVERED'),
+    );
+    const times = log.map(({ id }) => receiver.received.filter((message) => message.id === id).length);
+    expect([...times].sort()).toEqual([1, 1, 1, 1, 1, 2]);
+    const [once, again] = receiver.received.filter(({ id }) => id === log[times.indexOf(2)]!.id);
+    expect(again!.body).toBe(once!.body);
+    expect(receiver.verified(secret)).toHaveLength(7);
+    for (const id of ids) {
+      const types = receiver.received.filter(({ data }) => data.id === id).map(({ type }) => type);
+      expect([...new Set(types)]).toEqual(['model.uncertain', 'model.ready']);
+    }
+    await environment.restartGateway(1);
+  });
+});
+
+describe('two gateways of which one is killed again and again', () => {
+  it('lose no event, and send each model’s in order', async () => {
+    const client = environment.clientOf(() => environment.gateways[0]!);
+    const { webhook } = await createWebhook(client, { url: receiver.url });
+    const ids: string[] = [];
+    for (let kill = 0; kill < 4; kill += 1) {
+      for (let count = 0; count < 30; count += 1)
+        ids.push(await emitModel(database, owner, ['UNCERTAIN', 'FAILED', 'READY']));
+      await wake(client, webhook.id);
+      const before = receiver.received.length;
+      await eventually(
+        'some deliveries',
+        () => Promise.resolve(receiver.received.length),
+        (count) => count > before + 10,
+      );
+      await environment.gateways[1]!.kill();
+      await environment.restartGateway(1);
+    }
+    await eventually(
+      'the end of all deliveries',
+      () =>
+        environment.rows<{ count: number }>(
+          `SELECT count(*)::int AS count FROM webhook_deliveries WHERE status = 'DELIVERED'
+              AND webhook_id = (SELECT id FROM webhooks)`,
+        ),
+      ([row]) => row!.count === 3 * ids.length,
+    );
+    for (const id of ids) {
+      const types = receiver.received.filter(({ data }) => data.id === id).map(({ type }) => type);
+      expect(types.filter((type, index) => type !== types[index - 1])).toEqual([
+        ...['model.uncertain', 'model.failed', 'model.ready'],
+      ]);
+    }
+    const repeated = receiver.received.length - 3 * ids.length;
+    expect(repeated).toBeLessThanOrEqual(4);
+  });
+});
