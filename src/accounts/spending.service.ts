@@ -30,6 +30,9 @@ export interface SpendingOptions {
   readonly limits: SpendingLimits;
 }
 
+/** The share of a limit, in percent, from which its owner is notified. */
+const nearPercent = 80n;
+
 /** Nothing is priced. */
 export const unpriced: SpendingOptions = {
   ...{ prices: null, currency: 'CREDITS' },
@@ -42,7 +45,11 @@ export const unpriced: SpendingOptions = {
  * reserved money is spent.
  */
 export class Spending {
-  constructor(private readonly options: SpendingOptions) {}
+  /** @param notify - sends a message to an owner, once if it is sent again */
+  constructor(
+    private readonly options: SpendingOptions,
+    private readonly notify: (sql: Sql, owner: string, message: string) => Promise<void> = ignore,
+  ) {}
 
   get currency(): string {
     return this.options.currency;
@@ -84,8 +91,8 @@ export class Spending {
     owner: string,
     { cost, ...reservation }: Omit<MoneyReservation, 'amount' | 'currency'> & { cost: bigint },
   ): Promise<void> {
-    if (this.isLimited && cost > 0n) this.check(await readSpent(sql, owner, this.currency), cost);
     if (cost === 0n) return;
+    if (this.isLimited) await this.checkLimits(sql, owner, cost);
     await insertReserved(sql, owner, { ...reservation, amount: cost, currency: this.currency });
   }
 
@@ -105,31 +112,38 @@ export class Spending {
     return this.usageOf(this.isPriced ? await readSpent(sql, owner, this.currency) : null);
   }
 
-  private check(spent: SpentPeriods, cost: bigint): void {
-    const { perDay, perMonth } = this.options.limits;
-    const reserved = BigInt(spent.reserved);
-    // The month first: an owner that waits for the next day would be refused again.
-    const periods = [
-      {
-        quota: 'SPEND_PER_MONTH',
-        name: 'Monthly',
-        limit: perMonth,
-        spent: spent.month,
-        end: spent.monthEndsAt,
-      },
-      { quota: 'SPEND_PER_DAY', name: 'Daily', limit: perDay, spent: spent.today, end: spent.dayEndsAt },
-    ];
-    for (const { quota, name, limit, spent: amount, end } of periods) {
-      if (limit === null) continue;
-      const used = BigInt(amount) + reserved;
-      if (used + cost > limit) throw this.exceeded({ quota, name, limit, used, cost, end });
-    }
+  private async checkLimits(sql: Sql, owner: string, cost: bigint): Promise<void> {
+    const limited = this.limitedPeriods(await readSpent(sql, owner, this.currency));
+    const exceeded = limited.find(({ limit, used }) => used + cost > limit);
+    if (exceeded) throw this.exceeded(exceeded, cost);
+    for (const period of limited)
+      if ((period.used + cost) * 100n >= period.limit * nearPercent)
+        await this.notify(sql, owner, this.nearMessage(period));
   }
 
-  private exceeded({ quota, name, limit, used, cost, end }: Excess): DomainError {
+  /** The month first: an owner that waits for the next day would be refused again. */
+  private limitedPeriods(spent: SpentPeriods): LimitedPeriod[] {
+    const { perDay, perMonth } = this.options.limits;
+    const reserved = BigInt(spent.reserved);
+    const month = { quota: 'SPEND_PER_MONTH', name: 'Monthly', end: spent.monthEndsAt };
+    const day = { quota: 'SPEND_PER_DAY', name: 'Daily', end: spent.dayEndsAt };
+    return [
+      ...(perMonth === null ? [] : [{ ...month, limit: perMonth, used: BigInt(spent.month) + reserved }]),
+      ...(perDay === null ? [] : [{ ...day, limit: perDay, used: BigInt(spent.today) + reserved }]),
+    ];
+  }
+
+  /** The same for each request in a period. */
+  private nearMessage({ name, limit, end }: LimitedPeriod): string {
+    return (
+      `${name} spending limit of ${amountText(limit)} ${this.currency}: ${nearPercent} % or more are spent or reserved. ` +
+      `Requests that exceed the limit are refused with QUOTA_EXCEEDED. It resets at ${timeText(end)}.`
+    );
+  }
+
+  private exceeded({ quota, name, limit, used, end }: LimitedPeriod, cost: bigint): DomainError {
     const { currency } = this;
     const left = limit > used ? limit - used : 0n;
-    const at = `${end.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
     const details = {
       ...{ quota, limit: amountText(limit), used: amountText(used), asked: amountText(cost) },
       ...{ left: amountText(left), currency, resetsAt: end.toISOString() },
@@ -137,18 +151,23 @@ export class Spending {
     };
     const message =
       `${name} spending limit of ${amountText(limit)} ${currency} exceeded: ${amountText(left)} ${currency} left, ` +
-      `${amountText(cost)} ${currency} requested. Request less, or retry after ${at}. ` +
+      `${amountText(cost)} ${currency} requested. Request less, or retry after ${timeText(end)}. ` +
       'Amounts reserved for unfinished work count; what the avatar service does not accept is released.';
     return new DomainError('QUOTA_EXCEEDED', message, { details });
   }
 }
 
-/** A limit that a request would exceed. */
-interface Excess {
+/** A limit, with what counts for it. */
+interface LimitedPeriod {
   readonly quota: string;
   readonly name: string;
   readonly limit: bigint;
   readonly used: bigint;
-  readonly cost: bigint;
   readonly end: Date;
 }
+
+function timeText(at: Date): string {
+  return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+const ignore = (): Promise<void> => Promise.resolve();

@@ -14,6 +14,7 @@ import { jobKinds } from '../generations/generation.kind';
 import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
 import { countUnfinished } from '../jobs/job-row.repository';
+import { insertNoticeOnce } from '../notices/notice.repository';
 import { HttpExchange } from '../upstream/http-exchange';
 import type { Infrastructure } from './services';
 
@@ -52,7 +53,9 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
     clientTokens: isOpen || acceptsKeys ? clientTokens : null,
     tokens: AUTH.includes('jwt') ? makeVerifier(config, keySet) : null,
   });
-  const spending = new Spending(spendingOptions(config));
+  const spending = new Spending(spendingOptions(config), (sql, owner, message) =>
+    insertNoticeOnce(sql, { owner, kind: 'SPENDING_LIMIT_NEAR', message, subject: null }),
+  );
   const quotas = new QuotaService(database, limitsOf(config), spending, countUnfinished(jobKinds));
   const limiter = new RateLimiter(database, logger);
   const addresses = new ClientAddresses(config.TRUSTED_PROXIES);

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import type { RenditionOutcome } from '../generations/avatar-renditions';
-import { countPauses, countJobsByState } from '../operator/overview.repository';
+import { countPauses, countJobsByState, sumMoney } from '../operator/overview.repository';
 import type { ReadOutcome } from '../reads/planned-reads';
 import { createWebhookMetrics, type WebhookMetrics } from './webhooks';
 
@@ -50,8 +50,7 @@ export function createMetrics(sql: Sql, logger: Logger): Metrics {
       created.inc();
     };
   };
-  gaugeOfJobs(sql, registry);
-  gaugeOfPauses(sql, registry);
+  for (const add of [gaugeOfJobs, gaugeOfPauses, gaugeOfMoney]) add(sql, registry);
   const known = new Set<string>();
   return {
     registry,
@@ -145,6 +144,23 @@ function gaugeOfPauses(sql: Sql, registry: Registry): void {
       const pauses = await countPauses(sql);
       gauge.reset();
       for (const { provider, reason, count } of pauses) gauge.set({ provider, reason }, count);
+    },
+  });
+}
+
+function gaugeOfMoney(sql: Sql, registry: Registry): void {
+  const gauge = new Gauge({
+    name: 'likeness_money',
+    help: 'The money of all owners: reserved for attempts that are not over, and spent since 00:00 UTC.',
+    labelNames: ['kind', 'currency'],
+    registers: [registry],
+    async collect() {
+      const totals = await sumMoney(sql);
+      gauge.reset();
+      for (const { currency, reserved, spentToday } of totals) {
+        gauge.set({ kind: 'reserved', currency }, reserved);
+        gauge.set({ kind: 'spent_today', currency }, spentToday);
+      }
     },
   });
 }

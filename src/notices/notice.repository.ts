@@ -38,6 +38,19 @@ export async function insertNotice(
   return notice!;
 }
 
+/** Adds a notice unless the owner has it already. Call it while a lock of the owner excludes other calls. */
+export async function insertNoticeOnce(
+  sql: Sql,
+  { owner, kind, message, subject }: NewNotice,
+): Promise<void> {
+  await sql.rows(
+    `INSERT INTO notices (id, owner, kind, message, subject)
+     SELECT $1, $2::text, $3::text, $4::text, $5
+      WHERE NOT EXISTS (SELECT FROM notices WHERE owner = $2 AND kind = $3 AND message = $4)`,
+    [newId(), owner, kind, message, subject],
+  );
+}
+
 /** SQL that selects an owner's notice by its id, or several by `ANY`. */
 export function selectNotice(id: string, owner: string): string {
   return `SELECT * FROM notices WHERE id = ${id} AND owner = ${owner}`;

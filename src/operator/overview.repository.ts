@@ -1,4 +1,4 @@
-import { toGlobalId } from '../core/ids';
+import { firstIdAt, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { isFailing, isFresh } from '../generations/avatar.entity';
 import type { PauseReason } from '../upstream/account.entity';
@@ -115,6 +115,32 @@ async function accountStates(sql: Sql): Promise<AccountState[]> {
        FROM upstream_accounts ORDER BY provider, account`,
   );
 }
+
+/** The money of all owners, by currency. */
+export interface MoneyTotals {
+  readonly currency: string;
+  /** Reserved at present. */
+  readonly reserved: number;
+  /** Spent since 00:00 UTC. */
+  readonly spentToday: number;
+}
+
+/** Adds up reservations that have not ended, and what was spent today. Reads only these entries and others of today. */
+export function sumMoney(sql: Sql): Promise<MoneyTotals[]> {
+  const since = firstIdAt(new Date().setUTCHours(0, 0, 0, 0) - maxSkewMs);
+  return sql.rows(
+    `SELECT currency, (sum(reserved) * 0.000001)::float8 AS reserved, (sum(spent) * 0.000001)::float8 AS "spentToday" FROM (
+       SELECT currency, amount AS reserved, 0 AS spent FROM ledger_entries WHERE due_at IS NOT NULL
+       UNION ALL
+       SELECT currency, 0, amount FROM ledger_entries
+        WHERE id >= $1 AND kind = 'SPENT' AND created_at >= date_trunc('day', now(), 'UTC')) AS amounts
+      GROUP BY currency`,
+    [since],
+  );
+}
+
+/** How far the clocks of processes may be from that of the database, in milliseconds. */
+const maxSkewMs = 3_600_000;
 
 /** The accounts with paused submissions, by provider and reason. */
 export function countPauses(sql: Sql): Promise<{ provider: string; reason: string; count: number }[]> {

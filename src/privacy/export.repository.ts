@@ -67,7 +67,7 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
     }),
     ledger: section({
       table: 'ledger_entries',
-      columns: `id, kind, (amount * 0.000001)::text AS amount, currency, job_kind AS "jobKind", job_id AS job, attempt,
+      columns: `id, kind, trim_scale(amount * 0.000001)::text AS amount, currency, job_kind AS "jobKind", job_id AS job, attempt,
                 created_at AS "createdAt"`,
     }),
     audit: section({

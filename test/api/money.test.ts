@@ -1,6 +1,9 @@
 import { newId } from '../../src/core/ids';
+import { addFailedGeneration } from '../support/bulk';
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { ListRows } from '../support/list-rows';
+import { unzip } from '../support/unzip';
 
 const prices = 'sandbox.training=2.50+0.05/photo,sandbox.generation=0.02/avatar,sandbox.instant=0.03/avatar';
 const settings = { ...jwtSettings, PRICES: prices, CURRENCY: 'EUR' };
@@ -120,6 +123,12 @@ describe('money', () => {
     const future = new Date(Date.now() + 3_600_000).toISOString();
     expect(await ledgerOf(client, { created: { from: future } })).toEqual([]);
     expect(await ledgerOf(client, { created: { before: future } })).toHaveLength(6);
+    // Without their jobs, entries are read by a planned statement.
+    const { ledger } = await client.request<{ ledger: object }>(
+      '{ ledger(first: 2) { nodes { id kind amount { amount currency } attempt createdAt } totalCount } }',
+    );
+    const withoutJobs = all.slice(0, 2).map(({ job: _job, ...entry }) => entry);
+    expect(ledger).toEqual({ nodes: withoutJobs, totalCount: 6 });
     const node = 'query ($id: ID!) { node(id: $id) { id ... on LedgerEntry { kind job { id } } } }';
     const { id, job } = all[0]!;
     expect(await client.request(node, { id })).toEqual({ node: { id, kind: 'SPENT', job } });
@@ -198,6 +207,15 @@ describe('money', () => {
     const [photoId] = await client.upload(1);
     await client.generationEnd((await client.instant({ photoId: photoId!, prompt: 'p' })).id);
     const before = await gateway.rows<{ count: number }>('SELECT count(*)::int FROM ledger_entries');
+    const { exportMyData } = await client.request<{ exportMyData: { url: string } }>(
+      'mutation { exportMyData { url } }',
+    );
+    const files = unzip(Buffer.from(await (await fetch(exportMyData.url)).arrayBuffer()));
+    const { ledger } = JSON.parse(files.get('data.json')!.toString()) as { ledger: object[] };
+    expect(ledger).toMatchObject([
+      { kind: 'RESERVED', amount: '0.03', currency: 'EUR', jobKind: 'generation', attempt: 1 },
+      { kind: 'SPENT', amount: '0.03' },
+    ]);
     await client.erase();
     expect(await gateway.database.tablesWith(client.name)).not.toContain('ledger_entries');
     expect(await gateway.rows('SELECT count(*)::int FROM ledger_entries')).toEqual(before);
@@ -218,6 +236,32 @@ it('is released if a QUEUED job is cancelled or deleted', async () => {
   expect(kindsOf(entries)).toEqual(['RELEASED', 'RELEASED', 'RESERVED', 'RESERVED']);
   expect(entries.map(({ job }) => job)).toEqual([null, { id: first.id }, null, { id: first.id }]);
   expect(await usageOf(client)).toMatchObject({ reserved: eur('0'), spentToday: eur('0') });
+  await gateway.stop();
+});
+
+it('of retries of several jobs is counted before, and reserved for those that are retried', async () => {
+  const gateway = await TestGateway.start(
+    { ...settings, ...{ ROLE: 'api', AUTH: 'none', JWT_SECRET: '' } },
+    { watchesStatements: true },
+  );
+  const { client } = gateway;
+  const rows = await ListRows.of(gateway);
+  for (let count = 0; count < 3; count += 1) await addFailedGeneration(rows);
+  const retry = async (input: object): Promise<unknown> => {
+    const query =
+      'mutation ($input: RetryGenerationsInput!) { retryGenerations(input: $input) { result { changedCount } cost { amount currency } } }';
+    return (await client.request<{ retryGenerations: unknown }>(query, { input })).retryGenerations;
+  };
+  const [{ wanted } = { wanted: 0 }] = await gateway.rows<{ wanted: number }>(
+    'SELECT sum(wanted)::int AS wanted FROM generations',
+  );
+  const cost = eur(String((wanted * 2) / 100));
+  const input = { select: { filter: {} }, expectedCount: 3, idempotencyKey: 'all' };
+  expect(await retry({ ...input, dryRun: true })).toEqual({ result: { changedCount: 3 }, cost });
+  expect(await ledgerOf(client)).toEqual([]);
+  for (let time = 0; time < 2; time += 1)
+    expect(await retry(input)).toEqual({ result: { changedCount: 3 }, cost });
+  expect(kindsOf(await ledgerOf(client))).toEqual(['RESERVED', 'RESERVED', 'RESERVED']);
   await gateway.stop();
 });
 

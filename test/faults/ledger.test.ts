@@ -139,6 +139,15 @@ describe('money', () => {
     ]);
   });
 
+  it('of an UNCERTAIN attempt is spent by a retry', async () => {
+    const job = await begin(harness, 'training');
+    harness.provider.next(isUnclear());
+    await submit(job);
+    expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN' });
+    await harness.retry(job);
+    expect(await entries()).toEqual(['1 RESERVED', '1 SPENT', '2 RESERVED']);
+  });
+
   it('of a retry is released if the call before turns out to be accepted', async () => {
     const job = await begin(harness, 'training');
     harness.worker.crashAt('submission:journaled');

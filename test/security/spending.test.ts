@@ -116,6 +116,41 @@ describe('spending limits', () => {
     await accepted(client, 10);
   });
 
+  it('that are almost reached are the subject of one notice each', async () => {
+    const client = await Client.of(gateway);
+    const notices = async (): Promise<string[]> => {
+      const { viewer } = await client.request<{
+        viewer: { notices: { nodes: { kind: string; message: string }[] } };
+      }>('{ viewer { notices { nodes { kind message } } } }');
+      return viewer.notices.nodes.map(({ kind, message }) => `${kind} ${message}`);
+    };
+    await accepted(client, 7);
+    expect(await notices()).toEqual([]);
+    await client.post('query ($input: EstimateCostInput!) { estimateCost(input: $input) { refusal } }', {
+      input: { generateInstantAvatars: { photo: { url: photoUrl }, prompt: 'p', count: 2 } },
+    });
+    expect(await notices()).toEqual([]);
+    await Promise.all([accepted(client, 1), accepted(client, 1)]);
+    await request(client, 9);
+    await accepted(client, 1);
+    expect(await notices()).toEqual([
+      expect.stringMatching(
+        /^SPENDING_LIMIT_NEAR Daily spending limit of 1 EUR: 80 % or more are spent or reserved\. .* It resets at \d{4}-\d\d-\d\d 00:00 UTC\.$/,
+      ),
+    ]);
+  });
+
+  it('and what all owners spend are metrics', async () => {
+    await sql.rows('TRUNCATE ledger_entries');
+    const [client, other] = [await Client.of(gateway), await Client.of(gateway)];
+    await spend(await accepted(client, 3));
+    await spend(await accepted(client, 2), 1);
+    await accepted(other, 4);
+    const metrics = await (await fetch(`${gateway.url}/metrics`)).text();
+    expect(metrics).toContain('likeness_money{kind="reserved",currency="EUR"} 0.4');
+    expect(metrics).toContain('likeness_money{kind="spent_today",currency="EUR"} 0.3');
+  });
+
   it('of the month are named first', async () => {
     const client = await Client.of(gateway);
     const dayOfMonth = new Date().getUTCDate();
