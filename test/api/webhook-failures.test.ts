@@ -163,6 +163,7 @@ describe('an endpoint that fails', () => {
     for (let count = 0; count < 3; count += 1) await emitModel(database, name(), ['READY']);
     await wake(owner, webhook.id);
     await until(async () => (await attempts(webhook.id)).join() === '1,1,1');
+    await passTime(gateway, -3_600_000);
     await updateWebhook(owner, { id: webhook.id, url: receiver.url });
     await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 3);
   });
