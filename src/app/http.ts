@@ -135,6 +135,7 @@ function makeOperations(deps: HttpDeps): Operations {
   return new Operations({
     schema,
     waits: makeWaits(deps, admission),
+    countUse: (viewer) => deps.access.clientTokens.countUse(viewer),
     inFlight: new OperationsInFlight(maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER)),
     reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,

@@ -59,6 +59,11 @@ export async function findClientToken(sql: Sql, id: string): Promise<FoundToken 
   return row ?? null;
 }
 
+/** Whether a token has not ended. */
+export async function isLiveToken(sql: Sql, id: string): Promise<boolean> {
+  return (await sql.rows(`SELECT FROM client_tokens WHERE id = $1 AND ${isLive}`, [id])).length > 0;
+}
+
 /** SQL that selects an owner's token that has not ended by its id, or several by `ANY`. */
 export function selectClientToken(id: string, owner: string): string {
   return `SELECT * FROM client_tokens WHERE id = ${id} AND owner = ${owner} AND ${isLive}`;

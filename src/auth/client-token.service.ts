@@ -5,6 +5,7 @@ import { newId, readGlobalId, toGlobalId, uuidOf, type InputId, type NodeKind } 
 import { ProblemCollector } from '../core/input-problems';
 import type { Sql, Transactions } from '../core/sql';
 import type { Scope, TokenRestriction, Viewer } from '../core/viewer';
+import { invalidToken } from './client-token-errors';
 import {
   avatarsWithin,
   countUnexpiredTokens,
@@ -12,6 +13,7 @@ import {
   findClientTokens,
   generationsWithin,
   insertClientToken,
+  isLiveToken,
   lockClientTokens,
   ownsObject,
   revokeClientToken,
@@ -30,8 +32,6 @@ const tokenPattern =
 
 /** Limits of the lifetime of a token, in seconds. */
 export const lifetimeSeconds = { min: 60, max: 3_600, default: 900 } as const;
-
-const refusal = 'The client token is not valid: it is unknown, has expired or was revoked. Get another one.';
 
 const usedUp = 'The client token has started as many operations as it may (maxUses). Get another one.';
 
@@ -142,11 +142,12 @@ export class ClientTokenService {
 
   /**
    * Counts an operation that the viewer starts, if the number of operations of its token is limited.
-   * @throws DomainError UNAUTHENTICATED if it has none left
+   * @throws DomainError UNAUTHENTICATED if it has none left or has ended
    */
   async countUse({ clientToken }: Viewer): Promise<void> {
-    if (!clientToken?.isCounted || (await takeUse(this.deps.database, clientToken.id))) return;
-    throw unauthenticated(usedUp);
+    const { database } = this.deps;
+    if (!clientToken?.isCounted || (await takeUse(database, clientToken.id))) return;
+    throw (await isLiveToken(database, clientToken.id)) ? unauthenticated(usedUp) : invalidToken();
   }
 
   /** Whether the viewer's client token includes an object, whether or not it exists; true without a token. */
@@ -183,7 +184,7 @@ export class ClientTokenService {
     if (!match) throw unauthenticated('Malformed client token. The format is lct_<id>_<secret>.');
     const [secret, id] = [match[6]!, match.slice(1, 6).join('-')];
     const token = await findClientToken(this.deps.database, id);
-    if (!verifySecret(secret, token) || !this.accepts(token!)) throw unauthenticated(refusal);
+    if (!verifySecret(secret, token) || !this.accepts(token!)) throw invalidToken();
     if (token!.usesLeft === 0) throw unauthenticated(usedUp);
     return token!;
   }

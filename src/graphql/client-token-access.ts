@@ -96,6 +96,9 @@ function closed(what: string, why = ''): DomainError {
   return forbidden(`This client token may not use ${what}.${why} Let your backend do it with its API key.`);
 }
 
+/** Maximum number of different ids that are looked up; the root fields refuse as many. */
+const maxIds = 200;
+
 /**
  * The arguments of a root field, with unknown ids in place of those that a restriction does not include: they are
  * answered as ids that do not exist.
@@ -106,10 +109,10 @@ export async function hideOtherIds(
   field: GraphQLField<unknown, unknown>,
   args: Readonly<Record<string, unknown>>,
 ): Promise<Record<string, unknown>> {
-  const given: string[] = [];
-  mapIds(field, args, (id) => (given.push(id), id));
-  if (given.length === 0) return { ...args };
-  const within = await rules.findWithin(restriction, given);
+  const given = new Set<string>();
+  mapIds(field, args, (id) => (given.add(id), id));
+  if (given.size === 0) return { ...args };
+  const within = await rules.findWithin(restriction, [...given].slice(0, maxIds));
   return mapIds(field, args, (id) => (within.has(id) ? id : unknownLike(id)));
 }
 

@@ -33,7 +33,7 @@ export const fieldsOfRestrictedTokens: Readonly<Record<string, readonly string[]
   ),
   AvatarModel: names(
     `id attempt avatars canCancel canRetry consentAt consentVersion cover createdAt cursor estimatedReadyAt
-     estimatedReadyBetween failure generations name priority progress provider providerModelId readyAt startBy status
+     estimatedReadyBetween failure generations name priority progress provider readyAt startBy status
      submittedAt timeline type updatedAt`,
   ),
   Generation: names(
@@ -61,9 +61,7 @@ export const fieldsOfRestrictedTokens: Readonly<Record<string, readonly string[]
   TimeRange: names('earliest latest'),
   GenerationPrompt: names('count negativePrompt prompt style'),
   MissingAvatars: names('count failure mayArrive prompt promptIndex'),
-  Provenance: names(
-    'digitalSourceType generatedAt hasContentCredentials isSandbox prompt provider providerModelId style',
-  ),
+  Provenance: names('digitalSourceType generatedAt hasContentCredentials isSandbox prompt provider style'),
   Capabilities: names(
     'avatarTypes consentVersion hasInstantAvatars maxModelNameLength photos prompts providers',
   ),
@@ -96,4 +94,8 @@ export const fieldsOfRestrictedTokens: Readonly<Record<string, readonly string[]
 };
 
 /** Fields that tokens for one model may use besides {@link fieldsOfRestrictedTokens}: they stay within the model. */
-export const fieldsOfModelTokens: readonly string[] = ['Generation.model'];
+export const fieldsOfModelTokens: readonly string[] = [
+  'Generation.model',
+  'AvatarModel.providerModelId',
+  'Provenance.providerModelId',
+];

@@ -9,11 +9,25 @@ export interface GraphQLContext {
   unavailable?: Error;
   /** Why the wait before the operation failed: the field that asked for it fails with this error. */
   waitFailure?: Error;
+  /** The use of a client token that was counted before a wait. The copies of the context in a batch share it. */
+  waitUse?: CountedUse;
   /** The value of `Viewer.activityCursor`, read before all root fields if it is selected. */
   activityCursor?: string;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   readonly loaders: LoaderCache;
+}
+
+/** A use of a client token that was counted before the operation was executed. */
+export class CountedUse {
+  constructor(private use: Promise<void> | null) {}
+
+  /** Returns the use to the first operation that asks for it, and null to others, which count their own. */
+  take(): Promise<void> | null {
+    const { use } = this;
+    this.use = null;
+    return use;
+  }
 }
 
 /** Maximum number of keys per statement; more keys are split into several statements. */

@@ -98,7 +98,7 @@ function withClientToken(
     if (!tokens) throw forbidden('Client tokens are not accepted here.');
     const { viewer } = operation;
     // Not by the loaders, which the operations of a batch share.
-    const use = uses.get(operation) ?? tokens.countUse(viewer);
+    const use = uses.get(operation) ?? operation.waitUse?.take() ?? tokens.countUse(viewer);
     uses.set(operation, use);
     await use;
     const { restriction } = viewer.clientToken!;

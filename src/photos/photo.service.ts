@@ -1,6 +1,7 @@
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
-import { takeUploads } from '../auth/client-token.repository';
+import { invalidToken } from '../auth/client-token-errors';
+import { isLiveToken, takeUploads } from '../auth/client-token.repository';
 import { DomainError, notFound, type ErrorCode, type InputProblem } from '../core/errors';
 import { newId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
@@ -181,6 +182,7 @@ async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[]
 /** Rejected photos count too, because another file may be sent to their URLs. */
 async function countTokenUploads(sql: Sql, { clientToken }: Viewer, count: number): Promise<void> {
   if (!clientToken || (await takeUploads(sql, clientToken.id, count))) return;
+  if (!(await isLiveToken(sql, clientToken.id))) throw invalidToken();
   throw new DomainError(
     'QUOTA_EXCEEDED',
     `Your client token may not upload ${count} more photos (maxUploads). Send fewer files, or get a token that may.`,

@@ -12,6 +12,7 @@ import { LRUCache } from 'lru-cache';
 import { DomainError, isServiceUnavailable } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import { fieldsOfTokens } from '../graphql/client-token-fields';
 import { flagsOf, fragmentsOf } from '../graphql/document-parts';
 import { NotPlannable, statementKey, type Plan, type PlanRefusal } from './plan-types';
 import { planOperation } from './planner';
@@ -87,7 +88,12 @@ export class PlannedReads {
     sizeCalculation: ({ sql }, key) => 2 * (sql.text.length + key.length) + 5_000,
   });
 
-  constructor(private readonly options: PlannedReadsOptions) {}
+  /** Whether all planned root fields are open to client tokens, which the plans do not check. */
+  private readonly isOpenToTokens: boolean;
+
+  constructor(private readonly options: PlannedReadsOptions) {
+    this.isOpenToTokens = Object.keys(options.sources.roots).every((name) => fieldsOfTokens.has(name));
+  }
 
   /**
    * Answers a valid operation.
@@ -116,7 +122,7 @@ export class PlannedReads {
     viewer: Viewer,
   ): Promise<string> {
     const { schema, sql } = this.options;
-    if (!viewer.scopes.has('read') || isLimited(viewer)) throw new Refused('scope');
+    if (!viewer.scopes.has('read') || !this.isOpenTo(viewer)) throw new Refused('scope');
     const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
     if (!coerced) throw new Refused('input');
     const statement = this.statementOf(operation, coerced);
@@ -128,6 +134,12 @@ export class PlannedReads {
     const text = await sql.text(statement.sql, parameters);
     if (text === null) throw new Refused('erasure');
     return statement.fill(text);
+  }
+
+  /** Refuses client tokens for some objects or a number of operations only. */
+  private isOpenTo({ clientToken }: Viewer): boolean {
+    if (!clientToken) return true;
+    return this.isOpenToTokens && clientToken.restriction === null && !clientToken.isCounted;
   }
 
   private statementOf(
@@ -193,11 +205,6 @@ export class PlannedReads {
 /** Identifies the plan of an operation and the values of its flags. */
 function keyOf({ flags, number }: KnownOperation, variables: Readonly<Record<string, unknown>>): string {
   return `${flags.map((name) => String(variables[name])).join()} ${number}`;
-}
-
-/** Whether the viewer has a client token for some objects or a number of operations only. */
-function isLimited({ clientToken }: Viewer): boolean {
-  return clientToken !== undefined && (clientToken.restriction !== null || clientToken.isCounted);
 }
 
 /** A query that is left to the resolvers. */

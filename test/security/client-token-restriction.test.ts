@@ -194,6 +194,13 @@ describe('a client token', () => {
     }
   });
 
+  it("for one generation does not show the provider's id of its model", async () => {
+    const query = 'query ($id: ID!) { avatar(id: $id) { provenance { providerModelId } } }';
+    const variables = { id: own.avatarIds[0]! };
+    expect(codeOf(await ofGeneration.execute('HTTP', { query, variables }))).toBe('FORBIDDEN');
+    expect((await ofModel.execute('HTTP', { query, variables })).errors).toBeUndefined();
+  });
+
   it('is refused every root field that is not listed', async () => {
     const isListed: IsSelected = (type, field) =>
       !['Query', 'Mutation', 'Subscription'].includes(type) || fieldsOfTokens.has(field);

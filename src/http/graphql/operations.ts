@@ -12,7 +12,8 @@ import { withinMs } from '../../core/clock';
 import { DomainError, isServiceUnavailable } from '../../core/errors';
 import type { Logger } from '../../core/logger';
 import { isChangeSource } from '../../core/push-source';
-import { renewContext, type GraphQLContext } from '../../graphql/context';
+import type { Viewer } from '../../core/viewer';
+import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
 import { formatErrors } from '../../graphql/errors';
 import { waitsIn } from '../../graphql/waits';
 import type { PlannedReads } from '../../reads/planned-reads';
@@ -41,6 +42,11 @@ export interface OperationsOptions extends PreparationOptions {
   readonly reads?: Pick<PlannedReads, 'read'>;
   /** @defaultValue none: operations do not wait */
   readonly waits?: RequestWaits;
+  /**
+   * Counts a use of a client token before a wait.
+   * @defaultValue it is counted when the operation is executed
+   */
+  readonly countUse?: (viewer: Viewer) => Promise<void>;
   /** @defaultValue no limit */
   readonly inFlight?: OperationsInFlight;
 }
@@ -62,6 +68,7 @@ export class Operations {
   );
   private readonly reads: Pick<PlannedReads, 'read'> | undefined;
   private readonly waits: RequestWaits | undefined;
+  private readonly countUseOf: OperationsOptions['countUse'];
   private readonly inFlight: OperationsInFlight;
 
   constructor(options: OperationsOptions) {
@@ -72,6 +79,7 @@ export class Operations {
     this.logger = options.logger;
     this.reads = options.reads;
     this.waits = options.waits;
+    this.countUseOf = options.countUse;
     this.inFlight = options.inFlight ?? new OperationsInFlight(null);
   }
 
@@ -118,12 +126,22 @@ export class Operations {
     if (requests.length > queryLimits.waits) return tooComplex('waits', requests.length);
     try {
       const inTime = <Result>(work: Promise<Result>): Promise<Result> => this.inTime(work);
-      await this.waits!.wait(context.viewer, request, { client: client(), inTime });
+      const onBegin = (): Promise<void> => this.countUse(context);
+      await this.waits!.wait(context.viewer, request, { client: client(), inTime, onBegin });
     } catch (error) {
       if (error instanceof DomainError && error.code === 'UNAUTHENTICATED') return wrapped(error);
       context.waitFailure = error as Error;
     }
     return null;
+  }
+
+  /** Counts the use before the wait, so that a token that is used up cannot wait. */
+  private async countUse(context: GraphQLContext): Promise<void> {
+    const { viewer } = context;
+    if (!this.countUseOf || !viewer.clientToken) return;
+    const use = this.countUseOf(viewer);
+    context.waitUse = new CountedUse(use);
+    await use;
   }
 
   /** Ends all waits: their operations are executed at once, as are later ones. */

@@ -27,6 +27,11 @@ export interface RequestWaitsOptions {
 export interface WaitScope {
   /** Aborted when the client has closed its connection or no longer wants the answer, which ends the wait. */
   readonly client: AbortSignal;
+  /**
+   * Called when the wait is admitted, before anything is read; its error refuses the wait.
+   * @defaultValue not called
+   */
+  readonly onBegin?: () => Promise<void>;
   /** Applies the time limit of an operation to the beginning of the wait. */
   readonly inTime: <Result>(work: Promise<Result>) => Promise<Result>;
 }
@@ -59,8 +64,12 @@ export class RequestWaits {
     scope.client.addEventListener('abort', end);
     if (scope.client.aborted) end();
     try {
-      const opening = this.options.open(viewer, { ...request.target, after: request.after });
-      await wait.until(opening, request.waitMs, scope.inTime);
+      const awaited = { ...request.target, after: request.after };
+      const opening = async (): Promise<NextChange | null> => {
+        await scope.onBegin?.();
+        return this.options.open(viewer, awaited);
+      };
+      await wait.until(opening(), request.waitMs, scope.inTime);
     } finally {
       scope.client.removeEventListener('abort', end);
       this.open.delete(wait);
