@@ -32,6 +32,11 @@ BEGIN
   DELETE FROM owner_events USING gone WHERE owner_stream_id = gone.id;
   UPDATE events SET owner = s.owner FROM streams s
    WHERE events.owner = OLD.owner AND s.id = events.stream_id AND s.owner <> OLD.owner;
+  UPDATE ledger_entries e SET owner = '@/erased', job_id = CASE WHEN e.due_at IS NOT NULL THEN e.job_id END
+    FROM ledger_entries r
+   WHERE e.owner = OLD.owner AND r.id = e.reservation_id AND r.created_at <= OLD.erased_at;
+  DELETE FROM notices WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
+  DELETE FROM client_tokens WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   RETURN NULL;
 END $$;
 
@@ -848,9 +853,9 @@ CREATE UNIQUE INDEX ledger_entries_one_end ON ledger_entries USING btree (reserv
 
 CREATE INDEX ledger_entries_open ON ledger_entries USING btree (due_at) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX ledger_entries_open_of_owner ON ledger_entries USING btree (owner, amount) WHERE (due_at IS NOT NULL);
+CREATE INDEX ledger_entries_open_of_owner ON ledger_entries USING btree (owner, currency, amount) WHERE (due_at IS NOT NULL);
 
-CREATE INDEX ledger_entries_spent ON ledger_entries USING btree (owner, created_at, amount) WHERE (kind = 'SPENT'::text);
+CREATE INDEX ledger_entries_spent ON ledger_entries USING btree (owner, currency, created_at, amount) WHERE (kind = 'SPENT'::text);
 
 CREATE INDEX media_deletions_due ON media_deletions USING btree (due_at);
 

@@ -18,8 +18,8 @@ export type LedgerEntryKind = 'RESERVED' | 'SPENT' | 'RELEASED';
 @Index('ledger_entries_of_owner', ['owner', 'id'])
 @Index('ledger_entries_of_job', ['jobId'], { where: 'job_id IS NOT NULL' })
 @Index('ledger_entries_open', ['dueAt'], { where: 'due_at IS NOT NULL' })
-@Index('ledger_entries_open_of_owner', ['owner', 'amount'], { where: 'due_at IS NOT NULL' })
-@Index('ledger_entries_spent', ['owner', 'createdAt', 'amount'], { where: "kind = 'SPENT'" })
+@Index('ledger_entries_open_of_owner', ['owner', 'currency', 'amount'], { where: 'due_at IS NOT NULL' })
+@Index('ledger_entries_spent', ['owner', 'currency', 'createdAt', 'amount'], { where: "kind = 'SPENT'" })
 export class LedgerEntryEntity {
   @PrimaryColumn('uuid')
   id: string;

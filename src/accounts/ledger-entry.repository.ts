@@ -94,8 +94,8 @@ export function spentJson(owner: string, currency: string): string {
 
 /**
  * Takes owner and job from the entries of a person whose jobs have been deleted; amounts and times remain. A reservation
- * whose call has no answer yet keeps its job until it has ended.
- * @param keepsSpending - whether what was spent this month still counts
+ * whose call has no answer yet keeps its job until it has ended. Call it in a transaction.
+ * @param keepsSpending - whether what was spent this month, or may still be, counts further
  * @returns the number of entries
  */
 export async function eraseLedgerEntries(
@@ -104,20 +104,25 @@ export async function eraseLedgerEntries(
   keepsSpending: boolean,
   limit: number,
 ): Promise<number> {
+  // Locked before the ends are read, so that an end that is written meanwhile is either seen or finds the owner erased.
+  const reservations = await sql.rows<{ id: string }>(
+    `SELECT id FROM ledger_entries WHERE owner = $1 AND kind = 'RESERVED' AND created_at <= $2
+      ORDER BY id LIMIT $3 FOR UPDATE`,
+    [owner, until, limit],
+  );
   const [result] = await sql.rows<{ count: number }>(
-    `WITH first AS (SELECT reservation_id FROM ledger_entries WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3),
-     gone AS (
-       UPDATE ledger_entries e SET owner = '${erasedOwner}', job_id = CASE WHEN r.due_at IS NOT NULL THEN e.job_id END
-         FROM ledger_entries r
-        WHERE r.id = e.reservation_id AND e.owner = $1 AND e.reservation_id IN (SELECT reservation_id FROM first)
-       RETURNING e.kind, e.created_at, e.currency, e.amount),
+    `WITH gone AS (
+       UPDATE ledger_entries e SET owner = '${erasedOwner}', job_id = CASE WHEN e.due_at IS NOT NULL THEN e.job_id END
+        WHERE e.id = ANY($2) OR (e.kind <> 'RESERVED' AND e.reservation_id = ANY($2))
+       RETURNING e.created_at, e.currency, e.amount, e.kind = 'SPENT' AS is_spent, e.due_at IS NOT NULL AS is_open),
      kept AS (
        INSERT INTO erased_spending AS s (owner, day, currency, amount)
-       SELECT $1, (created_at AT TIME ZONE 'UTC')::date AS day, currency, sum(amount) FROM gone
-        WHERE kind = 'SPENT' AND $4 AND created_at >= date_trunc('month', now(), 'UTC') GROUP BY day, currency
+       SELECT $1, (at AT TIME ZONE 'UTC')::date AS day, currency, sum(amount)
+         FROM (SELECT *, CASE WHEN is_open THEN now() ELSE created_at END AS at FROM gone WHERE is_spent OR is_open) AS counted
+        WHERE $3 AND at >= date_trunc('month', now(), 'UTC') GROUP BY day, currency
        ON CONFLICT (owner, day, currency) DO UPDATE SET amount = s.amount + excluded.amount)
      SELECT count(*)::int AS count FROM gone`,
-    [owner, until, limit, keepsSpending],
+    [owner, reservations.map(({ id }) => id), keepsSpending],
   );
   return result!.count;
 }
@@ -131,13 +136,16 @@ const minRetentionMs = 32 * 86_400_000;
  */
 export async function pruneLedgerEntries(sql: Sql, olderThanMs: number): Promise<number> {
   const before = firstIdAt(Date.now() - Math.max(olderThanMs, minRetentionMs));
-  const gone = await sql.rows(
-    `DELETE FROM ledger_entries WHERE reservation_id IN
-       (SELECT id FROM ledger_entries WHERE id < $1 AND kind = 'RESERVED' AND due_at IS NULL ORDER BY id LIMIT 1000)
-     RETURNING 1`,
+  const [gone] = await sql.rows<{ count: number }>(
+    `WITH old AS MATERIALIZED (
+       SELECT id FROM ledger_entries WHERE id < $1 AND kind = 'RESERVED' AND due_at IS NULL ORDER BY id LIMIT 1000),
+     ends AS (
+       DELETE FROM ledger_entries WHERE kind <> 'RESERVED' AND reservation_id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1),
+     reservations AS (DELETE FROM ledger_entries WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1)
+     SELECT ((SELECT count(*) FROM ends) + (SELECT count(*) FROM reservations))::int AS count`,
     [before],
   );
-  return gone.length;
+  return gone!.count;
 }
 
 /**

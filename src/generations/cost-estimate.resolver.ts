@@ -1,4 +1,5 @@
 import { Arg, Ctx, Query, Resolver } from 'type-graphql';
+import type { Viewer } from '../core/viewer';
 import type { GraphQLContext } from '../graphql/context';
 import { trainingIn } from '../models/model.type';
 import type { CostEstimateResult, CostEstimates } from './cost-estimate.service';
@@ -23,13 +24,19 @@ export class CostEstimateResolver {
     return loaders
       .get<EstimateCostInput, CostEstimateResult>('Query.estimateCost', async (inputs) => {
         const results: (CostEstimateResult | Error)[] = [];
-        for (const each of inputs) results.push(await this.estimate(viewer, each).catch(asError));
+        for (const each of inputs) results.push(await this.permitted(viewer, each).catch(asError));
         return results;
       })
       .load(input);
   }
 
-  private estimate(viewer: GraphQLContext['viewer'], input: EstimateCostInput): Promise<CostEstimateResult> {
+  /** The mutation would refuse who may only read. */
+  private async permitted(viewer: Viewer, input: EstimateCostInput): Promise<CostEstimateResult> {
+    const estimate = await this.estimate(viewer, input);
+    return viewer.scopes.has('write') ? estimate : { ...estimate, refusal: 'FORBIDDEN' };
+  }
+
+  private estimate(viewer: Viewer, input: EstimateCostInput): Promise<CostEstimateResult> {
     const { trainModel, generateAvatars, generateInstantAvatars, retry } = input;
     if (trainModel) return this.estimates.training(viewer, trainingIn(trainModel));
     if (generateAvatars) return this.estimates.generation(viewer, generationIn(generateAvatars));

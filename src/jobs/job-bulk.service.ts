@@ -156,17 +156,19 @@ export class JobBulkService<Row extends JobRow, Filter extends JobFilter> {
     selection: Selection<Filter>,
   ): Promise<BulkRetryResult> {
     const { kind } = this.lifecycle;
-    const retryable: string[] = [];
     const options: BulkOptions = { isDryRun: true, reportsUnknown: true };
-    const check = (job: JobColumns): 'change' | DomainError => {
-      if (job.status !== 'FAILED' || job.failure_retryable !== true) return notRetryable(kind.noun, job);
-      retryable.push(job.id);
-      return 'change';
-    };
+    const check = (job: JobColumns): 'change' | DomainError =>
+      isRetryable(job) ? 'change' : notRetryable(kind.noun, job);
     const change = { check, apply: () => Promise.resolve(false) };
     const result = await this.bulk.run(scope, selection, change, options);
     if (!this.deps.spending.isPriced) return { result, cost: null };
-    const sizes = await sizesOf(this.deps.database, kind, retryable.slice(0, result.changedCount));
+    // The result is of the first jobs only, but the key retries all of them.
+    const jobs = (await this.bulk.read(scope, maxRetries)).filter(isRetryable);
+    const sizes = await sizesOf(
+      this.deps.database,
+      kind,
+      jobs.map(({ id }) => id),
+    );
     const costs = sizes.map((size) => this.deps.spending.costOf(size) ?? 0n);
     return { result, cost: this.deps.spending.moneyOf(costs.reduce((sum, cost) => sum + cost, 0n)) };
   }
@@ -266,6 +268,10 @@ function checkCount(expected: number, matched: number): void {
 function notCancellable(noun: string, { status }: JobColumns): DomainError {
   const message = `The ${noun} is ${status}. Only unfinished ${noun}s can be cancelled.`;
   return new DomainError('NOT_CANCELLABLE', message);
+}
+
+function isRetryable({ status, failure_retryable: isRetryableFailure }: JobColumns): boolean {
+  return status === 'FAILED' && isRetryableFailure === true;
 }
 
 function notRetryable(noun: string, { status }: Pick<JobColumns, 'status'>): DomainError {

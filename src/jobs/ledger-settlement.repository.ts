@@ -1,6 +1,6 @@
 import { erasedOwner } from '../core/data-subject';
 import { dueAt } from '../core/due';
-import { textList, type Sql } from '../core/sql';
+import { textList, type Sql, type Transactions } from '../core/sql';
 import type { JobKind } from './job.kind';
 
 /** The states in which a job has ended. */
@@ -10,7 +10,7 @@ const endedStates = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 const idNow = `(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
    || '7' || right(replace(gen_random_uuid()::text, '-', ''), 19))::uuid`;
 
-/** SQL: the job of an entry that is written; none once its owner's data have been erased. */
+/** SQL: the job of an entry that is written; none once its owner's data have been erased, possibly a moment ago. */
 const jobOf = (entry: string): string =>
   `CASE WHEN ${entry}.owner <> '${erasedOwner}' THEN ${entry}.job_id END`;
 
@@ -39,7 +39,7 @@ export async function settleLedger(
              OR (j.status <> 'QUEUED' AND j.attempt < r.attempt)`;
   await sql.rows(
     `WITH spans AS (
-       SELECT *, lead(attempt) OVER (PARTITION BY job_id ORDER BY attempt, id) AS next_attempt
+       SELECT *, lead(attempt) OVER (PARTITION BY job_id ORDER BY attempt, created_at, id) AS next_attempt
          FROM ledger_entries WHERE job_id = ANY($1) AND kind = 'RESERVED'),
      ended AS (
        SELECT * FROM (
@@ -55,13 +55,13 @@ export async function settleLedger(
          ) AS r WHERE end_kind IS DISTINCT FROM end_before),
      closed AS (
        UPDATE ledger_entries e SET due_at = NULL, job_id = ${jobOf('e')}
-         FROM ended WHERE e.id = ended.id AND ended.end_id IS NULL),
+         FROM ended WHERE e.id = ended.id AND ended.end_id IS NULL
+       RETURNING e.*, ended.end_kind),
      replaced AS (
        UPDATE ledger_entries e SET kind = ended.end_kind, id = ${idNow}, created_at = clock_timestamp()
          FROM ended WHERE e.id = ended.end_id)
      INSERT INTO ledger_entries (id, reservation_id, owner, job_kind, job_id, attempt, kind, amount, currency, created_at)
-     SELECT ${idNow}, id, owner, job_kind, ${jobOf('ended')}, attempt, end_kind, amount, currency, clock_timestamp()
-       FROM ended WHERE end_id IS NULL
+     SELECT ${idNow}, id, owner, job_kind, job_id, attempt, end_kind, amount, currency, clock_timestamp() FROM closed
          ON CONFLICT (reservation_id) WHERE kind <> 'RESERVED' DO NOTHING`,
     [jobIds, only.isDeleted ?? false],
   );
@@ -79,15 +79,27 @@ const maxChecked = 500;
  * the job, or a process has ended. Those that are still open are checked again when they are twice as old.
  * @returns the number of checked reservations
  */
-export async function reconcileLedger(sql: Sql, kinds: readonly JobKind[]): Promise<number> {
-  const due = await sql.rows<{ jobId: string; jobKind: JobKind['noun'] }>(
+export async function reconcileLedger(database: Transactions, kinds: readonly JobKind[]): Promise<number> {
+  const due = await database.rows<{ jobId: string; jobKind: JobKind['noun'] }>(
     `UPDATE ledger_entries SET due_at = now() + greatest(interval '10 minutes', now() - created_at)
       WHERE id IN (SELECT id FROM ledger_entries WHERE due_at <= now() ORDER BY due_at LIMIT ${maxChecked} FOR UPDATE SKIP LOCKED)
      RETURNING job_id AS "jobId", job_kind AS "jobKind"`,
   );
   for (const kind of kinds) {
     const ids = due.flatMap(({ jobId, jobKind }) => (jobKind === kind.noun ? [jobId] : []));
-    if (ids.length > 0) await settleLedger(sql, kind, ids);
+    if (ids.length > 0) await settleLocked(database, kind, ids);
   }
   return due.length;
+}
+
+/** Settles jobs that the caller has not locked, so that no answer to a call is recorded meanwhile. */
+export async function settleLocked(
+  database: Transactions,
+  kind: JobKind,
+  jobIds: readonly string[],
+): Promise<void> {
+  await database.transaction(async (sql) => {
+    await sql.rows(`SELECT FROM ${kind.table} WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, [jobIds]);
+    await settleLedger(sql, kind, jobIds);
+  });
 }

@@ -1,8 +1,8 @@
 import type { DataSubject } from '../core/data-subject';
 import { inBatches } from '../core/iterators';
-import type { Sql } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
 import type { JobKind } from './job.kind';
-import { settleLedger } from './ledger-settlement.repository';
+import { settleLocked } from './ledger-settlement.repository';
 import { settleReservations } from './quota-settlement.repository';
 import { anonymous } from './submission.repository';
 
@@ -70,7 +70,7 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
  * Detaches the unanswered calls of deleted jobs whose process ended. Their outcome is recorded as UNKNOWN.
  * @returns the number of changed rows, at most 1,000 per call
  */
-export async function detachUnanswered(sql: Sql, kinds: readonly JobKind[]): Promise<number> {
+export async function detachUnanswered(sql: Transactions, kinds: readonly JobKind[]): Promise<number> {
   const unanswered = await sql.rows<ClosedCall>(
     `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
        (SELECT id FROM submissions WHERE job_deleted_at < now() - ${inFlight} ORDER BY job_deleted_at LIMIT 1000)
@@ -89,7 +89,7 @@ export async function detachUnanswered(sql: Sql, kinds: readonly JobKind[]): Pro
  * @returns the number of changed rows, at most 1,000 per call
  */
 export async function closeUnanswered(
-  sql: Sql,
+  sql: Transactions,
   kinds: readonly JobKind[],
   olderThanMs: number,
 ): Promise<number> {
@@ -114,13 +114,13 @@ interface ClosedCall {
 
 /** Ends reservations of money; after a crash before this, {@link reconcileLedger} does. */
 async function settleClosed(
-  sql: Sql,
+  sql: Transactions,
   kinds: readonly JobKind[],
   calls: readonly ClosedCall[],
 ): Promise<void> {
   for (const kind of kinds) {
     const ids = calls.flatMap((call) => call[kind.noun] ?? []);
-    if (ids.length > 0) await settleLedger(sql, kind, ids);
+    if (ids.length > 0) await settleLocked(sql, kind, ids);
   }
 }
 

@@ -15,7 +15,9 @@ let client: Client;
 let rows: ListRows;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start({ ROLE: 'api', MAX_BULK_OBJECTS: '3' }, { watchesStatements: true });
+  const prices = 'sandbox.training=1,sandbox.generation=1/avatar,sandbox.instant=1/avatar';
+  const settings = { ROLE: 'api', MAX_BULK_OBJECTS: '3', PRICES: prices };
+  gateway = await TestGateway.start(settings, { watchesStatements: true });
   ({ client } = gateway);
   rows = await ListRows.of(gateway);
 });
@@ -24,7 +26,9 @@ afterAll(() => gateway.stop());
 
 afterEach(async () => {
   await rows.clear();
-  await rows.database.query('TRUNCATE idempotency_keys, quota_reservations, audit_log CASCADE');
+  await rows.database.query(
+    'TRUNCATE idempotency_keys, quota_reservations, audit_log, ledger_entries CASCADE',
+  );
 });
 
 async function statusesIn(table: string): Promise<Record<string, number>> {
@@ -59,6 +63,28 @@ describe('retryGenerations', () => {
     expect(await statusesIn('generations')).toEqual({ QUEUED: 3, FAILED: 4 });
     const audited = `SELECT count(*)::int AS count FROM audit_log WHERE action = 'retryGeneration'`;
     expect(await gateway.rows(audited)).toEqual([{ count: 4 }]);
+  });
+
+  it('gives the price of all jobs that the key retries, with `dryRun` as later', async () => {
+    await times(5, () => addFailedGeneration(rows));
+    await addFailedGeneration(rows, { failure_retryable: false });
+    const mutation = `mutation ($input: RetryGenerationsInput!) {
+      retryGenerations(input: $input) { result { hasMore } cost { amount } } }`;
+    const priceOf = async (dryRun: boolean): Promise<unknown> => {
+      const input = { select: { filter }, expectedCount: 5, idempotencyKey: 'priced', dryRun };
+      const { retryGenerations } = await client.request<{
+        retryGenerations: { result: { hasMore: boolean }; cost: { amount: string } };
+      }>(mutation, { input });
+      if (!dryRun && retryGenerations.result.hasMore) return priceOf(false);
+      return retryGenerations.cost.amount;
+    };
+    const price = await priceOf(true);
+    expect(await priceOf(false)).toBe(price);
+    expect(
+      await gateway.rows(
+        `SELECT (sum(amount) / 1000000)::text AS sum FROM ledger_entries WHERE kind = 'RESERVED'`,
+      ),
+    ).toMatchObject([{ sum: expect.stringMatching(new RegExp(`^${String(price)}[.]0*$`)) }]);
   });
 
   it('retries each job once if calls with one key overlap', async () => {

@@ -1,5 +1,3 @@
-import { eraseLedgerEntries, pruneLedgerEntries } from '../../src/accounts/ledger-entry.repository';
-import { erasedOwner } from '../../src/core/data-subject';
 import { jobKinds } from '../../src/generations/generation.kind';
 import { ledgerDue, reconcileLedger } from '../../src/jobs/ledger-settlement.repository';
 import { closeUnanswered, detachUnanswered } from '../../src/jobs/ledger.repository';
@@ -8,6 +6,7 @@ import { modelKind } from '../../src/models/model.kind';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { begin, jobTypes } from '../support/job-scenarios';
+import { ledgerLines } from '../support/ledger-check';
 import {
   accepts,
   failed,
@@ -25,13 +24,7 @@ describe('money', () => {
     expect(await harness.brokenLedgerEntries()).toEqual([]);
   });
 
-  /** The entries of the ledger, as `<attempt> <kind>`. */
-  const entries = async (): Promise<string[]> => {
-    const rows = await harness.database.rows<{ text: string }>(
-      `SELECT attempt || ' ' || kind AS text FROM ledger_entries ORDER BY attempt, reservation_id, kind = 'RESERVED' DESC, id`,
-    );
-    return rows.map(({ text }) => text);
-  };
+  const entries = (): Promise<string[]> => ledgerLines(harness.database);
   const submit = (job: Job): Promise<unknown> => harness.worker.submit(job.table);
   const retried = async (job: Job): Promise<void> => {
     harness.provider.otherwise = failed();
@@ -282,39 +275,16 @@ describe('money', () => {
     },
   );
 
-  it('of a call in flight is settled after an erasure, and then names no job', async () => {
+  it('of a retry is spent although the clock of the process before was ahead', async () => {
     const job = await begin(harness, 'training');
-    const { owner } = await harness.row(job);
-    const held = harness.provider.hold();
-    const pass = submit(job);
-    await held.arrived;
-    await harness.delete(job);
-    const [{ until } = { until: '' }] = await harness.database.rows<{ until: string }>(
-      'SELECT now()::text AS until',
-    );
-    expect(await eraseLedgerEntries(harness.database, { owner, until }, true, 10)).toBe(1);
-    expect(await eraseLedgerEntries(harness.database, { owner, until }, true, 10)).toBe(0);
-    held.answer(refuses());
-    await pass;
-    expect(await entries()).toEqual(['1 RESERVED', '1 RELEASED']);
-    expect(await harness.database.rows('SELECT DISTINCT owner, job_id AS job FROM ledger_entries')).toEqual([
-      { owner: erasedOwner, job: null },
-    ]);
-  });
-
-  it('is kept for a month at least, and for as long as it is reserved', async () => {
-    const [over] = [await begin(harness, 'training'), await begin(harness, 'generation')];
-    await submit(over);
-    const prune = (): Promise<number> => pruneLedgerEntries(harness.database, 1);
-    expect(await prune()).toBe(0);
-    const old = `'01800000-0000-7000-8000-' || right(id::text, 12)`;
+    await harness.database.rows('UPDATE models SET deadline_at = now()');
+    await submit(job);
+    const later = `('ffffffff' || right(reservation_id::text, 28))::uuid`;
     await harness.database.rows(
-      `UPDATE ledger_entries SET id = (${old})::uuid, reservation_id = (${old})::uuid WHERE kind = 'RESERVED'`,
+      `UPDATE ledger_entries SET reservation_id = ${later}, id = CASE kind WHEN 'RESERVED' THEN ${later} ELSE id END`,
     );
-    await harness.database.rows(
-      `UPDATE ledger_entries e SET reservation_id = r.id FROM ledger_entries r WHERE e.kind = 'SPENT' AND r.kind = 'RESERVED' AND r.job_id = e.job_id`,
-    );
-    expect(await prune()).toBe(2);
-    expect(await entries()).toEqual(['1 RESERVED']);
+    await harness.retry(job);
+    await submit(job);
+    expect((await entries()).sort()).toEqual(['1 RELEASED', '1 RESERVED', '1 RESERVED', '1 SPENT']);
   });
 });

@@ -84,6 +84,15 @@ describe('API keys', () => {
     }).toEqual(allowed);
   });
 
+  it('are told by an estimate that a request would be forbidden', async () => {
+    const photo = '{ url: "https://photos.example.com/1.jpg" }';
+    const query = `{ estimateCost(input: { generateInstantAvatars: { photo: ${photo}, prompt: "p", count: 1 } }) { refusal } }`;
+    const refusalOf = async (...options: string[]): Promise<unknown> =>
+      (await ask(await newKey(...options), query)).data;
+    expect(await refusalOf('--scopes', 'read')).toEqual({ estimateCost: { refusal: 'FORBIDDEN' } });
+    expect(await refusalOf()).toEqual({ estimateCost: { refusal: null } });
+  });
+
   it('give access to the status for operators only', async () => {
     const query =
       '{ operator { jobs { kind status count } lagSeconds lagMs accounts { creditsAvailable } pendingMediaDeletions doomedMedia } }';

@@ -29,11 +29,19 @@ interface CheckedReservation {
 
 const unfinished = new Set(['QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING', 'GENERATING', 'STORING']);
 
+/** The entries of the ledger, as `<attempt> <kind>`. */
+export async function ledgerLines(sql: Pick<Sql, 'rows'>): Promise<string[]> {
+  const rows = await sql.rows<{ text: string }>(
+    `SELECT attempt || ' ' || kind AS text FROM ledger_entries ORDER BY attempt, reservation_id, kind = 'RESERVED' DESC, id`,
+  );
+  return rows.map(({ text }) => text);
+}
+
 /** The violations of the ledger's invariants, which hold at every moment: each reservation that is over has one end. */
 export async function brokenLedgerEntries(sql: Pick<Sql, 'rows'>): Promise<string[]> {
   const reservations = await sql.rows<CheckedReservation>(
     `WITH spans AS (
-       SELECT *, lead(attempt) OVER (PARTITION BY job_id ORDER BY attempt, id) AS next_attempt FROM ledger_entries WHERE kind = 'RESERVED')
+       SELECT *, lead(attempt) OVER (PARTITION BY job_id ORDER BY attempt, created_at, id) AS next_attempt FROM ledger_entries WHERE kind = 'RESERVED')
      SELECT r.id, r.job_id AS job, r.attempt, r.due_at IS NOT NULL AS "isOpen",
             ARRAY(SELECT e.kind FROM ledger_entries e WHERE e.reservation_id = r.id AND e.kind <> 'RESERVED'
                      AND (e.amount, e.currency, e.owner, e.attempt) = (r.amount, r.currency, r.owner, r.attempt)) AS ends,

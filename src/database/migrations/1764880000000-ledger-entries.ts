@@ -51,6 +51,6 @@ const indexes: Readonly<Record<string, string>> = {
   ledger_entries_of_owner: '"ledger_entries" ("owner", "id")',
   ledger_entries_of_job: '"ledger_entries" ("job_id") WHERE job_id IS NOT NULL',
   ledger_entries_open: '"ledger_entries" ("due_at") WHERE due_at IS NOT NULL',
-  ledger_entries_open_of_owner: '"ledger_entries" ("owner", "amount") WHERE due_at IS NOT NULL',
-  ledger_entries_spent: `"ledger_entries" ("owner", "created_at", "amount") WHERE kind = 'SPENT'`,
+  ledger_entries_open_of_owner: '"ledger_entries" ("owner", "currency", "amount") WHERE due_at IS NOT NULL',
+  ledger_entries_spent: `"ledger_entries" ("owner", "currency", "created_at", "amount") WHERE kind = 'SPENT'`,
 };

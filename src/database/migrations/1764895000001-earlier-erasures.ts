@@ -2,7 +2,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
  * Completes erasures by processes of the version before `1764865000000-owner-streams`, which may run during an upgrade: when the
- * final check removes the owner from an erasure, the owner's stream and name in events are removed as well. Finds nothing
+ * final check removes the owner from an erasure, what that version does not know is removed as well: the owner's stream, the name in events, notices and client tokens, and the
+ * name in the ledger. Finds nothing
  * after an erasure by this version. The next release drops it.
  */
 export class EarlierErasures1764895000001 implements MigrationInterface {
@@ -15,6 +16,11 @@ BEGIN
   DELETE FROM owner_events USING gone WHERE owner_stream_id = gone.id;
   UPDATE events SET owner = s.owner FROM streams s
    WHERE events.owner = OLD.owner AND s.id = events.stream_id AND s.owner <> OLD.owner;
+  UPDATE ledger_entries e SET owner = '@/erased', job_id = CASE WHEN e.due_at IS NOT NULL THEN e.job_id END
+    FROM ledger_entries r
+   WHERE e.owner = OLD.owner AND r.id = e.reservation_id AND r.created_at <= OLD.erased_at;
+  DELETE FROM notices WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
+  DELETE FROM client_tokens WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   RETURN NULL;
 END $$`);
     await runner.query(`CREATE TRIGGER "erasures_earlier" AFTER UPDATE OF "owner" ON "erasures" FOR EACH ROW
