@@ -35,6 +35,8 @@ BEGIN
   UPDATE ledger_entries e SET owner = '@/erased', job_id = CASE WHEN e.due_at IS NOT NULL THEN e.job_id END
     FROM ledger_entries r
    WHERE e.owner = OLD.owner AND r.id = e.reservation_id AND r.created_at <= OLD.erased_at;
+  DELETE FROM webhooks WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
+  DELETE FROM webhook_deliveries d WHERE owner = OLD.owner AND NOT EXISTS (SELECT FROM webhooks w WHERE w.id = d.webhook_id);
   DELETE FROM notices WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   DELETE FROM client_tokens WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   RETURN NULL;

@@ -1,3 +1,4 @@
+import type { DataSubject } from '../core/data-subject';
 import { newId } from '../core/ids';
 import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
@@ -78,10 +79,15 @@ export async function pruneNotices(sql: Sql): Promise<number> {
  * Deletes an owner's notices. Run it until it returns 0, after what sends notices was deleted.
  * @returns the number of deleted notices, at most `limit`
  */
-export async function deleteNoticesOf(sql: Sql, owner: string, limit: number): Promise<number> {
+export async function deleteNoticesOf(
+  sql: Sql,
+  { owner, until }: DataSubject,
+  limit: number,
+): Promise<number> {
   const deleted = await sql.rows(
-    `DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE owner = $1 ORDER BY id LIMIT $2) RETURNING 1`,
-    [owner, limit],
+    `DELETE FROM notices WHERE id IN
+       (SELECT id FROM notices WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3) RETURNING 1`,
+    [owner, until, limit],
   );
   return deleted.length;
 }

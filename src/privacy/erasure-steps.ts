@@ -55,10 +55,11 @@ const batchSizes = {
 
 /**
  * The steps of an erasure, in order; each is repeated until it erases nothing. Running jobs come first, so that nothing
- * more is paid for; then dependent rows before the rows they refer to. Each step locks rows in the order that all other
+ * more is paid for, after webhooks, which would go on in a new stream of their owner; then dependent rows before the rows they refer to. Each step locks rows in the order that all other
  * code uses: jobs, their avatars, photos, streams.
  */
 export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
+  async (sql, subject) => uncounted(await deleteWebhooksOf(sql, subject, batchSizes.account)),
   (sql, subject) => eraseJobs(sql, generationKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) =>
@@ -67,9 +68,8 @@ export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
   erasePhotos,
   async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
   async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
-  async (sql, subject) => uncounted(await deleteWebhooksOf(sql, subject, batchSizes.account)),
   async (sql, { owner }) => uncounted(await deleteDeliveriesOf(sql, { owner }, batchSizes.account)),
-  async (sql, { owner }) => uncounted(await deleteNoticesOf(sql, owner, batchSizes.account)),
+  async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await deleteExpiredTokensOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, kept)),
 ];

@@ -269,8 +269,8 @@ export async function deleteDeliveriesOf(
 ): Promise<number> {
   const deleted = await sql.rows(
     `DELETE FROM webhook_deliveries WHERE id IN
-       (SELECT id FROM webhook_deliveries WHERE owner = $1 AND ($2::uuid IS NULL OR webhook_id = $2)
-         ORDER BY id LIMIT $3) RETURNING 1`,
+       (SELECT id FROM webhook_deliveries d WHERE owner = $1 AND ($2::uuid IS NULL OR webhook_id = $2)
+           AND NOT EXISTS (SELECT FROM webhooks w WHERE w.id = d.webhook_id) ORDER BY id LIMIT $3) RETURNING 1`,
     [owner, webhookId, limit],
   );
   return deleted.length;

@@ -35,6 +35,11 @@ export function findWebhooksBehind(sql: Sql, limit: number): Promise<WebhookBehi
   );
 }
 
+/** Locks a webhook until the end of the transaction. @returns whether it exists */
+export async function lockWebhook(sql: Sql, id: string): Promise<boolean> {
+  return (await sql.rows('SELECT FROM webhooks WHERE id = $1 FOR NO KEY UPDATE', [id])).length > 0;
+}
+
 /**
  * Continues a webhook in the present stream of its owner: all of its events are new.
  * @returns whether it was changed; otherwise another process has done it

@@ -16,6 +16,7 @@ import {
   followDue,
   followLater,
   insertDeliveries,
+  lockWebhook,
   lockPosition,
   moveToStream,
   statesBefore,
@@ -135,7 +136,13 @@ export class WebhookFollowWork {
   private async moveToPresentStream(webhook: WebhookBehind): Promise<void> {
     const { database } = this.deps;
     const { owner } = webhook;
-    await database.transaction((sql) => createOwnerStream(sql, owner));
+    const isThere = await database.transaction(async (sql) => {
+      // An erasure deletes the webhooks before the stream.
+      if (!(await lockWebhook(sql, webhook.id))) return false;
+      await createOwnerStream(sql, owner);
+      return true;
+    });
+    if (!isThere) return;
     const [stream] = await openOwnerStreams(database, [owner]);
     if (stream && (await moveToStream(database, webhook, stream.id))) this.reportGap(webhook, null);
   }

@@ -137,7 +137,11 @@ describe('deleteMyData', () => {
     await nora.upload(1);
     const { receipt } = await nora.erase();
     const { modelId } = await nora.settle('after all');
+    await gateway.rows(
+      `INSERT INTO notices (id, owner, kind, message) VALUES (gen_random_uuid(), 'nora', 'SPENDING_LIMIT_NEAR', 'kept')`,
+    );
     await passTime(receipt);
+    expect(await gateway.database.tablesWith('kept')).toContain('notices');
     await nora.becomes('model', modelId, 'READY');
     expect(await gateway.database.tablesWith('after all')).not.toEqual([]);
   });
@@ -178,9 +182,23 @@ describe('deleteMyData', () => {
       'INSERT INTO owner_events (owner_stream_id, sequence, stream_id, stream_sequence, created_at) VALUES ($1, 1, $1, 1, now())',
       [stream],
     );
+    const before = `(SELECT erased_at - interval '1 day' FROM erasures WHERE id = '${receipt}')`;
+    const unknownThen = [
+      `webhooks (id, owner, url, event_types, secret, owner_stream_id, position, status, created_at)
+       VALUES (gen_random_uuid(), 'olga-the-earlier', 'https://olga.example', '{MODEL_READY}', '', '${stream}', 0, 'PAUSED', ${before})`,
+      `webhook_deliveries (id, owner, webhook_id, number, stream_id, event_type, subject_id, body, status)
+       VALUES (gen_random_uuid(), 'olga-the-earlier', gen_random_uuid(), 1, '${stream}', 'MODEL_READY', '', '', 'FAILED')`,
+      `notices (id, owner, kind, message, created_at)
+       VALUES (gen_random_uuid(), 'olga-the-earlier', 'WEBHOOK_DISABLED', '', ${before})`,
+      `ledger_entries (id, reservation_id, owner, job_kind, job_id, attempt, kind, amount, currency, created_at)
+       VALUES ('${stream}', '${stream}', 'olga-the-earlier', 'model', '${stream}', 1, 'RESERVED', 1, 'EUR', ${before})`,
+    ];
+    for (const row of unknownThen) await gateway.rows(`INSERT INTO ${row}`);
     await gateway.rows(earlierFinalCheck, [receipt]);
     expect(await gateway.database.tablesWith('olga-the-earlier')).toEqual([]);
     expect(await gateway.rows('SELECT 1 FROM owner_events WHERE owner_stream_id = $1', [stream])).toEqual([]);
+    const entry = 'SELECT owner, job_id AS job FROM ledger_entries WHERE id = $1';
+    expect(await gateway.rows(entry, [stream])).toEqual([{ owner: '@/erased', job: null }]);
     await gateway.rows('DELETE FROM streams WHERE id = $1', [stream]);
   });
 

@@ -1,10 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * Completes erasures by processes of the version before `1764865000000-owner-streams`, which may run during an upgrade: when the
- * final check removes the owner from an erasure, what that version does not know is removed as well: the owner's stream, the name in events, notices and client tokens, and the
- * name in the ledger. Finds nothing
- * after an erasure by this version. The next release drops it.
+ * Completes erasures by processes of the version before `1764865000000-owner-streams`, which may run during an upgrade: when
+ * the final check removes the owner from an erasure, what that version does not know is removed as well. These are the
+ * owner's stream, webhooks, notices and client tokens, and the name in events and in the ledger. Finds nothing after an
+ * erasure by this version. The next release drops it.
  */
 export class EarlierErasures1764895000001 implements MigrationInterface {
   readonly name = 'EarlierErasures1764895000001';
@@ -19,6 +19,8 @@ BEGIN
   UPDATE ledger_entries e SET owner = '@/erased', job_id = CASE WHEN e.due_at IS NOT NULL THEN e.job_id END
     FROM ledger_entries r
    WHERE e.owner = OLD.owner AND r.id = e.reservation_id AND r.created_at <= OLD.erased_at;
+  DELETE FROM webhooks WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
+  DELETE FROM webhook_deliveries d WHERE owner = OLD.owner AND NOT EXISTS (SELECT FROM webhooks w WHERE w.id = d.webhook_id);
   DELETE FROM notices WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   DELETE FROM client_tokens WHERE owner = OLD.owner AND created_at <= OLD.erased_at;
   RETURN NULL;
