@@ -50,7 +50,7 @@ describe('money, after the data of its owner', () => {
   });
 
   it.each(['before', 'after'] as const)(
-    'names nobody if an erasure waits for the end of a call, or the end for the erasure: it is written %s',
+    'has no owner and no job if an erasure waits for the end of a call, or the end for the erasure: it is written %s',
     async (order) => {
       const job = await begin(harness, 'training');
       const { owner } = await harness.row(job);

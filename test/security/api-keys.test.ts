@@ -84,7 +84,7 @@ describe('API keys', () => {
     }).toEqual(allowed);
   });
 
-  it('are told by an estimate that a request would be forbidden', async () => {
+  it('get FORBIDDEN from estimates of requests that they may not make', async () => {
     const photo = '{ url: "https://photos.example.com/1.jpg" }';
     const query = `{ estimateCost(input: { generateInstantAvatars: { photo: ${photo}, prompt: "p", count: 1 } }) { refusal } }`;
     const refusalOf = async (...options: string[]): Promise<unknown> =>
