@@ -87,7 +87,8 @@ export class ModelService {
     const renamed = await writeTransaction(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
       if (!model) throw notFound('model', 'input.id');
-      await appendEvents(sql, [eventOf(modelKind, model)]);
+      const event = eventOf(modelKind, model);
+      await appendEvents(sql, [{ ...event, payload: { ...event.payload, isRename: true } }]);
       return readJob(sql, modelKind, model);
     });
     jobs.wake(modelKind, [renamed]);

@@ -114,6 +114,7 @@ function webhookTasks({ webhooks: { follow, deliveries } }: ScheduleDeps): Perio
   return [
     dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
     dueTask('send to webhooks', deliveries.due, idleMs, (signal) => deliveries.processBatch(signal)),
+    task('encrypt secrets of webhooks', pruningMs, () => deliveries.renewSecrets()),
   ];
 }
 

@@ -161,6 +161,32 @@ export async function recordFailed(
   return { before, isOver: changed!.isOver };
 }
 
+/** Delay of the next attempt to read the secret of a webhook, in milliseconds. */
+const unsignedRetryMs = 300_000;
+
+/**
+ * Returns a webhook whose secret could not be read: nothing was sent, and it is no failure of the endpoint. The log of the
+ * delivery has one entry of it.
+ */
+export async function releaseUnsigned(
+  sql: Sql,
+  webhook: Leased,
+  delivery: WebhookDeliveryEntity,
+  attempt: WebhookAttemptRow,
+): Promise<void> {
+  if (!(await lockLeased(sql, webhook))) return;
+  await sql.rows(
+    `UPDATE webhook_deliveries SET attempts = $2::jsonb
+      WHERE id = $1 AND status = 'PENDING' AND attempts -> 0 ->> 'excerpt' IS DISTINCT FROM $3`,
+    [delivery.id, attemptsWith(delivery, attempt), attempt.excerpt],
+  );
+  await sql.rows(
+    `UPDATE webhooks SET lease = NULL, rest_until = now() + $2 * interval '1 ms',
+            due_at = now() + $2 * interval '1 ms' WHERE id = $1`,
+    [webhook.id, unsignedRetryMs],
+  );
+}
+
 /** Disables a locked webhook; its pending deliveries have failed. */
 export async function disableWebhook(sql: Sql, id: string, reason: string): Promise<void> {
   await sql.rows(
@@ -190,16 +216,21 @@ export async function releaseWebhook(sql: Sql, webhook: Leased): Promise<void> {
 /** Which deliveries to replay: by ids, or by the time of their creation. */
 export type ReplaySelection = { readonly ids: readonly string[] } | { readonly created: CreatedRange };
 
-/** A selection by time skips deliveries that were replayed within this time, so that a call can be repeated. */
+/** A selection by time skips failed deliveries that were replayed within this time, so that a call can be repeated. */
 const repeatedReplayMs = 600_000;
+
+/** Maximum number of deliveries that a selection by time counts. */
+const maxCounted = 100_000;
 
 /** What {@link replayDeliveries} found. */
 export interface Replayed {
+  /** Those of the given ids that exist; by time: none. */
   readonly matched: readonly string[];
+  /** How many were selected; by time, at most 100,000 are counted. */
   readonly matchedCount: number;
-  /** How many of them were not pending. */
-  readonly replayable: number;
   readonly changedCount: number;
+  /** Whether further ones can be replayed. */
+  readonly hasMore: boolean;
 }
 
 /** Makes delivered and failed deliveries of a locked webhook pending again, the oldest first, at most `limit`. */
@@ -210,23 +241,29 @@ export async function replayDeliveries(
   limit: number,
 ): Promise<Replayed> {
   const { text, values } = selectionOf(selection);
-  const matched = await sql.rows<{ id: string; status: WebhookDeliveryStatus }>(
-    `SELECT id, status FROM webhook_deliveries WHERE webhook_id = $1 AND ${text} ORDER BY number`,
+  const selected = `SELECT id FROM webhook_deliveries WHERE webhook_id = $1 AND ${text}`;
+  const [counted] = await sql.rows<{ count: number; ids: string[] | null }>(
+    `SELECT count(*)::int AS count, array_agg(id) FILTER (WHERE $${values.length + 2}) AS ids
+       FROM (${selected} LIMIT ${maxCounted}) selected`,
+    [webhookId, ...values, 'ids' in selection],
+  );
+  const found = await sql.rows<{ id: string }>(
+    `${selected} AND status <> 'PENDING' ORDER BY number LIMIT ${Math.max(limit, 0) + 1}`,
     [webhookId, ...values],
   );
-  const ids = matched.filter(({ status }) => status !== 'PENDING').map(({ id }) => id);
+  const ids = found.slice(0, Math.max(limit, 0)).map(({ id }) => id);
   const changed = await sql.rows(
     `UPDATE webhook_deliveries
         SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, replayed_at = now()
       WHERE id = ANY($1) AND status <> 'PENDING' RETURNING 1`,
-    [ids.slice(0, limit)],
+    [ids],
   );
   await sql.rows(`UPDATE webhooks SET due_at = ${dueNow} WHERE id = $1`, [webhookId]);
   return {
-    matched: matched.map(({ id }) => id),
-    matchedCount: matched.length,
-    replayable: ids.length,
+    matched: counted!.ids ?? [],
+    matchedCount: counted!.count,
     changedCount: changed.length,
+    hasMore: found.length > changed.length,
   };
 }
 
@@ -238,7 +275,8 @@ function selectionOf(selection: ReplaySelection): { text: string; values: unknow
     values.push(condition.value);
     return condition.text.replace('?', `$${values.length + 1}`);
   });
-  const isNew = `(replayed_at IS NULL OR replayed_at < now() - $2 * interval '1 ms')`;
+  // A replayed delivery that arrived is not selected again; otherwise the first ones would be repeated before the last.
+  const isNew = `(replayed_at IS NULL OR status = 'FAILED' AND replayed_at < now() - $2 * interval '1 ms')`;
   return { text: [isNew, ...conditions].join(' AND '), values };
 }
 
@@ -252,7 +290,7 @@ export async function pruneDeliveries(sql: Sql, olderThanMs: number): Promise<nu
   const pruned = await sql.rows(
     `DELETE FROM webhook_deliveries WHERE id IN
        (SELECT id FROM webhook_deliveries WHERE status <> 'PENDING' AND created_at < now() - $1 * interval '1 ms'
-         ORDER BY created_at LIMIT $2) RETURNING 1`,
+         ORDER BY created_at LIMIT $2) AND status <> 'PENDING' RETURNING 1`,
     [olderThanMs, deliveriesPerPrune],
   );
   return pruned.length;

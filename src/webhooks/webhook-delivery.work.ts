@@ -13,6 +13,7 @@ import {
   readLeased,
   recordDelivered,
   recordFailed,
+  releaseUnsigned,
   releaseWebhook,
 } from './webhook-delivery.repository';
 import type { SentAttempt, WebhookSender } from './webhook-sender';
@@ -31,9 +32,12 @@ const maxRestMs = 300_000;
 const maxTurnMs = 5_000;
 const deliveriesPerTurn = 20;
 
+/** Maximum number of webhooks remembered as logged. */
+const maxLoggedUnreadable = 10_000;
+
 export interface WebhookDeliveryWorkDeps {
   database: Transactions;
-  sender: Pick<WebhookSender, 'send'>;
+  sender: Pick<WebhookSender, 'send' | 'renewSecrets'>;
   logger: Logger;
   /** How long a webhook is leased to a worker, in milliseconds. */
   leaseMs: number;
@@ -58,6 +62,8 @@ const delays = {
 export class WebhookDeliveryWork {
   private readonly rows: LeasedRows<WebhookEntity>;
   private readonly slots: OwnerShares;
+  /** Webhooks whose secret could not be read, which was logged. */
+  private readonly unreadable = new Set<string>();
 
   constructor(private readonly deps: WebhookDeliveryWorkDeps) {
     this.rows = new LeasedRows(deps.database, dueWebhooks, deps);
@@ -79,6 +85,11 @@ export class WebhookDeliveryWork {
     return this.rows.start(this.slots, {}, (webhook) => this.sendDue(webhook, signal));
   }
 
+  /** Encrypts the secrets of all webhooks with the first signing secret. */
+  renewSecrets(): Promise<void> {
+    return this.deps.sender.renewSecrets(this.deps.database);
+  }
+
   private async sendDue(webhook: Claimed<WebhookEntity>, signal: AbortSignal): Promise<void> {
     const { database } = this.deps;
     const endMs = performance.now() + maxTurnMs;
@@ -93,7 +104,12 @@ export class WebhookDeliveryWork {
         await this.rows.defer(webhook, signal);
         return;
       }
-      if (!(await this.record(webhook, delivery, sent))) return;
+      if (sent.outcome === 'unsigned') {
+        await this.deferUnsigned(webhook, delivery, sent.attempt);
+        return;
+      }
+      this.unreadable.delete(webhook.id);
+      if (!(await this.record(webhook, delivery, { ...sent, outcome: sent.outcome }))) return;
     }
     await database.transaction((sql) => releaseWebhook(sql, webhook));
   }
@@ -109,11 +125,23 @@ export class WebhookDeliveryWork {
     return sent;
   }
 
+  private async deferUnsigned(
+    webhook: Claimed<WebhookEntity>,
+    delivery: WebhookDeliveryEntity,
+    attempt: WebhookAttemptRow,
+  ): Promise<void> {
+    const { database, logger } = this.deps;
+    await database.transaction((sql) => releaseUnsigned(sql, webhook, delivery, attempt));
+    if (this.unreadable.has(webhook.id)) return;
+    if (this.unreadable.size < maxLoggedUnreadable) this.unreadable.add(webhook.id);
+    logger.error({ webhookId: webhook.id }, 'the secret of a webhook cannot be read; its deliveries wait');
+  }
+
   /** @returns whether this worker still leases the webhook */
   private async record(
     webhook: Claimed<WebhookEntity>,
     delivery: WebhookDeliveryEntity,
-    { outcome, attempt }: Exclude<SentAttempt, { outcome: 'deferred' }>,
+    { outcome, attempt }: { outcome: 'delivered' | 'failed'; attempt: WebhookAttemptRow },
   ): Promise<boolean> {
     const { database, onAttempt } = this.deps;
     if (outcome === 'failed') return this.recordFailure(webhook, delivery, attempt);

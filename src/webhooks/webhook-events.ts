@@ -31,9 +31,10 @@ export function messageOf(type: string, timestamp: Date, data: object): string {
 
 /**
  * Whether the event may be a change of a job to a status that is sent. Then {@link webhookEventOf} needs the job's event before
- * it: changes that leave the status as it is are events too.
+ * it: changes that leave the status as it is are events too. Renames are marked, since the event before may be deleted by then.
  */
 export function mayEnterStatus({ kind, payload }: StoredEvent): boolean {
+  if (payload.isRename === true) return false;
   return (kind === 'MODEL' || kind === 'GENERATION') && known.has(`${kind}_${String(payload.status)}`);
 }
 
@@ -55,6 +56,16 @@ export function webhookEventOf(event: StoredEvent, before: JobState | null): Web
     case 'AVATAR_CHANGED':
       return null;
   }
+}
+
+/** What an event says was deleted: its pending deliveries are dropped. Null: nothing. */
+export function deletedIn(event: StoredEvent): { streamId: string; subjectId: string | null } | null {
+  const { origin, subjectId, payload } = event;
+  if (!origin || event.kind !== 'DELETED' || isTombstone(event)) return null;
+  const { streamId } = origin;
+  if (streamId === subjectId) return { streamId, subjectId: null };
+  if (payload.subject === 'GENERATION') return { streamId, subjectId: toGlobalId('Generation', subjectId) };
+  return payload.subject === 'AVATAR' ? { streamId, subjectId: toGlobalId('Avatar', subjectId) } : null;
 }
 
 function modelEvent(event: StoredEvent, before: JobState | null): WebhookEvent | null {

@@ -118,6 +118,41 @@ export async function followLater(sql: Sql, webhookId: string, delayMs: number):
   ]);
 }
 
+/** A model, generation or avatar that was deleted. */
+export interface DeletedSubject {
+  readonly streamId: string;
+  /** Its global id; null: of everything in the stream. */
+  readonly subjectId: string | null;
+}
+
+/** Deletes the pending deliveries of a locked webhook about deleted objects and what belongs to them, except deletions. */
+export async function dropDeliveries(
+  sql: Sql,
+  webhookId: string,
+  deleted: readonly DeletedSubject[],
+): Promise<void> {
+  if (deleted.length === 0) return;
+  const dropped = await sql.rows(
+    `DELETE FROM webhook_deliveries d
+      USING unnest($2::uuid[], $3::text[]) AS x (stream_id, subject_id)
+      WHERE d.webhook_id = $1 AND d.status = 'PENDING' AND d.stream_id = x.stream_id
+        AND d.event_type NOT LIKE '%\\_DELETED'
+        AND (x.subject_id IS NULL OR d.subject_id = x.subject_id
+             OR d.body::jsonb -> 'data' ->> 'generationId' = x.subject_id) RETURNING 1`,
+    [webhookId, deleted.map(({ streamId }) => streamId), deleted.map(({ subjectId }) => subjectId)],
+  );
+  // Later deliveries of the stream have waited for them.
+  if (dropped.length > 0) await makeDue(sql, webhookId);
+}
+
+async function makeDue(sql: Sql, webhookId: string): Promise<void> {
+  await sql.rows(
+    `UPDATE webhooks SET due_at = CASE WHEN lease IS NULL THEN greatest(now(), rest_until) ELSE due_at END
+      WHERE id = $1`,
+    [webhookId],
+  );
+}
+
 /** A delivery to insert. */
 export interface NewDelivery extends WebhookEvent {
   readonly id: string;

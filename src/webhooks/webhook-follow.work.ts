@@ -9,9 +9,10 @@ import {
   openOwnerStreams,
   readOwnerPages,
 } from '../events/owner-stream.repository';
-import { mayEnterStatus, webhookEventOf, type WebhookEvent } from './webhook-events';
+import { deletedIn, mayEnterStatus, webhookEventOf, type WebhookEvent } from './webhook-events';
 import {
   countPending,
+  dropDeliveries,
   findWebhooksBehind,
   followDue,
   followLater,
@@ -81,7 +82,7 @@ export class WebhookFollowWork {
     const { events, last } = await this.read(webhook);
     const missing = (events[0]?.sequence ?? last + 1) - position - 1;
     const deliveries = await this.deliveriesOf(events, webhook);
-    const isAdvanced = await this.insert(webhook, last, deliveries);
+    const isAdvanced = await this.insert(webhook, last, events, deliveries);
     if (isAdvanced && missing > 0) this.reportGap(webhook, missing);
   }
 
@@ -114,6 +115,7 @@ export class WebhookFollowWork {
   private insert(
     webhook: WebhookBehind,
     position: number,
+    events: readonly StoredEvent[],
     deliveries: readonly WebhookEvent[],
   ): Promise<boolean> {
     // Ids sort by time; of one millisecond they are sorted here.
@@ -121,6 +123,11 @@ export class WebhookFollowWork {
     return this.deps.database.transaction(async (sql) => {
       const locked = await lockPosition(sql, webhook);
       if (!locked) return false;
+      await dropDeliveries(
+        sql,
+        webhook.id,
+        events.flatMap((event) => deletedIn(event) ?? []),
+      );
       if (deliveries.length > 0 && (await countPending(sql, webhook.id, maxPending)) >= maxPending) {
         await followLater(sql, webhook.id, laterMs);
         return false;

@@ -32,13 +32,29 @@ export class WebhookSecrets {
     return Buffer.concat([nonce, encryption.getAuthTag(), encrypted]).toString('base64url');
   }
 
+  /** Whether secrets may be encrypted with another signing secret than the first one. */
+  get areSeveral(): boolean {
+    return this.keys.length > 1;
+  }
+
+  /** The text encrypted with the first signing secret; null if it is already, or cannot be decrypted. */
+  renew(text: string, webhookId: string): string | null {
+    if (this.decryptWith([this.keys[0]!], text, webhookId) !== null) return null;
+    const secret = this.decrypt(text, webhookId);
+    return secret === null ? null : this.encrypt(secret, webhookId);
+  }
+
   /** Null if it was encrypted with a signing secret that the server no longer has. */
   decrypt(text: string, webhookId: string): string | null {
+    return this.decryptWith(this.keys, text, webhookId);
+  }
+
+  private decryptWith(keys: readonly Buffer[], text: string, webhookId: string): string | null {
     const bytes = Buffer.from(text, 'base64url');
     const nonce = bytes.subarray(0, nonceBytes);
     const tag = bytes.subarray(nonceBytes, nonceBytes + tagBytes);
     const encrypted = bytes.subarray(nonceBytes + tagBytes);
-    for (const key of this.keys) {
+    for (const key of keys) {
       try {
         const decryption = createDecipheriv(cipher, key, nonce, { authTagLength: tagBytes })
           .setAAD(Buffer.from(webhookId))

@@ -1,9 +1,11 @@
 import { Webhook } from 'standardwebhooks';
 import { DomainError } from '../core/errors';
+import type { Sql } from '../core/sql';
 import { GuardRefusal, type Guard } from '../upstream/guard';
 import { ExchangeError, type ExchangeAnswer, type HttpExchange } from '../upstream/http-exchange';
 import { DownloadDeferred } from '../upstream/name-resolution';
 import type { WebhookSecrets } from './webhook-secrets';
+import { renewSecrets } from './webhook-secrets.repository';
 import type { WebhookAttemptRow, WebhookEntity } from './webhook.entity';
 
 /** Maximum length of an excerpt, in characters. */
@@ -25,9 +27,13 @@ export type WebhookTarget = Pick<
   'id' | 'owner' | 'url' | 'secret' | 'oldSecret' | 'oldSecretExpiresAt'
 >;
 
-/** An attempt with its outcome. Deferred: it was not made, since a share of the process is used up. */
+/**
+ * An attempt with its outcome. Unsigned: it was not made, since the secret cannot be read. Deferred: it was not made, since a
+ * share of the process is used up.
+ */
 export type SentAttempt =
-  { readonly outcome: 'delivered' | 'failed'; readonly attempt: WebhookAttemptRow } | { outcome: 'deferred' };
+  | { readonly outcome: 'delivered' | 'failed' | 'unsigned'; readonly attempt: WebhookAttemptRow }
+  | { outcome: 'deferred' };
 
 /** Sends messages to endpoints, signed as standardwebhooks.com describes. */
 export class WebhookSender {
@@ -36,6 +42,11 @@ export class WebhookSender {
     private readonly guard: Guard,
     private readonly secrets: WebhookSecrets,
   ) {}
+
+  /** Encrypts the secrets of all webhooks with the first signing secret. */
+  renewSecrets(sql: Sql): Promise<void> {
+    return renewSecrets(sql, this.secrets);
+  }
 
   /**
    * Checks the URL of an endpoint without network access.
@@ -67,7 +78,7 @@ export class WebhookSender {
     const startedAt = new Date();
     const began = performance.now();
     const end = (
-      outcome: 'delivered' | 'failed',
+      outcome: 'delivered' | 'failed' | 'unsigned',
       httpStatus: number | null,
       excerpt: string,
     ): SentAttempt => {
@@ -79,7 +90,7 @@ export class WebhookSender {
     };
     const signature = this.sign(target, id, startedAt, body);
     if (signature === null)
-      return end('failed', null, 'The server cannot read the secret. Rotate it with rotateWebhookSecret.');
+      return end('unsigned', null, 'The server cannot read the secret. Rotate it with rotateWebhookSecret.');
     try {
       const url = this.permitted(target.url);
       const answer = await this.exchange.postOnce({

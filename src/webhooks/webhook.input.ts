@@ -113,7 +113,8 @@ export class WebhookDeliverySelectionInput {
 
   @Field(() => DateTimeRangeInput, {
     nullable: true,
-    description: 'By `createdAt`, except those that were replayed in the last 10 minutes.',
+    description:
+      'By `createdAt`, except those that arrived after a replay or were replayed in the last 10 minutes.',
   })
   created?: DateTimeRangeInput | null;
 }

@@ -139,7 +139,7 @@ export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity
   return enabled!;
 }
 
-/** Replaces the secret of a locked webhook; the old one is used too until it expires. */
+/** Replaces the secret of a locked webhook; the old one is used too until it expires. Pending deliveries may be sent now. */
 export async function replaceSecret(
   sql: Sql,
   { id, secret, overlapSeconds }: { id: string; secret: string; overlapSeconds: number },
@@ -147,7 +147,7 @@ export async function replaceSecret(
   const [changed] = await sql.entities(
     WebhookEntity,
     `UPDATE webhooks SET old_secret = CASE WHEN $3 > 0 THEN secret END, secret = $2,
-            old_secret_expires_at = now() + $3 * interval '1 s' WHERE id = $1 RETURNING *`,
+            old_secret_expires_at = now() + $3 * interval '1 s', rest_until = NULL, due_at = ${dueNow} WHERE id = $1 RETURNING *`,
     [id, secret, overlapSeconds],
   );
   return changed!;

@@ -214,9 +214,9 @@ export class WebhookService {
     });
     onDue();
     const known = new Set(result.matched);
-    const { matchedCount, changedCount, replayable } = result;
+    const { matchedCount, changedCount, hasMore } = result;
     return {
-      ...{ matchedCount, changedCount, hasMore: replayable > changedCount },
+      ...{ matchedCount, changedCount, hasMore },
       failures: [...new Set(uuids ?? [])].filter((id) => !known.has(id)).map(unknownDelivery),
     };
   }

@@ -146,7 +146,8 @@ describe('an endpoint that fails', () => {
     await passTime(gateway, 1_200_000);
     // After the first success, the others do not wait for their next attempts.
     await gateway.rows(
-      `UPDATE webhook_deliveries SET next_attempt_at = now() + interval '1 hour' WHERE number > 1`,
+      `UPDATE webhook_deliveries SET next_attempt_at = now() + interval '1 hour'
+        WHERE number > 1 AND status = 'PENDING'`,
     );
     await wake(owner, webhook.id);
     await until(() => receiver.received.length === 4);

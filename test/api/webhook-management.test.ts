@@ -8,6 +8,7 @@ import {
   createWebhook,
   deliveriesOf,
   emitModel,
+  passTime,
   replay,
   updateWebhook,
   wake,
@@ -167,6 +168,10 @@ describe('replayWebhookDeliveries', () => {
     expect(receiver.received.map(({ id }) => id)).toEqual(ids.slice(0, 3));
     await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 5);
     expect(await replay(owner, webhook.id, { created })).toMatchObject({ matchedCount: 0, hasMore: false });
+    await passTime(gateway, 1_800_000);
+    expect(await replay(owner, webhook.id, { created })).toMatchObject({ changedCount: 0, hasMore: false });
+    await gateway.rows(`UPDATE webhook_deliveries SET status = 'FAILED' WHERE id = $1`, [uuidOf(ids[0]!)]);
+    expect(await replay(owner, webhook.id, { created })).toMatchObject({ changedCount: 1, hasMore: false });
     await gateway.restart({ MAX_BULK_OBJECTS: undefined });
   });
 

@@ -50,6 +50,8 @@ describe('webhooks', () => {
 
     const { modelId, generationId } = await owner.settle('a secret prompt', 2);
     const avatars = await owner.avatars(generationId);
+    await until(() => receiver.types.includes('generation.completed'));
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['PENDING'])).length === 0);
     await owner.delete('deleteAvatar', avatars[0]!.id);
     await until(() => receiver.types.includes('avatar.deleted'));
     await owner.delete('deleteModel', modelId);
@@ -92,6 +94,38 @@ describe('webhooks', () => {
     await owner.delete('deleteModel', modelId);
     await until(() => receiver.received.length === 2);
     expect(receiver.types).toEqual(['model.ready', 'model.deleted']);
+  });
+
+  it('receive no second event of a status when a model is renamed after its events were deleted', async () => {
+    await createWebhook(owner, { url: receiver.url, eventTypes: ['MODEL_READY', 'MODEL_DELETED'] });
+    const { modelId } = await owner.settle('by the lake', 1);
+    await until(() => receiver.received.length === 1);
+    await gateway.rows('DELETE FROM events WHERE owner = $1', [name()]);
+    await owner.rename(modelId, 'Another name');
+    await owner.delete('deleteModel', modelId);
+    const last = await emitModel(database, name(), ['READY']);
+    await until(() => receiver.received.some(({ data }) => data.id === last));
+    expect(receiver.types).toEqual(['model.ready', 'model.deleted', 'model.ready']);
+  });
+
+  it('receive no pending event of what was deleted, except the deletion', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    const { modelId, generationId } = await owner.settle('by the river', 1);
+    const pending = async (): Promise<string[]> =>
+      (await deliveriesOf(owner, webhook.id, ['PENDING'])).map(({ eventType }) => eventType);
+    await until(async () => (await pending()).length === 3);
+    await owner.delete('deleteGeneration', generationId);
+    await until(async () => (await pending()).join() === 'MODEL_READY,GENERATION_DELETED');
+    await owner.delete('deleteModel', modelId);
+    await until(async () => (await pending()).join() === 'GENERATION_DELETED,MODEL_DELETED');
+    await until(() => receiver.types.includes('model.ready'));
+    receiver.received.length = 0;
+    receiver.answer = status(200);
+    await passTime(gateway, 3_600_000);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 2);
+    expect(receiver.types).toEqual(['generation.deleted', 'model.deleted']);
   });
 
   it('receive no event from before they were created, or of other owners', async () => {
@@ -162,33 +196,60 @@ describe('rotateWebhookSecret', () => {
   });
 
   it('keeps secrets encrypted, and readable after a rotation of the signing secrets', async () => {
-    const [old, fresh] = [
-      'an old signing secret of 32 bytes or more',
-      'a new signing secret of 32 bytes or more',
-    ];
+    const old = 'an old signing secret of 32 bytes or more';
+    const fresh = 'a new signing secret of 32 bytes or more';
     await gateway.restart({ SIGNING_SECRETS: old });
     const { webhook, secret } = await createWebhook(owner, { url: receiver.url });
     expect(await gateway.database.tablesWith(secret)).toEqual([]);
+    const [created] = await gateway.rows<{ secret: string }>('SELECT secret FROM webhooks');
     await gateway.restart({ SIGNING_SECRETS: `${fresh},${old}` });
     await emitModel(database, name(), ['READY']);
     await wake(owner, webhook.id);
     await until(() => receiver.received.length === 1);
     expect(receiver.verified(secret)).toHaveLength(1);
+    await eventually(
+      'the encryption with the new signing secret',
+      () => gateway.rows<{ secret: string }>('SELECT secret FROM webhooks'),
+      ([row]) => row!.secret !== created!.secret,
+    );
     await gateway.restart({ SIGNING_SECRETS: fresh });
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 2);
+    expect(receiver.verified(secret)).toHaveLength(2);
+  });
+
+  it('sends deliveries whose secret cannot be read after a rotation of it, and does not disable the webhook', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    await gateway.restart({ SIGNING_SECRETS: 'another signing secret of 32 bytes or more' });
     await emitModel(database, name(), ['READY']);
     await wake(owner, webhook.id);
     const deliveries = await eventually(
       'an attempt',
       () => deliveriesOf(owner, webhook.id),
-      ([, second]) => second?.attempts.length === 1,
+      ([first]) => first?.attempts.length === 1,
     );
-    expect(deliveries[1]!.attempts[0]!.excerpt).toBe(
+    expect(deliveries[0]!.attempts[0]!.excerpt).toBe(
       'The server cannot read the secret. Rotate it with rotateWebhookSecret.',
     );
-    await rotate(webhook.id);
-    await passTime(gateway, 10_000);
+    await passTime(gateway, 25 * 3_600_000);
     await wake(owner, webhook.id);
-    await until(() => receiver.received.length === 2);
+    await until(async () => {
+      const [row] = await gateway.rows<{ waits: boolean }>(
+        'SELECT rest_until > now() AS waits FROM webhooks',
+      );
+      return row!.waits;
+    });
+    expect(await gateway.rows('SELECT status, tries, failing_since FROM webhooks')).toEqual([
+      { status: 'ENABLED', tries: 0, failing_since: null },
+    ]);
+    expect(await deliveriesOf(owner, webhook.id)).toMatchObject([{ status: 'PENDING', attempts: [{}] }]);
+    const message = 'the secret of a webhook cannot be read; its deliveries wait';
+    expect(gateway.log.filter(({ msg }) => msg === message)).toHaveLength(1);
+    const next = await rotate(webhook.id);
+    await until(() => receiver.received.length === 1);
+    expect(receiver.verified(next)).toHaveLength(1);
+    await gateway.restart({ SIGNING_SECRETS: undefined });
   });
 });
 
