@@ -18,7 +18,12 @@ import {
 import { forbidden, type DomainError } from '../core/errors';
 import { newId, readGlobalId, toGlobalId } from '../core/ids';
 import type { TokenRestriction, Viewer } from '../core/viewer';
-import { fieldsOfModelTokens, fieldsOfRestrictedTokens, fieldsOfTokens } from './client-token-fields';
+import {
+  fieldsOfModelTokens,
+  fieldsOfRestrictedTokens,
+  fieldsOfTokens,
+  typesClosedToTokens,
+} from './client-token-fields';
 
 /** What client tokens need from their service. */
 export interface ClientTokenRules {
@@ -39,28 +44,32 @@ export function checkTokenFields({ clientToken }: Viewer, info: GraphQLResolveIn
   if (!clientToken) return;
   const { restriction } = clientToken;
   if (!fieldsOfTokens.has(info.fieldName)) throw closed(`\`${info.fieldName}\``);
-  if (!restriction) return;
   const fields = new FieldsOfToken(restriction, info);
-  fields.check(info.parentType.name, info.fieldName);
+  if (restriction) fields.check(info.parentType.name, info.fieldName);
   for (const { selectionSet } of info.fieldNodes) fields.checkSelection(info.returnType, selectionSet);
 }
 
-/** Checks selections against the fields of tokens for one model or generation. */
+/** Checks selections against the fields of tokens, and of those for one model or generation. */
 class FieldsOfToken {
   private readonly checkedFragments = new Set<string>();
 
   constructor(
-    private readonly restriction: TokenRestriction,
+    private readonly restriction: TokenRestriction | null,
     private readonly info: Pick<GraphQLResolveInfo, 'schema' | 'fragments'>,
   ) {}
 
   check(type: string, field: string): void {
+    if (typesClosedToTokens.has(type) && field !== 'id' && field !== '__typename')
+      throw closed(`\`${type}.${field}\``);
+    if (this.restriction) this.checkRestricted(type, field, this.restriction);
+  }
+
+  private checkRestricted(type: string, field: string, { kind }: TokenRestriction): void {
     const isOpen =
       Object.hasOwn(fieldsOfRestrictedTokens, type) && fieldsOfRestrictedTokens[type]!.includes(field);
-    const isOfModel =
-      this.restriction.kind === 'AvatarModel' && fieldsOfModelTokens.includes(`${type}.${field}`);
+    const isOfModel = kind === 'AvatarModel' && fieldsOfModelTokens.includes(`${type}.${field}`);
     if (isOpen || isOfModel || field === '__typename') return;
-    const what = this.restriction.kind === 'AvatarModel' ? 'model' : 'generation';
+    const what = kind === 'AvatarModel' ? 'model' : 'generation';
     throw closed(`\`${type}.${field}\``, ` It is only for one ${what}.`);
   }
 

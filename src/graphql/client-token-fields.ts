@@ -16,6 +16,9 @@ export const fieldsOfTokens: ReadonlySet<string> = new Set(
     trainingProgress generationProgress avatarCompleted activity`),
 );
 
+/** Types that no token may read, also by `node`: the URL of a webhook often contains a secret. */
+export const typesClosedToTokens: ReadonlySet<string> = new Set(['Webhook', 'WebhookDelivery']);
+
 /**
  * The fields that tokens for one model or generation may use, by type. Every other field is refused, in every selection:
  * a new field is closed to them until it is listed. Of root fields, those are listed that name their objects by ids,

@@ -43,6 +43,20 @@ describe('client tokens', () => {
     expect((await (await other.browser()).post(query)).data).toEqual({ model: null });
   });
 
+  it('do not let a browser read webhooks, whose URLs may contain secrets', async () => {
+    const backend = await Backend.of(gateway, 'bob');
+    const { createWebhook } = await backend.client.request<{ createWebhook: { webhook: { id: string } } }>(
+      'mutation { createWebhook(input: { url: "https://hooks.example.com/secret" }) { webhook { id } } }',
+    );
+    const query = `{ node(id: "${createWebhook.webhook.id}") { id ... on Webhook { url } } }`;
+    const answer = await (await backend.browser()).post(query);
+    expect([codeOf(answer), JSON.stringify(answer).includes('hooks.example.com')]).toEqual([
+      'FORBIDDEN',
+      false,
+    ]);
+    expect(JSON.stringify(await backend.client.post(query))).toContain('hooks.example.com');
+  });
+
   it('are stored as hashes only, and appear neither in logs nor in errors', async () => {
     const backend = await Backend.of(gateway, 'bob');
     const { token, clientToken } = await backend.mint();
