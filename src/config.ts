@@ -89,6 +89,7 @@ const settings = z.object({
   MAX_WEBHOOKS_PER_OWNER: whole.default(20),
   MAX_WEBHOOK_DELIVERIES: concurrency.default(32),
   WEBHOOK_TIMEOUT: timeLimit.default(15_000),
+  WEBHOOK_URL_ALLOW: list.default([]),
   WEBHOOK_RETENTION: duration.default(7 * durationUnits.d),
   RENDITION_RETENTION: duration.default(30 * durationUnits.d),
   MEDIA_CHECK_INTERVAL: duration.default(7 * durationUnits.d),

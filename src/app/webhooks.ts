@@ -3,7 +3,7 @@ import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import type { Wakeups } from '../events/wakeups';
-import type { Guard } from '../upstream/guard';
+import { createGuard } from '../upstream/guard';
 import { HttpExchange } from '../upstream/http-exchange';
 import { WebhookDeliveryWork } from '../webhooks/webhook-delivery.work';
 import { WebhookFollowWork } from '../webhooks/webhook-follow.work';
@@ -16,18 +16,19 @@ import { WebhookService } from '../webhooks/webhook.service';
 interface WebhookDeps {
   config: Config;
   database: Transactions;
-  guard: Guard;
   wakeups: Pick<Wakeups, 'announce'>;
   /** The first one encrypts the secrets of webhooks. */
   signingSecrets: readonly string[];
 }
 
 /** Creates the services of webhooks. */
-export function makeWebhooks({ config, database, guard, wakeups, signingSecrets }: WebhookDeps): {
+export function makeWebhooks({ config, database, wakeups, signingSecrets }: WebhookDeps): {
   service: WebhookService;
   sender: WebhookSender;
 } {
   const secrets = new WebhookSecrets(signingSecrets);
+  // Not that of photos: endpoints are sent requests, and their owners see the answers.
+  const guard = createGuard({ allow: config.WEBHOOK_URL_ALLOW, setting: 'WEBHOOK_URL_ALLOW', ports: [443] });
   // Each call has a connection of its own.
   const sender = new WebhookSender(new HttpExchange(1), guard, secrets);
   const service = new WebhookService({

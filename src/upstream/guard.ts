@@ -31,6 +31,11 @@ export interface GuardOptions {
    */
   allow: readonly string[];
   /**
+   * The setting that `allow` is from, for errors.
+   * @defaultValue PHOTO_URL_ALLOW
+   */
+  setting?: string;
+  /**
    * The ports of hosts that are not listed.
    * @defaultValue 80 and 443
    */
@@ -67,8 +72,13 @@ interface Allowed {
  * Creates a guard.
  * @throws Error naming the first invalid entry of `allow`
  */
-export function createGuard({ allow, ports = [80, 443], resolve = createResolver() }: GuardOptions): Guard {
-  const allowed = allow.map(readAllowed);
+export function createGuard({
+  allow,
+  setting = 'PHOTO_URL_ALLOW',
+  ports = [80, 443],
+  resolve = createResolver(),
+}: GuardOptions): Guard {
+  const allowed = allow.map((entry) => readAllowed(entry, setting));
   const lets = (url: URL, hostname: string, address: IpAddress | null): boolean =>
     allowed.some((entry) => [null, portOf(url)].includes(entry.port) && entry.matches(hostname, address));
 
@@ -153,14 +163,14 @@ function isPublicName(hostname: string): boolean {
   return labels.length > 1 && !privateEndings.has(labels.at(-1)!) && !metadataNames.has(hostname);
 }
 
-function readAllowed(entry: string): Allowed {
+function readAllowed(entry: string, setting: string): Allowed {
   const [, host = entry, digits] = /^(\[.*\]|[^:]*)(?::([1-9][0-9]{0,4}))?$/.exec(entry) ?? [];
   const port = digits === undefined ? null : Number(digits);
   const network = readNetwork(host);
   if (network) return { port, matches: (_, address) => address !== null && isWithin(address, network) };
   if (!/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(host) || (port !== null && port > 65_535)) {
     const cure = 'use entries such as photos.example.com, 10.0.0.5:9000 or 10.0.0.0/8';
-    throw new Error(`PHOTO_URL_ALLOW has "${entry}", which is not a host, address or network; ${cure}`);
+    throw new Error(`${setting} has "${entry}", which is not a host, address or network; ${cure}`);
   }
   return { port, matches: (hostname) => hostname === host.toLowerCase() };
 }

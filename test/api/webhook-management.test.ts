@@ -58,6 +58,7 @@ describe('createWebhook and updateWebhook', () => {
     ['a name that is never public', 'https://printer.internal/hook'],
     ['http', 'http://example.com/hook'],
     ['another port', 'https://example.com:8443/hook'],
+    ['the port of http', 'https://example.com:80/hook'],
     ['a user and password', 'https://user:password@example.com/hook'],
   ])('refuse %s', async (_, url) => {
     const refusal = await owner.refusal(creation, { input: { url } });

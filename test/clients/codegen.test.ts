@@ -8,7 +8,7 @@ import { readExamples } from '../../src/http/graphiql/examples';
 import { exampleOperations } from '../support/examples';
 
 const schema = parse(readFileSync(join(__dirname, '../../schema/schema.graphql'), 'utf8'));
-const scalars = { DateTime: 'string', URL: 'string' };
+const scalars = { DateTime: 'string', Decimal: 'string', URL: 'string' };
 
 /** TypeScript types of operations, as GraphQL Code Generator writes them for client applications. */
 function generate(documents: DocumentNode[]): Promise<string> {

@@ -18,7 +18,7 @@ export interface ReceivedMessage {
 export type Answer = (response: ServerResponse, message: ReceivedMessage) => void;
 
 /** The settings of a gateway that may send to receivers. */
-export const receiverSettings = { PHOTO_URL_ALLOW: '127.0.0.1' };
+export const receiverSettings = { WEBHOOK_URL_ALLOW: '127.0.0.1' };
 
 /** Answers with a status. */
 export function status(code: number, body = `status ${code}`): Answer {

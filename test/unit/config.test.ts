@@ -109,6 +109,7 @@ describe('settings that are left out', () => {
       TRAINING_DEADLINE: 3_600_000,
       GENERATION_DEADLINE: 1_800_000,
       PHOTO_URL_ALLOW: [],
+      WEBHOOK_URL_ALLOW: [],
       AUTH: ['none'],
       LOG_LEVEL: 'info',
     } satisfies Partial<Config>);
