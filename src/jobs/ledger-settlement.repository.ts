@@ -87,19 +87,13 @@ export async function reconcileLedger(database: Transactions, kinds: readonly Jo
   );
   for (const kind of kinds) {
     const ids = due.flatMap(({ jobId, jobKind }) => (jobKind === kind.noun ? [jobId] : []));
-    if (ids.length > 0) await settleLocked(database, kind, ids);
+    if (ids.length > 0) await database.transaction((sql) => settleLocked(sql, kind, ids));
   }
   return due.length;
 }
 
-/** Settles jobs that the caller has not locked, so that no answer to a call is recorded meanwhile. */
-export async function settleLocked(
-  database: Transactions,
-  kind: JobKind,
-  jobIds: readonly string[],
-): Promise<void> {
-  await database.transaction(async (sql) => {
-    await sql.rows(`SELECT FROM ${kind.table} WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, [jobIds]);
-    await settleLedger(sql, kind, jobIds);
-  });
+/** Locks jobs until the end of the transaction, so that no answer to a call is recorded meanwhile, and settles them. */
+export async function settleLocked(sql: Sql, kind: JobKind, jobIds: readonly string[]): Promise<void> {
+  await sql.rows(`SELECT FROM ${kind.table} WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, [jobIds]);
+  await settleLedger(sql, kind, jobIds);
 }

@@ -70,16 +70,18 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
  * Detaches the unanswered calls of deleted jobs whose process ended. Their outcome is recorded as UNKNOWN.
  * @returns the number of changed rows, at most 1,000 per call
  */
-export async function detachUnanswered(sql: Transactions, kinds: readonly JobKind[]): Promise<number> {
-  const unanswered = await sql.rows<ClosedCall>(
-    `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
-       (SELECT id FROM submissions WHERE job_deleted_at < now() - ${inFlight} ORDER BY job_deleted_at LIMIT 1000)
-     RETURNING id, model_id AS model, generation_id AS generation`,
-  );
-  await settleClosed(sql, kinds, unanswered);
-  const ids = unanswered.map(({ id }) => id);
-  if (ids.length > 0) await sql.rows(`UPDATE submissions SET ${anonymous} WHERE id = ANY($1)`, [ids]);
-  return ids.length;
+export function detachUnanswered(database: Transactions, kinds: readonly JobKind[]): Promise<number> {
+  return database.transaction(async (sql) => {
+    const unanswered = await sql.rows<ClosedCall>(
+      `UPDATE submissions SET outcome = 'UNKNOWN' WHERE id IN
+         (SELECT id FROM submissions WHERE job_deleted_at < now() - ${inFlight} ORDER BY job_deleted_at LIMIT 1000)
+       RETURNING id, model_id AS model, generation_id AS generation`,
+    );
+    await settleClosed(sql, kinds, unanswered);
+    const ids = unanswered.map(({ id }) => id);
+    if (ids.length > 0) await sql.rows(`UPDATE submissions SET ${anonymous} WHERE id = ANY($1)`, [ids]);
+    return ids.length;
+  });
 }
 
 /**
@@ -88,21 +90,23 @@ export async function detachUnanswered(sql: Transactions, kinds: readonly JobKin
  * @param olderThanMs - longer than a call and its grace period take
  * @returns the number of changed rows, at most 1,000 per call
  */
-export async function closeUnanswered(
-  sql: Transactions,
+export function closeUnanswered(
+  database: Transactions,
   kinds: readonly JobKind[],
   olderThanMs: number,
 ): Promise<number> {
-  const closed = await sql.rows<ClosedCall>(
-    `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE id IN
-       (SELECT id FROM submissions
-         WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
-         ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
-     RETURNING id, model_id AS model, generation_id AS generation`,
-    [olderThanMs],
-  );
-  await settleClosed(sql, kinds, closed);
-  return closed.length;
+  return database.transaction(async (sql) => {
+    const closed = await sql.rows<ClosedCall>(
+      `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE id IN
+         (SELECT id FROM submissions
+           WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
+           ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+       RETURNING id, model_id AS model, generation_id AS generation`,
+      [olderThanMs],
+    );
+    await settleClosed(sql, kinds, closed);
+    return closed.length;
+  });
 }
 
 /** A call that was closed without an answer, with the UUID of its job. */
@@ -112,9 +116,9 @@ interface ClosedCall {
   readonly generation: string | null;
 }
 
-/** Ends reservations of money; after a crash before this, {@link reconcileLedger} does. */
+/** Ends reservations of money, in the transaction that closes the calls. */
 async function settleClosed(
-  sql: Transactions,
+  sql: Sql,
   kinds: readonly JobKind[],
   calls: readonly ClosedCall[],
 ): Promise<void> {

@@ -181,6 +181,21 @@ describe('money', () => {
     expect(await entries()).toEqual(['1 RESERVED', '1 RELEASED']);
   });
 
+  it('of a call that is closed without an answer ends with it, or not at all', async () => {
+    const job = await begin(harness, 'training');
+    harness.worker.crashAt('submission:answered');
+    await submit(job);
+    await harness.cancel(job);
+    await harness.database.rows(`UPDATE submissions SET called_at = now() - interval '61 min'`);
+    const close = (): Promise<number> => closeUnanswered(harness.database, jobKinds, 60_000);
+    const check = "ledger_entries ADD CONSTRAINT no_end CHECK (kind = 'RESERVED')";
+    await harness.database.rows(`ALTER TABLE ${check}`);
+    await expect(close()).rejects.toThrow('no_end');
+    await harness.database.rows('ALTER TABLE ledger_entries DROP CONSTRAINT no_end');
+    expect(await close()).toBe(1);
+    expect(await entries()).toEqual(['1 RESERVED', '1 SPENT']);
+  });
+
   it('is not spent by a later attempt that had no price', async () => {
     const job = await begin(harness, 'training');
     harness.provider.next(refuses('PHOTO_UNREACHABLE'));
