@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Config } from '../config';
+import type { LeasedTable } from '../core/claim-statement';
 import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import type { Wakeups } from '../events/wakeups';
@@ -9,7 +10,8 @@ import { WebhookDeliveryWork } from '../webhooks/webhook-delivery.work';
 import { WebhookFollowWork } from '../webhooks/webhook-follow.work';
 import { WebhookSecrets } from '../webhooks/webhook-secrets';
 import { WebhookSender } from '../webhooks/webhook-sender';
-import { countWebhooksByStatus } from '../webhooks/webhook.repository';
+import type { WebhookEntity } from '../webhooks/webhook.entity';
+import { countWebhooksByStatus, leasedWebhooks } from '../webhooks/webhook.repository';
 import { WebhookService } from '../webhooks/webhook.service';
 
 /** What {@link makeWebhooks} uses. */
@@ -51,6 +53,14 @@ export interface WebhookMetrics {
   webhookAttempt: (outcome: 'delivered' | 'failed') => void;
 }
 
+/** The work that sends events to webhooks. */
+export interface WebhookWork {
+  readonly follow: WebhookFollowWork;
+  readonly deliveries: WebhookDeliveryWork;
+  /** To endpoints whose last attempt failed: in slots of their own, so that they do not delay the others. */
+  readonly failing: WebhookDeliveryWork;
+}
+
 /** Creates the work that sends events to webhooks. */
 export function createWebhookWork(
   {
@@ -60,16 +70,19 @@ export function createWebhookWork(
     metrics,
   }: Pick<WebhookDeps, 'config' | 'database'> & { logger: Logger; metrics: WebhookMetrics },
   { webhookSender: sender }: { webhookSender: WebhookSender },
-): { follow: WebhookFollowWork; deliveries: WebhookDeliveryWork } {
-  return {
-    follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap }),
-    deliveries: new WebhookDeliveryWork({
-      ...{ database, sender, logger },
+): WebhookWork {
+  const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, maxDeliveries: number): WebhookDeliveryWork =>
+    new WebhookDeliveryWork({
+      ...{ webhooks, database, sender, logger, maxDeliveries },
       leaseMs: config.LEASE,
       timeoutMs: config.WEBHOOK_TIMEOUT,
-      maxDeliveries: config.MAX_WEBHOOK_DELIVERIES,
       onAttempt: metrics.webhookAttempt,
-    }),
+    });
+  const slots = config.MAX_WEBHOOK_DELIVERIES;
+  return {
+    follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap }),
+    deliveries: deliveriesTo(leasedWebhooks.due, slots),
+    failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
   };
 }
 

@@ -66,7 +66,11 @@ export interface ScheduleDeps {
   photos: PhotoWork;
   deletion: MediaDeletion;
   erasures: ErasureWork;
-  webhooks: { follow: WebhookFollowWork; deliveries: WebhookDeliveryWork };
+  webhooks: {
+    follow: WebhookFollowWork;
+    deliveries: WebhookDeliveryWork;
+    failing: WebhookDeliveryWork;
+  };
 }
 
 /** Maximum delay of a due account check, in milliseconds. */
@@ -110,10 +114,11 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
   ];
 }
 
-function webhookTasks({ webhooks: { follow, deliveries } }: ScheduleDeps): PeriodicTask[] {
+function webhookTasks({ webhooks: { follow, deliveries, failing } }: ScheduleDeps): PeriodicTask[] {
   return [
     dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
     dueTask('send to webhooks', deliveries.due, idleMs, (signal) => deliveries.processBatch(signal)),
+    dueTask('send to failing webhooks', failing.due, idleMs, (signal) => failing.processBatch(signal)),
     task('encrypt secrets of webhooks', pruningMs, () => deliveries.renewSecrets()),
   ];
 }

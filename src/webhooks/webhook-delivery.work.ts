@@ -1,3 +1,4 @@
+import type { LeasedTable } from '../core/claim-statement';
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
@@ -18,7 +19,6 @@ import {
 } from './webhook-delivery.repository';
 import type { SentAttempt, WebhookSender } from './webhook-sender';
 import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';
-import { dueWebhooks } from './webhook.repository';
 
 /** The delay after the first failed attempt of a delivery, and the maximum delay, in milliseconds. */
 const firstRetryMs = 5_000;
@@ -36,6 +36,8 @@ const deliveriesPerTurn = 20;
 const maxLoggedUnreadable = 10_000;
 
 export interface WebhookDeliveryWorkDeps {
+  /** The webhooks to send to. */
+  webhooks: LeasedTable<WebhookEntity>;
   database: Transactions;
   sender: Pick<WebhookSender, 'send' | 'renewSecrets'>;
   logger: Logger;
@@ -66,7 +68,7 @@ export class WebhookDeliveryWork {
   private readonly unreadable = new Set<string>();
 
   constructor(private readonly deps: WebhookDeliveryWorkDeps) {
-    this.rows = new LeasedRows(deps.database, dueWebhooks, deps);
+    this.rows = new LeasedRows(deps.database, deps.webhooks, deps);
     this.slots = new OwnerShares(deps.maxDeliveries);
   }
 

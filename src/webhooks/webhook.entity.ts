@@ -2,16 +2,21 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { LeasedEntity } from '../core/leased.entity';
 import type { WebhookDeliveryStatus, WebhookEventType, WebhookStatus } from './webhook.state';
 
+/** SQL: the webhook has deliveries, and its last attempt did not fail. */
+export const dueWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tries = 0";
+/** SQL: the webhook has deliveries, and its last attempt failed. */
+export const failingWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tries > 0";
+
 /**
  * An endpoint of an owner. It is leased as a whole, so that one request at a time is sent to it: `dueAt` is when its next
  * delivery may be attempted, `tries` are the failed attempts since the last success.
  */
 @Entity('webhooks')
 @Check('webhooks_status_known', "status IN ('ENABLED', 'PAUSED', 'DISABLED')")
-@Index('webhooks_due', ['dueAt'], { where: "due_at IS NOT NULL AND status = 'ENABLED'" })
-@Index('webhooks_due_of_owner', ['owner', 'dueAt'], {
-  where: "due_at IS NOT NULL AND status = 'ENABLED'",
-})
+@Index('webhooks_due', ['dueAt'], { where: dueWebhooks })
+@Index('webhooks_due_of_owner', ['owner', 'dueAt'], { where: dueWebhooks })
+@Index('webhooks_failing_due', ['dueAt'], { where: failingWebhooks })
+@Index('webhooks_failing_due_of_owner', ['owner', 'dueAt'], { where: failingWebhooks })
 @Index('webhooks_to_follow', ['followAt'], { where: "status = 'ENABLED'" })
 @Index('webhooks_of_owner', ['owner', 'id'])
 export class WebhookEntity extends LeasedEntity {

@@ -1,7 +1,7 @@
 import type { DataSubject } from '../core/data-subject';
 import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
-import { WebhookEntity } from './webhook.entity';
+import { dueWebhooks, failingWebhooks, WebhookEntity } from './webhook.entity';
 import type { WebhookEventType, WebhookStatus } from './webhook.state';
 
 /** How long a paused or disabled webhook keeps events, in milliseconds. */
@@ -15,11 +15,10 @@ export const webhookTable: ListTable<WebhookEntity, object> = {
   conditionsOf: () => [],
 };
 
-/** Webhooks with deliveries. Each is leased as a whole. */
-export const dueWebhooks = {
-  entity: WebhookEntity,
-  table: 'webhooks',
-  rows: "due_at IS NOT NULL AND status = 'ENABLED'",
+/** Webhooks with deliveries, those that fail apart. Each is leased as a whole. */
+export const leasedWebhooks = {
+  due: { entity: WebhookEntity, table: 'webhooks', rows: dueWebhooks },
+  failing: { entity: WebhookEntity, table: 'webhooks', rows: failingWebhooks },
 } as const;
 
 /** SQL: when a webhook is due after it was changed; the worker that leases it finds the time itself. */

@@ -239,6 +239,24 @@ describe('an endpoint that fails', () => {
     await until(() => receiver.received.some(({ id }) => id === failed!.id));
   });
 
+  it('delays no endpoint that answers, even if many owners have one that fails', async () => {
+    await gateway.restart({ WEBHOOK_TIMEOUT: '50s', MAX_WEBHOOK_DELIVERIES: '2' });
+    receiver.answer = () => undefined;
+    const begin = async (client: Client, url: string, tries: number): Promise<void> => {
+      const { webhook } = await createWebhook(client, { url });
+      await gateway.rows('UPDATE webhooks SET tries = $2 WHERE owner = $1', [client.name, tries]);
+      await emitModel(database, client.name, ['READY']);
+      await wake(client, webhook.id);
+    };
+    for (let count = 0; count < 4; count += 1) await begin(await Client.of(gateway), receiver.url, 1);
+    await until(() => receiver.received.length > 0);
+    const healthy = await WebhookReceiver.start();
+    await begin(await Client.of(gateway), healthy.url, 0);
+    await until(() => healthy.received.length === 1);
+    expect(receiver.received).toHaveLength(1);
+    await healthy.stop();
+  });
+
   it('delays no endpoint of another owner, with 1,000 pending deliveries', async () => {
     await gateway.restart({ WEBHOOK_TIMEOUT: '10s', MAX_WEBHOOK_DELIVERIES: '4' });
     const { webhook } = await createWebhook(owner, { url: receiver.url });

@@ -1,10 +1,13 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-const dueRows = `WHERE due_at IS NOT NULL AND status = 'ENABLED'`;
+const dueRows = `WHERE due_at IS NOT NULL AND status = 'ENABLED' AND tries = 0`;
+const failingRows = `WHERE due_at IS NOT NULL AND status = 'ENABLED' AND tries > 0`;
 
 const indexes = [
   `"webhooks_due" ON "webhooks" ("due_at") ${dueRows}`,
   `"webhooks_due_of_owner" ON "webhooks" ("owner", "due_at") ${dueRows}`,
+  `"webhooks_failing_due" ON "webhooks" ("due_at") ${failingRows}`,
+  `"webhooks_failing_due_of_owner" ON "webhooks" ("owner", "due_at") ${failingRows}`,
   `"webhooks_to_follow" ON "webhooks" ("follow_at") WHERE status = 'ENABLED'`,
   `"webhooks_of_owner" ON "webhooks" ("owner", "id")`,
   `"webhook_deliveries_pending" ON "webhook_deliveries" ("webhook_id", "stream_id", "number") WHERE status = 'PENDING'`,
