@@ -187,7 +187,7 @@ function makeAvatarMedia(
   });
   const avatarMedia = new AvatarMediaService({ database, media, urls, renditions });
   const downloads = new AvatarDownloadService({
-    ...{ database, media, signer, publicUrl, avatars, bulk, pictures: avatarMedia },
+    ...{ database, signer, publicUrl, avatars, bulk, pictures: avatarMedia },
     maxAvatars: config.MAX_DOWNLOAD_AVATARS,
     transfers: transferLimits(config, config.MAX_EXPORTS, 1),
   });

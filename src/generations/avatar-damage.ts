@@ -11,6 +11,9 @@ export async function reportDamage(sql: Sql, avatar: AvatarBytes): Promise<Domai
   return (await requestCheck(sql, avatar)) ? damagedAvatar(true) : deletedAvatar();
 }
 
+/** The stored bytes of a picture are missing or changed. */
+export class DamagedAvatarError extends DomainError {}
+
 /** The error of a request for an avatar that no longer exists. */
 export function deletedAvatar(): DomainError {
   return new DomainError('NOT_FOUND', 'The avatar has been deleted.');
@@ -22,8 +25,8 @@ export function deletedAvatar(): DomainError {
  */
 export function damagedAvatar(isRepaired: boolean): DomainError {
   return isRepaired
-    ? new DomainError('SERVICE_UNAVAILABLE', 'The picture is being checked. Retry in a minute.')
-    : new DomainError(
+    ? new DamagedAvatarError('SERVICE_UNAVAILABLE', 'The picture is being checked. Retry in a minute.')
+    : new DamagedAvatarError(
         'NOT_FOUND',
         'The stored picture is damaged, and the avatar service no longer has it. The operator may have a backup.',
       );

@@ -9,10 +9,11 @@ import type { UrlSigner } from '../core/signature';
 import type { Transactions } from '../core/sql';
 import { TransferSlots, type Transfer, type TransferLimits } from '../core/transfer-slots';
 import type { Viewer } from '../core/viewer';
-import { storedFile, throttled } from '../storage/archive-files';
+import { openedFile, throttled } from '../storage/archive-files';
 import { archiveTransferErrors, type Archive } from '../storage/archive-transfers';
-import type { MediaStore } from '../storage/media-store';
+import type { OpenObject } from '../storage/media-store';
 import { zip, type ZipEntry } from '../storage/zip';
+import { DamagedAvatarError } from './avatar-damage';
 import {
   downloadOffers,
   findDownload,
@@ -20,16 +21,16 @@ import {
   type AvatarDownload,
 } from './avatar-download.repository';
 import { avatarFileName } from './avatar-file-name';
-import type { AvatarMediaService, StoredFile } from './avatar-media.service';
-import { originalVariant, readVariant, type AvatarVariant } from './avatar-variant';
+import type { AvatarMediaService } from './avatar-media.service';
+import { maxConvertedSide, originalVariant, readVariant, type AvatarVariant } from './avatar-variant';
 import type { AvatarEntity } from './avatar.entity';
 import { findAvatars, type AvatarFilter } from './avatar.repository';
 import type { AvatarService } from './avatar.service';
 
 /** Number of avatars read at once during a download. */
 const batchSize = 100;
-/** Maximum number of avatars of a download whose pictures may have to be converted. */
-const maxConverted = 1_000;
+/** Maximum number of avatars of a download whose pictures may have to be converted: to a size, or in their own size. */
+const maxConverted = { sized: 1_000, whole: 100 };
 /** How often a picture is demanded again while too many are converted. */
 const maxRepeats = 3;
 /** The longest time until a picture is demanded again, in seconds. With a longer one its original is used. */
@@ -51,13 +52,12 @@ interface SelectedAvatar {
 
 export interface AvatarDownloadDeps {
   database: Transactions;
-  media: Pick<MediaStore, 'open'>;
   signer: UrlSigner;
   publicUrl: () => string;
   avatars: Pick<AvatarService, 'list'>;
   /** The maximum number of avatars of a download. */
   maxAvatars: number;
-  pictures: Pick<AvatarMediaService, 'fileOf'>;
+  pictures: Pick<AvatarMediaService, 'fileOf' | 'open'>;
   transfers: TransferLimits;
   bulk: BulkLimits;
 }
@@ -74,7 +74,7 @@ export class AvatarDownloadService {
 
   /**
    * Creates a download URL for the selected avatars.
-   * @param variant - of their pictures; at most {@link maxConverted} may have to be converted
+   * @param variant - of their pictures; at most {@link maxConverted} are converted
    * @throws DomainError NOT_FOUND, INVALID_INPUT, with all problems of the selection; RATE_LIMITED if
    * the owner has too many valid URLs
    */
@@ -84,8 +84,7 @@ export class AvatarDownloadService {
     variant: AvatarVariant,
   ): Promise<OfferedDownload> {
     const { database, signer, publicUrl } = this.deps;
-    const isConverted = typeof variant.source !== 'string';
-    const maxAvatars = isConverted ? Math.min(this.deps.maxAvatars, maxConverted) : this.deps.maxAvatars;
+    const maxAvatars = Math.min(this.deps.maxAvatars, maxConvertedOf(variant));
     const scope = this.bulk.scopeOf(viewer.owner, selection);
     const selected = await this.bulk.read(scope, maxAvatars + 1);
     checkSelected(selection, selected, maxAvatars);
@@ -137,7 +136,7 @@ export class AvatarDownloadService {
     { id, owner, avatarIds, variant: name }: AvatarDownload,
     { signal }: Transfer,
   ): AsyncGenerator<ZipEntry> {
-    const { database, media } = this.deps;
+    const { database } = this.deps;
     const variant = readVariant(name) ?? originalVariant;
     const requireKept = async (): Promise<void> => {
       if (!(await downloadOffers.isKept(database, id))) throw notFound('archive');
@@ -147,10 +146,11 @@ export class AvatarDownloadService {
       const avatars = await findAvatars(database, owner, avatarIds.slice(start, start + batchSize));
       for (const [index, avatar] of avatars.entries()) {
         if (avatar?.damagedAt !== null) continue;
-        const file = await this.fileOf(avatar, variant, signal);
-        if (!file) continue;
-        const path = avatarFileName({ ...avatar, contentType: file.contentType }, start + index + 1);
-        yield* storedFile({ media, check }, file.key, { path, modifiedAt: avatar.createdAt });
+        const picture =
+          (await this.open(avatar, variant, signal)) ?? (await this.open(avatar, originalVariant, signal));
+        if (!picture) continue;
+        const path = avatarFileName({ ...avatar, contentType: picture.contentType }, start + index + 1);
+        yield* openedFile(picture.object, check, { path, modifiedAt: avatar.createdAt });
       }
     }
     // Avatars that were erased are missing, and the archive must not end as complete.
@@ -158,29 +158,46 @@ export class AvatarDownloadService {
   }
 
   /**
-   * The file of a picture: the original if it cannot be converted, or if too many others wait for too long; null if it has
-   * been deleted meanwhile or is damaged.
+   * Opens a picture; null if it has been deleted meanwhile or is damaged, cannot be converted, or is not converted in time
+   * because too many others wait.
    */
-  private async fileOf(
+  private async open(
     avatar: AvatarEntity,
     variant: AvatarVariant,
     signal: AbortSignal,
-  ): Promise<StoredFile | null> {
+  ): Promise<OpenedPicture | null> {
     const { pictures } = this.deps;
     for (let repeats = 0; ; repeats += 1) {
       try {
-        return await pictures.fileOf(avatar, variant);
+        const file = await pictures.fileOf(avatar, variant);
+        return { contentType: file.contentType, object: await pictures.open(avatar, file) };
       } catch (error) {
-        if (error instanceof DomainError && error.code === 'NOT_FOUND') return null;
+        if (isLost(error)) return null;
         const seconds = repeatSecondsOf(error);
         if (seconds === null) throw error;
-        if (seconds > maxBusySeconds || repeats === maxRepeats)
-          return pictures.fileOf(avatar, originalVariant);
+        if (seconds > maxBusySeconds || repeats === maxRepeats) return null;
         await pause(seconds * 1_000, signal);
         signal.throwIfAborted();
       }
     }
   }
+}
+
+/** How many avatars a download may have in a variant. */
+function maxConvertedOf({ source }: AvatarVariant): number {
+  if (typeof source === 'string') return Infinity;
+  return source.maxSide === maxConvertedSide ? maxConverted.whole : maxConverted.sized;
+}
+
+/** A picture of an archive. */
+interface OpenedPicture {
+  readonly contentType: string;
+  readonly object: OpenObject;
+}
+
+/** Whether the picture was deleted, or its stored bytes are damaged. */
+function isLost(error: unknown): boolean {
+  return error instanceof DamagedAvatarError || (error instanceof DomainError && error.code === 'NOT_FOUND');
 }
 
 /** After how many seconds a conversion may be repeated; null if it failed for another reason than its own. */

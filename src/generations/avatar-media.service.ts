@@ -56,7 +56,7 @@ export class AvatarMediaService {
     if (avatar.damagedAt !== null) throw damagedAvatar(avatar.dueAt !== null);
     const isAttachment = use === 'download';
     const file = await this.fileOf(avatar, variant);
-    const { contentType, rendition } = file;
+    const { contentType } = file;
     return {
       contentType,
       etag: `"${file.version}"`,
@@ -65,12 +65,7 @@ export class AvatarMediaService {
         ? avatarFileName({ ...avatar, contentType })
         : `${globalId}${suffixOf(name)}.${extensionOf(contentType)}`,
       isAttachment,
-      open: async (range) => {
-        const object = await this.open(file, range);
-        if (object) return object;
-        if (rendition) await this.deps.renditions.forget(rendition);
-        throw rendition ? damagedAvatar(true) : await reportDamage(this.deps.database, avatar);
-      },
+      open: (range) => this.open(avatar, file, range),
     };
   }
 
@@ -91,12 +86,22 @@ export class AvatarMediaService {
     };
   }
 
-  /** Opens stored bytes; null if they are missing or incomplete. */
-  private async open({ key, byteSize }: StoredFile, range?: RangeRequest): Promise<OpenObject | null> {
-    const object = await this.deps.media.open(key, range);
-    if (!object || byteSize === null || object.byteSize === byteSize) return object;
-    object.stream.destroy();
-    return null;
+  /**
+   * Opens the file of a picture. If its bytes are missing or incomplete, a rendition is made again on the next demand, and a
+   * stored picture is checked.
+   * @throws DomainError NOT_FOUND if the avatar is deleted meanwhile; DamagedAvatarError; StorageUnavailableError
+   */
+  async open(
+    avatar: AvatarEntity,
+    { key, byteSize, rendition }: StoredFile,
+    range?: RangeRequest,
+  ): Promise<OpenObject> {
+    const { media, renditions, database } = this.deps;
+    const object = await media.open(key, range);
+    if (object && (byteSize === null || object.byteSize === byteSize)) return object;
+    object?.stream.destroy();
+    if (rendition) await renditions.forget(rendition);
+    throw rendition ? damagedAvatar(true) : await reportDamage(database, avatar);
   }
 }
 

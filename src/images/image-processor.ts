@@ -8,6 +8,9 @@ import { verifyResult, type VerifiedResult } from './result-image';
 /** Maximum number of waiting pictures besides uploads. */
 export const maxWaitingImages = 64;
 
+/** `retryAfterSeconds` while too many pictures wait. */
+const busySeconds = 5;
+
 /**
  * The semaphore for {@link ImageProcessor}.
  * @param width - maximum number of pictures processed concurrently: the number of cores
@@ -21,6 +24,7 @@ export function createImageSemaphore(width: number, maxUploads = 0): Semaphore {
       new DomainError(
         'SERVICE_UNAVAILABLE',
         'Too many photos are being checked; send it again in a few seconds.',
+        { details: { retryAfterSeconds: busySeconds } },
       ),
   );
 }

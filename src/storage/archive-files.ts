@@ -1,4 +1,4 @@
-import type { MediaStore } from './media-store';
+import type { MediaStore, OpenObject } from './media-store';
 import type { ZipEntry } from './zip';
 
 /** What the files of an archive are read with. */
@@ -18,7 +18,15 @@ export async function* storedFile(
   file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
 ): AsyncGenerator<ZipEntry> {
   const object = await media.open(key);
-  if (!object) return;
+  if (object) yield* openedFile(object, check, file);
+}
+
+/** An opened object as a file of an archive. */
+export function* openedFile(
+  object: OpenObject,
+  check: ArchiveFileDeps['check'],
+  file: Pick<ZipEntry, 'path' | 'modifiedAt'>,
+): Generator<ZipEntry> {
   try {
     yield { ...file, isCompressible: false, bytes: watched(object.stream, check) };
   } finally {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import { Client, jwtSettings } from '../support/client';
@@ -131,6 +131,34 @@ describe('downloadAvatars', () => {
       const response = await fetch(shown.nodes[index]!.url);
       expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
     }
+    await gateway.rows('DELETE FROM avatar_downloads');
+  });
+
+  it('makes a rendition again whose file is lost, and leaves out a picture whose file is lost', async () => {
+    const { url } = await offer({ modelId: settled.modelId }, anna, 'size: PX_512, format: WEBP');
+    const whole = [...(await filesAt(url))];
+    const [rendition] = await gateway.rows<{ id: string }>(
+      `SELECT r.id FROM avatar_renditions r JOIN avatars a ON a.id = r.avatar_id WHERE name = '512.webp' ORDER BY a.id LIMIT 1`,
+    );
+    await truncate(join(gateway.mediaDir, 'renditions', rendition!.id.slice(-2), rendition!.id), 10);
+    const originals = [...(await filesAt((await offer({ modelId: settled.modelId })).url))];
+    const without = [...(await filesAt(url))];
+    expect(without.map(([name]) => name.split('.')[0])).toEqual(whole.map(([name]) => name.split('.')[0]));
+    expect(without[0]![1]).toEqual(originals[0]![1]);
+    expect([...(await filesAt(url))]).toEqual(whole);
+    const [first] = (await avatars()).map(({ id }) => fromGlobalId('Avatar', id));
+    const isOriginal = (name: string): boolean => name.startsWith(first!) && name.endsWith('.picture');
+    const file = join(
+      gateway.mediaDir,
+      'avatars',
+      first!.slice(-2),
+      (await gateway.mediaFiles()).find(isOriginal)!,
+    );
+    await rename(file, `${file}.away`);
+    const { url: sized } = await offer({ modelId: settled.modelId }, anna, 'size: PX_1024, format: WEBP');
+    expect([...(await filesAt(sized)).keys()]).toHaveLength(2);
+    await rename(`${file}.away`, file);
+    await gateway.rows('UPDATE avatars SET damaged_at = NULL, check_at = now()');
     await gateway.rows('DELETE FROM avatar_downloads');
   });
 

@@ -69,7 +69,10 @@ export async function enlargeAvatars(
   owner: string,
   byteSize: number,
 ): Promise<number> {
-  const rows = await environment.rows<{ id: string }>('SELECT id FROM avatars WHERE owner = $1', [owner]);
+  const rows = await environment.rows<{ id: string }>(
+    'UPDATE avatars SET byte_size = $2 WHERE owner = $1 RETURNING id',
+    [owner, byteSize],
+  );
   for (const { id } of rows) {
     const folder = join(environment.mediaDir, 'avatars', id.slice(-2));
     await mkdir(folder, { recursive: true });

@@ -40,6 +40,8 @@ async function sendGeneratedFile(
     'content-disposition': `attachment; filename="${fileName}"`,
     'cache-control': 'private, no-store',
   });
+  // The first bytes may take long.
+  exchange.response.flushHeaders();
   await sendStream(
     exchange,
     timed(bytes, transfer),
