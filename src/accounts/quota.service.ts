@@ -1,3 +1,4 @@
+import { timeText } from '../core/clock';
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -136,9 +137,8 @@ const messages: Record<Count['quota'], (count: Count, at: string) => string> = {
 function exceeded(count: Count, resetsAt: Date): DomainError {
   const { quota, limit, used, requested } = count;
   const isDaily = quota !== 'RUNNING';
-  const at = `${resetsAt.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
   const waitMs = resetsAt.getTime() - Date.now();
-  return new DomainError('QUOTA_EXCEEDED', messages[quota](count, at), {
+  return new DomainError('QUOTA_EXCEEDED', messages[quota](count, timeText(resetsAt)), {
     details: {
       quota,
       limit,

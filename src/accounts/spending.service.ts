@@ -1,3 +1,4 @@
+import { timeText } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { amountText, type Money } from '../core/money';
 import type { Sql } from '../core/sql';
@@ -164,10 +165,6 @@ interface LimitedPeriod {
   readonly limit: bigint;
   readonly used: bigint;
   readonly end: Date;
-}
-
-function timeText(at: Date): string {
-  return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 const ignore = (): Promise<void> => Promise.resolve();

@@ -59,6 +59,8 @@ export interface WebhookWork {
   readonly deliveries: WebhookDeliveryWork;
   /** To endpoints whose last attempt failed: in slots of their own, so that they do not delay the others. */
   readonly failing: WebhookDeliveryWork;
+  /** Encrypts the secrets of all webhooks with the first signing secret. */
+  readonly renewSecrets: () => Promise<void>;
 }
 
 /** Creates the work that sends events to webhooks. */
@@ -83,6 +85,7 @@ export function createWebhookWork(
     follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap }),
     deliveries: deliveriesTo(leasedWebhooks.due, slots),
     failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
+    renewSecrets: () => sender.renewSecrets(database),
   };
 }
 

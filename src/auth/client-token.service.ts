@@ -238,21 +238,24 @@ function checkProperties(viewer: Viewer, properties: NewClientToken): void {
   const { scopes, model, generation, maxUploads, expiresInSeconds, maxUses } = properties;
   const { min, max } = lifetimeSeconds;
   const problems = new ProblemCollector();
-  const require = (isValid: boolean, field: string, message: string): void => {
+  const check = (isValid: boolean, field: string, message: string): void => {
     if (!isValid) problems.add(new DomainError('INVALID_INPUT', message, { field: `input.${field}` }));
   };
-  require(scopes.length > 0, 'scopes', 'Send READ, WRITE or both.');
-  require(!scopes.includes(
-    'admin',
-  ), 'scopes', 'A client token cannot have the scope ADMIN. Send READ, WRITE or both.');
-  require(model === null ||
-    generation === null, 'generationId', 'Send `modelId` or `generationId`, not both.');
-  require(maxUploads >= 0, 'maxUploads', 'Send 0 or the maximum number of photos.');
-  require(maxUploads <= 0 || scopes.includes('write'), 'maxUploads', 'Uploads require the scope WRITE.');
-  require(expiresInSeconds >= min &&
-    expiresInSeconds <=
-      max, 'expiresInSeconds', `A client token is valid for ${min} to ${max} seconds; ${expiresInSeconds} were given.`);
-  require(maxUses === null || maxUses >= 1, 'maxUses', 'Send null or at least 1.');
+  check(scopes.length > 0, 'scopes', 'Send READ, WRITE or both.');
+  check(
+    !scopes.includes('admin'),
+    'scopes',
+    'A client token cannot have the scope ADMIN. Send READ, WRITE or both.',
+  );
+  check(model === null || generation === null, 'generationId', 'Send `modelId` or `generationId`, not both.');
+  check(maxUploads >= 0, 'maxUploads', 'Send 0 or the maximum number of photos.');
+  check(maxUploads <= 0 || scopes.includes('write'), 'maxUploads', 'Uploads require the scope WRITE.');
+  check(
+    expiresInSeconds >= min && expiresInSeconds <= max,
+    'expiresInSeconds',
+    `A client token is valid for ${min} to ${max} seconds; ${expiresInSeconds} were given.`,
+  );
+  check(maxUses === null || maxUses >= 1, 'maxUses', 'Send null or at least 1.');
   for (const target of [model, generation]) if (target) problems.check(() => uuidOf(target));
   problems.throwIfAny();
   const missing = scopes.filter((scope) => !viewer.scopes.has(scope));

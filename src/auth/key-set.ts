@@ -8,7 +8,8 @@ import {
 import { z } from 'zod';
 import { DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
-import type { ExchangeAnswer, ExchangeRequest } from '../upstream/http-exchange';
+import type { ExchangeAnswer } from '../upstream/exchange-answer';
+import type { ExchangeRequest } from '../upstream/http-exchange';
 
 /** Timeout of one call to the issuer, well below the 10 s limit of an operation. */
 const timeoutMs = 5_000;

@@ -11,6 +11,11 @@ export function readDuration(text: string): number | undefined {
   return match ? Number(match[1]) * durationUnits[match[2] as keyof typeof durationUnits] : undefined;
 }
 
+/** A time in messages, to the minute: `2026-03-01 00:00 UTC`. */
+export function timeText(at: Date): string {
+  return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
 /** Waits. Returns early, without an error, when the signal is aborted. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   try {

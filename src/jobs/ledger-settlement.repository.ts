@@ -3,9 +3,6 @@ import { dueAt } from '../core/due';
 import { textList, type Sql, type Transactions } from '../core/sql';
 import type { JobKind } from './job.kind';
 
-/** The states in which a job has ended. */
-const endedStates = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
-
 /** SQL: a UUID version 7 of the present time. */
 const idNow = `(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
    || '7' || right(replace(gen_random_uuid()::text, '-', ''), 19))::uuid`;
@@ -27,7 +24,7 @@ const jobOf = (entry: string): string =>
  */
 export async function settleLedger(
   sql: Sql,
-  { noun, table }: Pick<JobKind, 'noun' | 'table'>,
+  { noun, table, unfinished }: Pick<JobKind, 'noun' | 'table' | 'unfinished'>,
   jobIds: readonly string[],
   only: { isDeleted?: boolean } = {},
 ): Promise<void> {
@@ -35,7 +32,7 @@ export async function settleLedger(
   const hasCall = (outcomes: string): string => `EXISTS (SELECT FROM submissions s
       WHERE s.${noun}_id = r.job_id AND s.attempt >= r.attempt AND (r.next_attempt IS NULL OR s.attempt < r.next_attempt)
         AND s.called_at <= coalesce(e.created_at, s.called_at) AND ${outcomes})`;
-  const isOver = `$2 OR r.next_attempt IS NOT NULL OR j.id IS NULL OR j.status IN (${textList(endedStates)})
+  const isOver = `$2 OR r.next_attempt IS NOT NULL OR j.id IS NULL OR j.status NOT IN (${textList(unfinished)})
              OR (j.status <> 'QUEUED' AND j.attempt < r.attempt)`;
   await sql.rows(
     `WITH spans AS (

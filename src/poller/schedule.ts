@@ -70,6 +70,7 @@ export interface ScheduleDeps {
     follow: WebhookFollowWork;
     deliveries: WebhookDeliveryWork;
     failing: WebhookDeliveryWork;
+    renewSecrets: () => Promise<void>;
   };
 }
 
@@ -114,12 +115,13 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
   ];
 }
 
-function webhookTasks({ webhooks: { follow, deliveries, failing } }: ScheduleDeps): PeriodicTask[] {
+function webhookTasks({ webhooks }: ScheduleDeps): PeriodicTask[] {
+  const { follow, deliveries, failing, renewSecrets } = webhooks;
   return [
     dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
     dueTask('send to webhooks', deliveries.due, idleMs, (signal) => deliveries.processBatch(signal)),
     dueTask('send to failing webhooks', failing.due, idleMs, (signal) => failing.processBatch(signal)),
-    task('encrypt secrets of webhooks', pruningMs, () => deliveries.renewSecrets()),
+    task('encrypt secrets of webhooks', pruningMs, renewSecrets),
   ];
 }
 

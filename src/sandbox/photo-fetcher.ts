@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { withSignal } from '../core/clock';
-import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../upstream/http-exchange';
+import type { ExchangeAnswer } from '../upstream/exchange-answer';
+import { ExchangeError, HttpExchange } from '../upstream/http-exchange';
 import { ErrorReply } from './replies';
 
 /** Limits per photo. */

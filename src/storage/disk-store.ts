@@ -22,12 +22,6 @@ const staleDraftMs = 3_600_000;
 /** How much is written to check that the disk is writable, in bytes: the typical size of a prepared photo. */
 const probeBytes = 65_536;
 
-/**
- * Up to this size a file is read at once, in bytes: prepared photos and small renditions, most of what pages show. A
- * stream would hold about as much of it in memory.
- */
-const maxReadAtOnce = 131_072;
-
 /** Maximum concurrent deletions. More would delay other file operations of the process. */
 const deletionsAtOnce = 16;
 
@@ -69,10 +63,9 @@ export class DiskStore implements MediaStore {
     if (!file) return null;
     const byteSize = (await onDisk(() => file.stat())).size;
     const part = partOf(byteSize, range);
-    const length = part ? part.end - part.start + 1 : 0;
-    if (part && length > maxReadAtOnce) return { byteSize, part, stream: file.createReadStream(part) };
-    const bytes = await readAndClose(file, part?.start ?? 0, length);
-    return { byteSize, part, bytes, stream: Readable.from([bytes]) };
+    if (part) return { byteSize, part, stream: file.createReadStream(part) };
+    await file.close();
+    return { byteSize, part, stream: Readable.from([]) };
   }
 
   async delete(key: string): Promise<void> {
@@ -177,19 +170,6 @@ async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promis
     for (const item of rest) await work(item);
   };
   await Promise.all(Array.from({ length: deletionsAtOnce }, worker));
-}
-
-/** Reads bytes of a file and closes it. */
-async function readAndClose(file: FileHandle, start: number, length: number): Promise<Buffer> {
-  try {
-    return await onDisk(async () => {
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, start);
-      if (bytesRead < length) throw new Error('The file has become shorter.');
-      return buffer;
-    });
-  } finally {
-    await file.close();
-  }
 }
 
 /** Writes a new file and syncs its content. The caller syncs the directory. */

@@ -26,8 +26,6 @@ export interface OpenObject {
   /** The bytes that the stream returns; null: none, since the object is empty or the range begins after its end. */
   part: ByteRange | null;
   stream: Readable;
-  /** The same bytes, if the store has read them already since they are few; the stream still returns them. */
-  bytes?: Buffer;
 }
 
 /**

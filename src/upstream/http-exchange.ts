@@ -1,9 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { LookupFunction } from 'node:net';
-import { promisify } from 'node:util';
-import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
-import { codeOf } from '../core/errors';
+import { decompressed, joined, type CutReason, type ExchangeAnswer } from './exchange-answer';
 
 /** An HTTP call. */
 export interface ExchangeRequest {
@@ -25,20 +23,6 @@ export interface PostRequest extends ExchangeRequest {
   readonly body: string;
   /** @defaultValue the system's resolver */
   readonly lookup?: LookupFunction;
-}
-
-/** Why the body of an answer is incomplete. */
-export type CutReason = 'too-large' | 'timeout' | 'aborted' | 'reset' | 'encoding';
-
-/** The answer. A 3xx is returned like any other status: redirects are not followed. */
-export interface ExchangeAnswer {
-  readonly status: number;
-  /** By lower-case name; the values of repeated headers are joined with commas. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Decompressed; incomplete if `cut` is set. */
-  readonly body: Buffer;
-  /** Null if the body is complete. */
-  readonly cut: CutReason | null;
 }
 
 const problems = {
@@ -282,7 +266,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     return {
       status: this.status,
       headers: this.headers,
-      ...(await inflated(raw, this.headers, this.request.maxBytes)),
+      ...(await decompressed(raw, this.headers, this.request.maxBytes)),
     };
   }
 
@@ -291,38 +275,5 @@ class Exchange implements Dispatcher.DispatchHandler {
     const sent = this.maySent();
     if (end === 'timeout' || end === 'aborted') return new ExchangeError(sent, end);
     return new ExchangeError(sent, 'reset', end);
-  }
-}
-
-function joined(headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) result[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return result;
-}
-
-const inflaters = new Map([
-  ['gzip', promisify(gunzip)],
-  ['x-gzip', promisify(gunzip)],
-  ['deflate', promisify(inflate)],
-  ['br', promisify(brotliDecompress)],
-]);
-
-/** Decompresses a body that was compressed without a request for it, up to the limit. */
-async function inflated(
-  raw: Buffer,
-  headers: Readonly<Record<string, string>>,
-  maxBytes: number,
-): Promise<Pick<ExchangeAnswer, 'body' | 'cut'>> {
-  const encoding = (headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding === 'identity' || encoding === '') return { body: raw, cut: null };
-  const inflater = inflaters.get(encoding);
-  if (!inflater) return { body: raw, cut: 'encoding' };
-  try {
-    return { body: await inflater(raw, { maxOutputLength: maxBytes }), cut: null };
-  } catch (error) {
-    const isTooLarge = codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
-    return { body: raw, cut: isTooLarge ? 'too-large' : 'encoding' };
   }
 }

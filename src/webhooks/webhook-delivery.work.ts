@@ -17,7 +17,7 @@ import {
   releaseUnsigned,
   releaseWebhook,
 } from './webhook-delivery.repository';
-import type { SentAttempt, WebhookSender } from './webhook-sender';
+import type { MadeAttempt, SentAttempt, WebhookSender } from './webhook-sender';
 import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';
 
 /** The delay after the first failed attempt of a delivery, and the maximum delay, in milliseconds. */
@@ -39,7 +39,7 @@ export interface WebhookDeliveryWorkDeps {
   /** The webhooks to send to. */
   webhooks: LeasedTable<WebhookEntity>;
   database: Transactions;
-  sender: Pick<WebhookSender, 'send' | 'renewSecrets'>;
+  sender: Pick<WebhookSender, 'send'>;
   logger: Logger;
   /** How long a webhook is leased to a worker, in milliseconds. */
   leaseMs: number;
@@ -48,7 +48,7 @@ export interface WebhookDeliveryWorkDeps {
   /** Maximum number of endpoints that a process sends to at a time. */
   maxDeliveries: number;
   /** Called AFTER an attempt was recorded. */
-  onAttempt: (outcome: 'delivered' | 'failed') => void;
+  onAttempt: (outcome: MadeAttempt['outcome']) => void;
 }
 
 const delays = {
@@ -87,11 +87,6 @@ export class WebhookDeliveryWork {
     return this.rows.start(this.slots, {}, (webhook) => this.sendDue(webhook, signal));
   }
 
-  /** Encrypts the secrets of all webhooks with the first signing secret. */
-  renewSecrets(): Promise<void> {
-    return this.deps.sender.renewSecrets(this.deps.database);
-  }
-
   private async sendDue(webhook: Claimed<WebhookEntity>, signal: AbortSignal): Promise<void> {
     const { database } = this.deps;
     const endMs = performance.now() + maxTurnMs;
@@ -111,7 +106,7 @@ export class WebhookDeliveryWork {
         return;
       }
       this.unreadable.delete(webhook.id);
-      if (!(await this.record(webhook, delivery, { ...sent, outcome: sent.outcome }))) return;
+      if (!(await this.record(webhook, delivery, sent))) return;
     }
     await database.transaction((sql) => releaseWebhook(sql, webhook));
   }
@@ -143,7 +138,7 @@ export class WebhookDeliveryWork {
   private async record(
     webhook: Claimed<WebhookEntity>,
     delivery: WebhookDeliveryEntity,
-    { outcome, attempt }: { outcome: 'delivered' | 'failed'; attempt: WebhookAttemptRow },
+    { outcome, attempt }: MadeAttempt,
   ): Promise<boolean> {
     const { database, onAttempt } = this.deps;
     if (outcome === 'failed') return this.recordFailure(webhook, delivery, attempt);

@@ -17,7 +17,7 @@ export interface WebhookEvent {
 }
 
 /** Status and attempt of a job after a change. */
-interface JobState {
+export interface JobState {
   readonly status: string;
   readonly attempt: number;
 }

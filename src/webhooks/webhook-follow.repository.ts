@@ -2,7 +2,8 @@ import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { StoredEvent } from '../events/event';
 import { hasUnnumberedEvents } from '../events/owner-stream.repository';
-import type { WebhookEvent } from './webhook-events';
+import type { JobState, WebhookEvent } from './webhook-events';
+import { makeDue } from './webhook.repository';
 import type { WebhookEventType } from './webhook.state';
 
 /** A webhook whose owner has events for which no deliveries were created. */
@@ -35,11 +36,6 @@ export function findWebhooksBehind(sql: Sql, limit: number): Promise<WebhookBehi
   );
 }
 
-/** Locks a webhook until the end of the transaction. @returns whether it exists */
-export async function lockWebhook(sql: Sql, id: string): Promise<boolean> {
-  return (await sql.rows('SELECT FROM webhooks WHERE id = $1 FOR NO KEY UPDATE', [id])).length > 0;
-}
-
 /**
  * Continues a webhook in the present stream of its owner: all of its events are new.
  * @returns whether it was changed; otherwise another process has done it
@@ -54,12 +50,6 @@ export async function moveToStream(
     [id, ownerStreamId, streamId],
   );
   return moved.length > 0;
-}
-
-/** The status and attempt of a job. */
-export interface JobState {
-  readonly status: string;
-  readonly attempt: number;
 }
 
 /** The state of the job of each event in the event before it; null if that is not stored. */
@@ -143,14 +133,6 @@ export async function dropDeliveries(
   );
   // Later deliveries of the stream have waited for them.
   if (dropped.length > 0) await makeDue(sql, webhookId);
-}
-
-async function makeDue(sql: Sql, webhookId: string): Promise<void> {
-  await sql.rows(
-    `UPDATE webhooks SET due_at = CASE WHEN lease IS NULL THEN greatest(now(), rest_until) ELSE due_at END
-      WHERE id = $1`,
-    [webhookId],
-  );
 }
 
 /** A delivery to insert. */

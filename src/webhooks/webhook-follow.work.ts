@@ -17,12 +17,12 @@ import {
   followDue,
   followLater,
   insertDeliveries,
-  lockWebhook,
   lockPosition,
   moveToStream,
   statesBefore,
   type WebhookBehind,
 } from './webhook-follow.repository';
+import { lockWebhook } from './webhook.repository';
 
 /** Maximum number of pending deliveries of a webhook; replayed ones may be more. Its other events wait in the owner's stream. */
 const maxPending = 1_000;
@@ -145,7 +145,7 @@ export class WebhookFollowWork {
     const { owner } = webhook;
     const isThere = await database.transaction(async (sql) => {
       // An erasure deletes the webhooks before the stream.
-      if (!(await lockWebhook(sql, webhook.id))) return false;
+      if (!(await lockWebhook(sql, owner, webhook.id))) return false;
       await createOwnerStream(sql, owner);
       return true;
     });

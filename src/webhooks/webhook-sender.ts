@@ -1,8 +1,9 @@
 import { Webhook } from 'standardwebhooks';
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
+import type { ExchangeAnswer } from '../upstream/exchange-answer';
 import { GuardRefusal, type Guard } from '../upstream/guard';
-import { ExchangeError, type ExchangeAnswer, type HttpExchange } from '../upstream/http-exchange';
+import { ExchangeError, type HttpExchange } from '../upstream/http-exchange';
 import { DownloadDeferred } from '../upstream/name-resolution';
 import type { WebhookSecrets } from './webhook-secrets';
 import { renewSecrets } from './webhook-secrets.repository';
@@ -12,6 +13,8 @@ import type { WebhookAttemptRow, WebhookEntity } from './webhook.entity';
 const maxExcerptLength = 1_000;
 /** How much of an answer is read, in bytes. */
 const maxAnswerBytes = 16_000;
+
+const unreadableSecret = 'The server cannot read the secret. Rotate it with rotateWebhookSecret.';
 
 /** A message for an endpoint. */
 export interface WebhookMessage {
@@ -32,8 +35,13 @@ export type WebhookTarget = Pick<
  * share of the process is used up.
  */
 export type SentAttempt =
-  | { readonly outcome: 'delivered' | 'failed' | 'unsigned'; readonly attempt: WebhookAttemptRow }
-  | { outcome: 'deferred' };
+  MadeAttempt | { outcome: 'unsigned'; attempt: WebhookAttemptRow } | { outcome: 'deferred' };
+
+/** An attempt that was made. */
+export interface MadeAttempt {
+  readonly outcome: 'delivered' | 'failed';
+  readonly attempt: WebhookAttemptRow;
+}
 
 /** Sends messages to endpoints, signed as standardwebhooks.com describes. */
 export class WebhookSender {
@@ -77,20 +85,12 @@ export class WebhookSender {
   ): Promise<SentAttempt> {
     const startedAt = new Date();
     const began = performance.now();
-    const end = (
-      outcome: 'delivered' | 'failed' | 'unsigned',
-      httpStatus: number | null,
-      excerpt: string,
-    ): SentAttempt => {
+    const attempt = (httpStatus: number | null, excerpt: string): WebhookAttemptRow => {
       const durationMs = Math.round(performance.now() - began);
-      return {
-        outcome,
-        attempt: { startedAt: startedAt.toISOString(), durationMs, httpStatus, excerpt: clean(excerpt) },
-      };
+      return { startedAt: startedAt.toISOString(), durationMs, httpStatus, excerpt: clean(excerpt) };
     };
     const signature = this.sign(target, id, startedAt, body);
-    if (signature === null)
-      return end('unsigned', null, 'The server cannot read the secret. Rotate it with rotateWebhookSecret.');
+    if (signature === null) return { outcome: 'unsigned', attempt: attempt(null, unreadableSecret) };
     try {
       const url = this.permitted(target.url);
       const answer = await this.exchange.postOnce({
@@ -104,10 +104,13 @@ export class WebhookSender {
           'webhook-signature': signature,
         },
       });
-      return end(isSuccess(answer) ? 'delivered' : 'failed', answer.status, excerptOf(answer));
+      return {
+        outcome: isSuccess(answer) ? 'delivered' : 'failed',
+        attempt: attempt(answer.status, excerptOf(answer)),
+      };
     } catch (error) {
       if (isDeferral(error)) return { outcome: 'deferred' };
-      return end('failed', null, problemOf(error));
+      return { outcome: 'failed', attempt: attempt(null, problemOf(error)) };
     }
   }
 

@@ -21,9 +21,6 @@ export const leasedWebhooks = {
   failing: { entity: WebhookEntity, table: 'webhooks', rows: failingWebhooks },
 } as const;
 
-/** SQL: when a webhook is due after it was changed; the worker that leases it finds the time itself. */
-export const dueNow = 'CASE WHEN lease IS NULL THEN now() ELSE due_at END';
-
 /** SQL that selects an owner's webhook by its id, or several by `ANY`. */
 export function selectWebhook(id: string, owner: string): string {
   return `SELECT * FROM webhooks WHERE id = ${id} AND owner = ${owner}`;
@@ -104,7 +101,22 @@ async function retryNow(sql: Sql, id: string): Promise<void> {
       WHERE webhook_id = $1 AND status = 'PENDING' AND next_attempt_at > now()`,
     [id],
   );
-  await sql.rows(`UPDATE webhooks SET rest_until = NULL, due_at = ${dueNow} WHERE id = $1`, [id]);
+  await endRest(sql, id);
+}
+
+/** Sends to a locked webhook without waiting until its rest is over. */
+async function endRest(sql: Sql, id: string): Promise<void> {
+  await sql.rows('UPDATE webhooks SET rest_until = NULL WHERE id = $1', [id]);
+  await makeDue(sql, id);
+}
+
+/** Makes a locked webhook due, after its rest. A worker that leases it finds the time itself. */
+export async function makeDue(sql: Sql, id: string): Promise<void> {
+  await sql.rows(
+    `UPDATE webhooks SET due_at = CASE WHEN lease IS NULL THEN greatest(now(), rest_until) ELSE due_at END
+      WHERE id = $1`,
+    [id],
+  );
 }
 
 /** Pauses a locked webhook. A delivery that is being sent is completed. */
@@ -146,9 +158,10 @@ export async function replaceSecret(
   const [changed] = await sql.entities(
     WebhookEntity,
     `UPDATE webhooks SET old_secret = CASE WHEN $3 > 0 THEN secret END, secret = $2,
-            old_secret_expires_at = now() + $3 * interval '1 s', rest_until = NULL, due_at = ${dueNow} WHERE id = $1 RETURNING *`,
+            old_secret_expires_at = now() + $3 * interval '1 s' WHERE id = $1 RETURNING *`,
     [id, secret, overlapSeconds],
   );
+  await endRest(sql, id);
   return changed!;
 }
 

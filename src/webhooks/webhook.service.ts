@@ -14,11 +14,11 @@ import {
   deleteDeliveriesOf,
   deliveryTable,
   findDeliveries,
-  replayDeliveries,
   type DeliveryFilter,
 } from './webhook-delivery.repository';
 import { messageOf } from './webhook-events';
 import { countPending } from './webhook-follow.repository';
+import { replayDeliveries } from './webhook-replay.repository';
 import type { WebhookSecrets } from './webhook-secrets';
 import type { WebhookSender } from './webhook-sender';
 import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';

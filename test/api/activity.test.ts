@@ -4,8 +4,8 @@ import { Wakeups } from '../../src/events/wakeups';
 import {
   activityCursor,
   caughtUp,
+  changesOf,
   followActivity,
-  isCaughtUp,
   wordsOf,
   type ActivityNews,
 } from '../support/activity';
@@ -22,8 +22,6 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-const changesOf = (received: readonly ActivityNews[]): ActivityNews[] =>
-  received.filter((item) => !item.isSnapshot && !isCaughtUp(item));
 const setFavorite = (client: Client, avatarId: string, favorite: boolean): Promise<unknown> =>
   client.request('mutation ($input: SetFavoriteInput!) { setFavorite(input: $input) { avatars { id } } }', {
     input: { avatarIds: [avatarId], favorite },

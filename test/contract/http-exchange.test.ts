@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { HttpExchange, type ExchangeAnswer } from '../../src/upstream/http-exchange';
+import type { ExchangeAnswer } from '../../src/upstream/exchange-answer';
+import { HttpExchange } from '../../src/upstream/http-exchange';
 import { until } from '../support/until';
 
 /** Blocks the event loop, like a suspension of the process. */

@@ -2,14 +2,7 @@ import { newId, toGlobalId } from '../../src/core/ids';
 import { encodeEventCursor, incompleteSnapshot } from '../../src/events/event';
 import { pruneEvents } from '../../src/events/event-log.repository';
 import { forgetRestoredStreams } from '../../src/events/owner-stream.repository';
-import {
-  activityCursor,
-  caughtUp,
-  followActivity,
-  isCaughtUp,
-  wordsOf,
-  type ActivityNews,
-} from '../support/activity';
+import { activityCursor, caughtUp, changesOf, followActivity, wordsOf } from '../support/activity';
 import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { eventually } from '../support/until';
@@ -22,8 +15,6 @@ beforeAll(async () => {
 
 afterAll(() => gateway.stop());
 
-const changesOf = (received: readonly ActivityNews[]): ActivityNews[] =>
-  received.filter((item) => !item.isSnapshot && !isCaughtUp(item));
 describe('cursors of activity', () => {
   it('says with hasGap that a cursor is older than the stored events', async () => {
     const client = await Client.of(gateway);

@@ -171,11 +171,12 @@ describe('an endpoint that fails', () => {
 
   it('is read later if its events cannot be read, and delays no other webhook', async () => {
     const { webhook } = await createWebhook(owner, { url: receiver.url });
+    await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
     const model = await emitModel(database, name(), ['READY']);
     await gateway.rows(`UPDATE events SET payload = payload - 'attempt' || '{"id": null}' WHERE owner = $1`, [
       name(),
     ]);
-    await wake(owner, webhook.id);
+    await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' });
     const other = await Client.of(gateway);
     const healthy = await WebhookReceiver.start();
     const its = await createWebhook(other, { url: healthy.url });

@@ -64,6 +64,10 @@ export function wordsOf({ change: { type, modelStatus, generationStatus } }: Act
 
 export const isCaughtUp = ({ change }: ActivityNews): boolean => change.type === 'CaughtUp';
 
+/** The changes after the snapshot. */
+export const changesOf = (received: readonly ActivityNews[]): ActivityNews[] =>
+  received.filter((item) => !item.isSnapshot && !isCaughtUp(item));
+
 /** Waits until the subscription is live. */
 export async function caughtUp(feed: Feed<ActivityNews>): Promise<Feed<ActivityNews>> {
   await feed.until((received) => received.some(isCaughtUp));

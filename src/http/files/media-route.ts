@@ -60,7 +60,7 @@ async function sendMedia(exchange: Exchange, find: FindMedia): Promise<void> {
 async function sendObject(
   exchange: Exchange,
   file: MediaFile,
-  { byteSize, stream, bytes }: OpenObject,
+  { byteSize, stream }: OpenObject,
   part?: ByteRange | null,
 ): Promise<void> {
   const { request, response } = exchange;
@@ -71,7 +71,6 @@ async function sendObject(
     ...(part && { 'content-range': `bytes ${part.start}-${part.end}/${byteSize}` }),
   });
   if (request.method === 'HEAD') response.end();
-  else if (bytes) response.end(bytes);
   else await sendStream(exchange, stream, 'the client disconnected during an image download');
 }
 

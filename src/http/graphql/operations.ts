@@ -149,10 +149,10 @@ export class Operations {
     this.waits?.stop();
   }
 
-  /** Executes a subscription's response to one event. Never rejects. */
-  private async execute(args: ExecutionArgs): Promise<ExecutionResult> {
+  /** Executes within the time limit of an operation. Never rejects. */
+  private async execute(run: () => ReturnType<typeof execute>): Promise<ExecutionResult> {
     try {
-      const result = execute(args);
+      const result = run();
       return result instanceof Promise ? await this.inTime(result) : result;
     } catch (error) {
       return { errors: [wrapped(error)] };
@@ -191,16 +191,9 @@ export class Operations {
     early: EarlyResult = null,
   ): Promise<ExecutionResult> {
     const read = early ?? (await this.read(args, context));
-    return read === 'left' ? this.executeCounted({ ...args, contextValue: context }, context) : read;
-  }
-
-  /** {@link execute}, as one of the viewer's operations in flight. */
-  private async executeCounted(args: ExecutionArgs, { viewer }: GraphQLContext): Promise<ExecutionResult> {
-    try {
-      return await this.inTime(this.inFlight.run(viewer.owner, () => execute(args)));
-    } catch (error) {
-      return { errors: [wrapped(error)] };
-    }
+    if (read !== 'left') return read;
+    const run = (): ReturnType<typeof execute> => execute({ ...args, contextValue: context });
+    return this.execute(() => this.inFlight.run(context.viewer.owner, run));
   }
 
   /**
@@ -249,7 +242,7 @@ export class Operations {
     context: GraphQLContext,
     rootValue: unknown,
   ): Promise<ExecutionResult> {
-    return this.execute({ ...args, rootValue, contextValue: renewContext(context) });
+    return this.execute(() => execute({ ...args, rootValue, contextValue: renewContext(context) }));
   }
 
   /** The JSON of a result for the client. */

@@ -1,4 +1,5 @@
-import type { ExchangeAnswer, ExchangeError } from '../http-exchange';
+import type { ExchangeAnswer } from '../exchange-answer';
+import type { ExchangeError } from '../http-exchange';
 import { UpstreamError, type UpstreamNotice, type UpstreamOutcome, type UpstreamRefusal } from '../provider';
 import { parseBody, readReason } from './wire-format';
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../core/logger';
-import { type ExchangeAnswer, ExchangeError, HttpExchange } from '../http-exchange';
+import type { ExchangeAnswer } from '../exchange-answer';
+import { ExchangeError, HttpExchange } from '../http-exchange';
 import {
   UpstreamError,
   type Accepted,

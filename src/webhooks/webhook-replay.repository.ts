@@ -1,0 +1,70 @@
+import { isCreatedIn, type CreatedRange } from '../core/list-conditions';
+import type { Sql } from '../core/sql';
+import { makeDue } from './webhook.repository';
+
+/** Which deliveries to replay: by ids, or by the time of their creation. */
+export type ReplaySelection = { readonly ids: readonly string[] } | { readonly created: CreatedRange };
+
+/** A selection by time skips failed deliveries that were replayed within this time, so that a call can be repeated. */
+const repeatedReplayMs = 600_000;
+
+/** Maximum number of deliveries that a selection by time counts. */
+const maxCounted = 100_000;
+
+/** What {@link replayDeliveries} found. */
+export interface Replayed {
+  /** Those of the given ids that exist; by time: none. */
+  readonly matched: readonly string[];
+  /** How many were selected; by time, at most 100,000 are counted. */
+  readonly matchedCount: number;
+  readonly changedCount: number;
+  /** Whether further ones can be replayed. */
+  readonly hasMore: boolean;
+}
+
+/** Makes delivered and failed deliveries of a locked webhook pending again, the oldest first, at most `limit`. */
+export async function replayDeliveries(
+  sql: Sql,
+  webhookId: string,
+  selection: ReplaySelection,
+  limit: number,
+): Promise<Replayed> {
+  const { text, values } = selectionOf(selection);
+  const selected = `SELECT id FROM webhook_deliveries WHERE webhook_id = $1 AND ${text}`;
+  const [counted] = await sql.rows<{ count: number; ids: string[] | null }>(
+    `SELECT count(*)::int AS count, array_agg(id) FILTER (WHERE $${values.length + 2}) AS ids
+       FROM (${selected} LIMIT ${maxCounted}) selected`,
+    [webhookId, ...values, 'ids' in selection],
+  );
+  const found = await sql.rows<{ id: string }>(
+    `${selected} AND status <> 'PENDING' ORDER BY number LIMIT ${Math.max(limit, 0) + 1}`,
+    [webhookId, ...values],
+  );
+  const ids = found.slice(0, Math.max(limit, 0)).map(({ id }) => id);
+  const changed = await sql.rows(
+    `UPDATE webhook_deliveries
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, replayed_at = now()
+      WHERE id = ANY($1) AND status <> 'PENDING' RETURNING 1`,
+    [ids],
+  );
+  await makeDue(sql, webhookId);
+  return {
+    matched: counted!.ids ?? [],
+    matchedCount: counted!.count,
+    changedCount: changed.length,
+    hasMore: found.length > changed.length,
+  };
+}
+
+function selectionOf(selection: ReplaySelection): { text: string; values: unknown[] } {
+  if ('ids' in selection) return { text: 'id = ANY($2::uuid[])', values: [selection.ids] };
+  const values: unknown[] = [repeatedReplayMs];
+  const conditions = isCreatedIn(selection.created).map((condition) => {
+    if (!('text' in condition)) throw new TypeError('Not a condition on the time.');
+    values.push(condition.value);
+    return condition.text.replace('?', `$${values.length + 1}`);
+  });
+  // A replayed delivery that arrived is not selected again; otherwise the first ones would be repeated before the last.
+  const isNew = `(replayed_at IS NULL OR status = 'FAILED' AND replayed_at < now() - $2 * interval '1 ms')`;
+  return { text: [isNew, ...conditions].join(' AND '), values };
+}
