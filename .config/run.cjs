@@ -7,6 +7,7 @@ const { resolve } = require('node:path');
 const project = resolve(__dirname, '..');
 const [program] = process.argv.splice(2, 1);
 const path = resolve(project, 'dist', program);
+if (program === 'main.js' && process.stdout.isTTY) console.log('Starting Likeness …');
 if (!existsSync(path)) {
   console.error('Building, since dist/ is missing.');
   execSync('npm run --silent build', { cwd: project, stdio: ['ignore', 'inherit', 'inherit'] });

@@ -1,9 +1,12 @@
 import './core/thread-pool';
 import 'reflect-metadata';
-import { startApp, type App } from './app/app';
-import { ConfigError, readConfig, type Config } from './config';
-import { createLogger } from './core/logger';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { App } from './app/app';
+import { ConfigError, readConfig, settingNames, type Config } from './config';
+import { createLogger, type Logger } from './core/logger';
 import { Shutdown } from './core/shutdown';
+import { checkAddress } from './http/address-check';
+import { unknownSettings } from './unknown-settings';
 
 /** Starts the gateway and stops it on SIGTERM or SIGINT, also during startup. */
 async function main(): Promise<void> {
@@ -28,6 +31,9 @@ async function main(): Promise<void> {
   });
   let app: App;
   try {
+    await prepare(config, logger);
+    // Loaded here, because it takes most of a second.
+    const { startApp } = await import('./app/app');
     app = await startApp(config, logger, shutdown);
   } catch (error) {
     // Shutdown was requested during startup: `stop` exits the process.
@@ -41,6 +47,18 @@ async function main(): Promise<void> {
   const ms = Math.round(performance.now() - startedAt);
   logger.info({ ms, upstream: config.UPSTREAM }, 'Likeness is ready');
   announce(config, app);
+}
+
+/** Reports what the start does, and what cannot be meant by the settings, before anything is loaded or created. */
+async function prepare(config: Config, logger: Logger): Promise<void> {
+  for (const { name, nearest } of unknownSettings(process.env, settingNames)) {
+    logger.warn({ setting: name, nearest }, 'unknown setting: it has no effect');
+  }
+  await checkAddress(config.HOST, config.PORT);
+  const database = config.DATABASE_URL === undefined ? config.DATA_DIR : 'DATABASE_URL';
+  logger.info({ database, host: config.HOST, port: config.PORT }, 'Preparing the database …');
+  // Lets the logger write.
+  await turn();
 }
 
 function settings(): Config {
@@ -63,7 +81,9 @@ function announce(config: Config, { url }: App): void {
         ]
       : []),
   ];
-  process.stdout.write(`\n${lines.join('\n')}\n\n`);
+  // Standard output has only lines of JSON unless a person reads it.
+  const output = process.stdout.isTTY ? process.stdout : process.stderr;
+  output.write(`\n${lines.join('\n')}\n\n`);
 }
 
 void main();

@@ -71,6 +71,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     ],
     connections: makeConnections(deps),
     onRefused: (path, reason) => services.jobPhotos.recordRefusedFetch(path, reason),
+    asksForKey: !config.AUTH.includes('none'),
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
   });
 }
@@ -88,6 +89,8 @@ export interface HttpParts
   /** Whether the GraphQL transports are served, and not only the other routes. */
   readonly isApi: boolean;
   readonly showsGraphiql: boolean;
+  /** Whether GraphiQL has a field for a key or token. */
+  readonly asksForKey: boolean;
   readonly socketLimits?: Partial<WebSocketLimits>;
   readonly streamLimits?: Partial<SseLimits>;
 }
@@ -103,7 +106,7 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
     routes: [
       ...parts.routes,
       ...(parts.isApi ? [graphql.route, events.route] : []),
-      ...(parts.showsGraphiql ? await loadGraphiql('/graphql') : []),
+      ...(parts.showsGraphiql ? await loadGraphiql('/graphql', parts.asksForKey) : []),
     ],
     sockets: parts.isApi ? sockets : null,
   });

@@ -40,6 +40,8 @@ class Unavailable extends Error {}
 const requestMs = 30_000;
 const uploadMs = 120_000;
 const retryDelayMs = 500;
+/** How long to wait for a server that has never answered, in milliseconds: it was probably not started. */
+const firstAnswerMs = 5_000;
 /** Close codes that refuse the client permanently. */
 const permanentCloseCodes: readonly unknown[] = [4400, 4401, 4403, 4406];
 /** Codes of temporary errors, for example of a server that is starting or stopping. */
@@ -55,6 +57,7 @@ export class DemoConnection {
   private readonly socket: Client;
   private readonly headers: Record<string, string>;
   private unavailableSinceMs: number | null = null;
+  private hasAnswered = false;
 
   constructor(private readonly options: ConnectionOptions) {
     const { url, token } = options;
@@ -162,6 +165,7 @@ export class DemoConnection {
   }
 
   private onAvailable(): void {
+    this.hasAnswered = true;
     if (this.unavailableSinceMs === null) return;
     this.unavailableSinceMs = null;
     this.options.print('The server is available again; continuing.');
@@ -169,7 +173,9 @@ export class DemoConnection {
 
   private onUnavailable(fault: Error): void {
     if (!(fault instanceof Unavailable)) throw fault;
-    const { url, maxUnavailableMs, print } = this.options;
+    const { url, print } = this.options;
+    const patienceMs = this.options.maxUnavailableMs;
+    const maxUnavailableMs = this.hasAnswered ? patienceMs : Math.min(patienceMs, firstAnswerMs);
     if (this.unavailableSinceMs === null) {
       this.unavailableSinceMs = Date.now();
       print(`The server is unavailable (${fault.message}). Retrying.`);
@@ -177,7 +183,7 @@ export class DemoConnection {
     if (Date.now() - this.unavailableSinceMs < maxUnavailableMs) return;
     const seconds = Math.round(maxUnavailableMs / 1_000);
     throw new Unavailable(
-      `${url} was unavailable for ${seconds} s (${fault.message}). Check that a server is running there.`,
+      `${url} was unavailable for ${seconds} s (${fault.message}). Start a server there with npm start, or give its address: --url.`,
     );
   }
 }
@@ -195,6 +201,8 @@ function dataOf<Data>(_operation: DemoOperation<Data>, response: unknown): Data 
 }
 
 function errorOf({ message, extensions: { code, field } }: ResponseError): Error {
+  if (code === 'UNAUTHENTICATED')
+    return new DemoError(`${code}: ${message} Give the demo a key or token: --token, or LIKENESS_TOKEN.`);
   return temporaryCodes.includes(code)
     ? new Unavailable(`${code}: ${message}`)
     : new DemoError(message, field);

@@ -41,8 +41,8 @@ interface DemoOptions {
 export function demoCommand(shell: Shell): Command {
   return new Command('demo')
     .description('train a model from a folder of photos on a running server and save the avatars')
-    .argument('<folder>', '5 to 30 photos, .jpg or .png')
-    .option('--url <url>', 'URL of the server', readUrl, 'http://127.0.0.1:4000')
+    .argument('<folder>', '5 to 30 photos: .jpg, .png, .webp or .avif')
+    .option('--url <url>', 'URL of the server', readUrl, serverUrl(shell.environment))
     .addOption(
       new Option('--token <token>', 'token or API key, if the server requires authentication').env(
         'LIKENESS_TOKEN',
@@ -62,10 +62,23 @@ export function demoCommand(shell: Shell): Command {
     .action((folder: string, options: DemoOptions) => run(shell, folder, options));
 }
 
+/** The address that a server with these settings has: by default that of `npm start`. */
+function serverUrl({ PUBLIC_URL = '', HOST, PORT }: Shell['environment']): string {
+  if (/^https?:\/\//.test(PUBLIC_URL) && URL.canParse(PUBLIC_URL)) return PUBLIC_URL.replace(/\/+$/, '');
+  return `http://${reachable(HOST)}:${PORT ?? '4000'}`;
+}
+
+/** A host of this machine for a URL; unspecified addresses are replaced by loopback. */
+function reachable(host = ''): string {
+  if (['', '0.0.0.0', '::'].includes(host)) return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
   const { url, token, patience } = options;
   const print = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
   const connection = new DemoConnection({ url, token, maxUnavailableMs: patience * 1_000, print });
+  print(`Using the server at ${url}`);
   try {
     await new Demo(connection, options, print).run(folder);
   } finally {

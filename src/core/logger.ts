@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger, type LevelWithSilent } from 'pino';
+import { terminalLine } from './terminal-line';
 
 export type { Logger } from 'pino';
 
@@ -18,8 +19,8 @@ const secretKeys = [
 ];
 
 /**
- * The process's logger: one JSON object per line. Child loggers carry the ids of their subject: `requestId`, `modelId`,
- * `generationId`, `attempt`.
+ * The process's logger: one JSON object per line, or readable text if standard output is a terminal. Child loggers carry
+ * the ids of their subject: `requestId`, `modelId`, `generationId`, `attempt`.
  * @param destination - receives the lines.
  * @defaultValue standard output
  */
@@ -52,6 +53,8 @@ class LineBatches implements DestinationStream {
   lastLevel = 0;
   private lines = '';
   private readonly output = pino.destination({ fd: 1, sync: true });
+  private readonly isTerminal = process.stdout.isTTY;
+  private readonly hasColours = process.stdout.isTTY && process.stdout.hasColors();
 
   constructor() {
     // Asks pino to set `lastLevel`.
@@ -61,7 +64,7 @@ class LineBatches implements DestinationStream {
 
   write(line: string): void {
     if (this.lines === '') setImmediate(() => this.flush());
-    this.lines += line;
+    this.lines += this.isTerminal ? terminalLine(line, this.hasColours) : line;
     if (this.lastLevel >= immediateLevel) this.flush();
   }
 

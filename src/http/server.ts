@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
+import { listenError } from './address-check';
 import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
 import { sendError, sendJson, refuseSocket, securityHeaders, setHeaders } from './responses';
@@ -146,11 +147,7 @@ export class HttpServer {
     const { host, port } = this.options;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (cause) => {
-        reject(
-          new Error(`Cannot listen on port ${port} of ${host}. Set PORT or HOST to another value.`, {
-            cause,
-          }),
-        );
+        void listenError(cause, host, port).then(reject);
       });
       this.server.listen(port, host, resolve);
     });

@@ -56,6 +56,7 @@ describe('the demo', () => {
     const unknownStyle = runDemo('--styles', 'cubism');
     expect(await unknownStyle.code).toBe(1);
     expect(unknownStyle.lines).toEqual([
+      `Using the server at ${gateway.url}`,
       expect.stringContaining('Unknown style "cubism". The styles are realistic'),
     ]);
 

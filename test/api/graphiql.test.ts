@@ -52,7 +52,7 @@ describe('GraphiQL', () => {
 
   it('offers the examples in tabs, in the order of their names', async () => {
     const { text } = await send(`${gateway.url}/graphiql`);
-    const [, tabs] = /defaultTabs: (\[.*\]),$/m.exec(text)!;
+    const [, tabs] = /^const examples = (\[.*\]);$/m.exec(text)!;
     const read = (name: string): string => readFileSync(join('examples', name), 'utf8');
     const names = readdirSync('examples').filter((name) => name.endsWith('.graphql'));
     const expected = names.sort().map((name) => {

@@ -75,6 +75,28 @@ export class Explorer {
     await this.page.locator('.graphiql-tab-button').getByText(name, { exact: true }).click();
   }
 
+  /** The content of the editor. */
+  query(): Promise<string> {
+    return this.page.evaluate<string>(
+      `document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.getValue()`,
+    );
+  }
+
+  /** Visits the page again, with what the browser has stored. */
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.page.locator('.graphiql-query-editor .CodeMirror-code').waitFor();
+  }
+
+  /** Writes the key into the field of the page, which loads the page again. */
+  async giveKey(key: string): Promise<void> {
+    await this.page.getByLabel('Key or token').fill(key);
+    const loaded = this.page.waitForEvent('load');
+    await this.page.getByLabel('Key or token').press('Enter');
+    await loaded;
+    await this.page.locator('.graphiql-query-editor .CodeMirror-code').waitFor();
+  }
+
   /** Overwrites the variables, or the headers, of this tab. */
   async give(what: 'Variables' | 'Headers', value: object): Promise<void> {
     await this.page.getByRole('button', { name: what, exact: true }).click();

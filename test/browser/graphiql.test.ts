@@ -122,6 +122,25 @@ describe('GraphiQL on the first visit', () => {
     expect(Math.min(width, height)).toBeGreaterThanOrEqual(512);
   });
 
+  it('fills the examples of the next visit with ids of the objects that are there', async () => {
+    const next = await Explorer.open(browser, gateway.url);
+    await next.openTab('TrainModel');
+    expect(await next.query()).toMatch(
+      /^# To do first, then reload this page:\n# - upload 5 photos \(UploadPhotos\)\n\n# Train/,
+    );
+    await next.openTab('GenerateAvatars');
+    const asked = await next.run<{ data: { generateAvatars: { generation: { id: string } } } }>(
+      'GenerateAvatars',
+    );
+    await client.generationEnd(asked.data.generateAvatars.generation.id);
+    // Stored tabs are filled too.
+    await next.reload();
+    await next.openTab('Gallery');
+    expect(await next.query()).toMatch(/^# A gallery/);
+    const { data } = await next.run<{ data: { nodes: { __typename: string }[] } }>('Nodes');
+    expect(data.nodes).toEqual([expect.objectContaining({}), expect.objectContaining({})]);
+  });
+
   it('loads from the server only, without errors in the console', () => {
     expect(explorer.complaints).toEqual([]);
     const elsewhere = explorer.requests.filter(
@@ -160,5 +179,18 @@ describe('GraphiQL with authentication', () => {
     await explorer.run('TrainingProgress');
     await explorer.expectAnswer('"NOT_FOUND"');
     expect(explorer.frames[0]).toEqual({ type: 'connection_init', payload: headers });
+  });
+
+  it('shows why a subscription without a key was refused, and sends the key of its field in all tabs', async () => {
+    const next = await Explorer.open(browser, gateway.url);
+    await next.openTab('TrainModel');
+    await next.start('TrainingProgress');
+    await next.expectAnswer(/Sign in|credentials|key|token/i);
+    await next.giveKey(await signed(secret, { subject: 'ada' }));
+    await next.openTab('LookAround');
+    expect((await next.run<Overview>('LookAround')).data.viewer.owner).toBe('ada');
+    await next.openTab('TrainModel');
+    await next.start('TrainingProgress');
+    await next.expectAnswer('"NOT_FOUND"');
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { apiSchema } from '../../src/app/services';
@@ -13,19 +13,43 @@ import { insertSubmission } from '../support/photo-jobs';
 describe('the command line', () => {
   let gateway: TestGateway;
   let sql: Database;
+  let folder: string;
 
   beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
+    await writeFile(join(folder, '1.jpg'), 'a photo');
     gateway = await TestGateway.start({ ROLE: 'api' });
     sql = await gateway.database.pool(2);
   });
   afterAll(async () => {
     await gateway.stop();
+    await rm(folder, { recursive: true, force: true });
   });
 
   const operate = (...words: string[]): Promise<CommandResult> =>
     likeness({ DATABASE_URL: gateway.database.url, DATA_DIR: gateway.dataDir }, ...words);
   const json = async (...words: string[]): Promise<unknown> =>
     JSON.parse((await operate(...words, '--json')).out);
+
+  describe('for the demo', () => {
+    it('uses the address of the settings, and gives up after 5 seconds if no server has ever answered', async () => {
+      const environment = { PUBLIC_URL: 'http://127.0.0.1:9/' };
+      const { code, out, remarks } = await likeness(environment, 'demo', folder);
+      const first = out.split('\n')[0];
+      expect({ code, first }).toEqual({ code: 1, first: expect.stringContaining('http://127.0.0.1:9') });
+      expect(remarks).toMatch(/was unavailable for 5 s .*Start a server there with npm start/);
+    }, 30_000);
+
+    it('says UNAUTHENTICATED where that is the answer', async () => {
+      const closed = await TestGateway.start({ AUTH: 'keys' });
+      const { code, remarks } = await likeness({}, 'demo', folder, '--url', closed.url);
+      await closed.stop();
+      expect({ code, remarks }).toEqual({
+        code: 1,
+        remarks: expect.stringMatching(/UNAUTHENTICATED: .*--token/),
+      });
+    }, 60_000);
+  });
 
   describe('for keys', () => {
     it('prints only the new key, once', async () => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -109,6 +110,30 @@ describe('the lock file of a PostgreSQL that was killed', () => {
     await writeFile(join(dataDir, 'postgres/data/postmaster.pid'), content, { mode: 0o600 });
     const { code, output } = await startOnce(dataDir);
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
+  });
+});
+
+describe('a port that is in use', () => {
+  it('ends the start before anything is created', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, output } = await startOnce(join(folder, 'data'), { env: { PORT: String(port) } });
+    server.close();
+    expect(output).toContain(`cannot listen on port ${port} of 127.0.0.1: another program uses it`);
+    expect(code).toBe(1);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('and unknown settings are reported before the database is prepared', async () => {
+    const { output } = await startOnce(join(folder, 'data'), {
+      env: { PICSART_KEY: 'secret', LOG_LEVEL: 'info' },
+    });
+    const lines = output.split('\n').filter((line) => line.startsWith('{'));
+    expect(lines.map((line) => JSON.parse(line) as object).slice(0, 2)).toMatchObject([
+      { level: 'warn', setting: 'PICSART_KEY', nearest: 'PICSART_API_KEY' },
+      { level: 'info', msg: 'Preparing the database …' },
+    ]);
   });
 });
 

@@ -65,7 +65,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const addresses = new ClientAddresses([]);
   const servers = await assembleServers({
     ...{ host: '127.0.0.1', port: 0, isApi: true, showsGraphiql: Boolean(options.graphiql) },
-    ...{ authenticate, sessions, logger },
+    ...{ authenticate, sessions, logger, asksForKey: !isLocalOnly },
     operations: new Operations({ schema, introspection, logger, deadlineMs: options.operationMs }),
     origins: new Origins({ publicUrl, isLocalOnly, allowed }),
     routes: [...healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 }), ...routes],

@@ -1,4 +1,5 @@
 import type { ExampleTab } from './examples';
+import { pageScript } from './page-script';
 
 /** Inline, because browsers otherwise request /favicon.ico and report an error. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
@@ -12,15 +13,26 @@ export interface PageOptions {
   readonly graphqlPath: string;
   /** The tabs of the first visit. */
   readonly tabs: readonly ExampleTab[];
+  /** Whether clients need a key or token: the page then has a field for it. */
+  readonly asksForKey: boolean;
   /** The CSP nonce of the page's own scripts. */
   readonly nonce: string;
 }
+
+/** Sent with all requests and sockets of all tabs, unless a tab has an Authorization header of its own. */
+const keyField =
+  '<label id="key">Key or token <input type="password" autocomplete="off" spellcheck="false" placeholder="needed by this server"></label>';
+
+const style = `body { margin: 0; display: flex; flex-direction: column; height: 100vh }
+#graphiql { flex: 1; min-height: 0 }
+#key { font: 14px system-ui, sans-serif; padding: 6px 12px; background: #fff; color: #222; border-bottom: 1px solid #ccc }
+#key input { font: inherit; width: 30em; max-width: 60vw }`;
 
 /**
  * The HTML page. Headers from the headers editor are sent as HTTP headers, and as the payload of `connection_init` for
  * WebSockets, where browsers cannot send headers.
  */
-export function graphiqlPage({ scripts, styles, graphqlPath, tabs, nonce }: PageOptions): string {
+export function graphiqlPage({ scripts, styles, nonce, ...content }: PageOptions): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -29,42 +41,14 @@ export function graphiqlPage({ scripts, styles, graphqlPath, tabs, nonce }: Page
 <title>Likeness · GraphiQL</title>
 <link rel="icon" href="${icon}">
 ${styles.map((path) => `<link rel="stylesheet" href="${path}">`).join('\n')}
-<style nonce="${nonce}">body { margin: 0 } #graphiql { height: 100vh }</style>
+<style nonce="${nonce}">${style}</style>
 </head>
 <body>
+${content.asksForKey ? keyField : ''}
 <div id="graphiql">Loading…</div>
 ${scripts.map((path) => `<script nonce="${nonce}" src="${path}"></script>`).join('\n')}
-<script nonce="${nonce}">${pageScript(graphqlPath, tabs)}</script>
+<script nonce="${nonce}">${pageScript(content)}</script>
 </body>
 </html>
-`;
-}
-
-function pageScript(graphqlPath: string, tabs: readonly ExampleTab[]): string {
-  // Prevents `</script>` in the embedded JSON.
-  const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c');
-  return `
-const path = ${embedded(graphqlPath)};
-const sockets = new Map();
-const socketFor = (headers) => {
-  const key = JSON.stringify(headers);
-  if (!sockets.has(key)) {
-    const url = location.origin.replace(/^http/, 'ws') + path;
-    sockets.set(key, graphqlWs.createClient({ url, connectionParams: headers }));
-  }
-  return sockets.get(key);
-};
-const fetcher = (parameters, options) => {
-  const wsClient = socketFor((options && options.headers) || {});
-  return GraphiQL.createFetcher({ url: path, wsClient })(parameters, options);
-};
-ReactDOM.createRoot(document.getElementById('graphiql')).render(
-  React.createElement(GraphiQL, {
-    fetcher,
-    defaultTabs: ${embedded(tabs)},
-    defaultEditorToolsVisibility: true,
-    shouldPersistHeaders: false,
-  }),
-);
 `;
 }

@@ -33,9 +33,10 @@ interface Asset {
 /**
  * Reads GraphiQL into memory and returns its routes: the page, its files under content-hashed paths, and a redirect from
  * `/`.
+ * @param asksForKey - whether clients need a key or token
  * @throws Error if a package is not installed as expected
  */
-export async function loadGraphiql(graphqlPath: string): Promise<Route[]> {
+export async function loadGraphiql(graphqlPath: string, asksForKey: boolean): Promise<Route[]> {
   const assets = await Promise.all(files.map(([name, file]) => loadAsset(name, file)));
   const tabs = await readExamples();
   const methods = ['GET', 'HEAD'] as const;
@@ -47,7 +48,7 @@ export async function loadGraphiql(graphqlPath: string): Promise<Route[]> {
     {
       methods,
       path: graphiqlPath,
-      handle: (exchange) => answerPage(exchange, assets, { graphqlPath, tabs }),
+      handle: (exchange) => answerPage(exchange, assets, { graphqlPath, tabs, asksForKey }),
     },
     ...assets.map((asset): Route => ({
       methods,
@@ -72,7 +73,7 @@ async function loadAsset(name: string, file: string): Promise<Asset> {
 function answerPage(
   { response }: Exchange,
   assets: readonly Asset[],
-  content: { graphqlPath: string; tabs: readonly ExampleTab[] },
+  content: { graphqlPath: string; tabs: readonly ExampleTab[]; asksForKey: boolean },
 ): void {
   const nonce = randomBytes(16).toString('base64');
   const paths = (extension: string): string[] =>

@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { checkAddress, listenError } from '../../src/http/address-check';
+import { startTinyGateway } from '../support/tiny-gateway';
+
+const host = '127.0.0.1';
+
+describe('the check of the listening address', () => {
+  it('accepts a free port, and leaves it free', async () => {
+    const server = createServer().listen(0, host);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    await checkAddress(host, port);
+    await expect(checkAddress(host, port)).resolves.toBeUndefined();
+    await expect(checkAddress(host, 0)).resolves.toBeUndefined();
+  });
+
+  it('recognises another Likeness', async () => {
+    const gateway = await startTinyGateway();
+    await expect(checkAddress(host, gateway.port)).rejects.toThrow(
+      `cannot listen on port ${gateway.port} of ${host}: another Likeness uses it. Stop that one, or set PORT`,
+    );
+    await gateway.stop();
+  });
+
+  it('names another program as such', async () => {
+    const server = createServer((_, response) => response.end('{"status":"alive"}')).listen(0, host);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await expect(checkAddress(host, port)).rejects.toThrow('another program uses it. Set PORT');
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('explains addresses and ports that cannot be used', async () => {
+    await expect(checkAddress('192.0.2.1', 4_000)).rejects.toThrow(
+      'HOST=192.0.2.1 is not an address of this machine. Set HOST=127.0.0.1',
+    );
+    const refused = Object.assign(new Error('denied'), { code: 'EACCES' });
+    expect((await listenError(refused, host, 80)).message).toContain('this user is not permitted to use it');
+  });
+});
