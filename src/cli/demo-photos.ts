@@ -10,6 +10,7 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.png', 'image/png'],
   ['.webp', 'image/webp'],
   ['.avif', 'image/avif'],
+  ['.heic', 'image/heic'],
 ]);
 
 /** Maximum number of photos per training. */

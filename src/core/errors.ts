@@ -15,7 +15,7 @@ export const errorCodes = {
     description: 'A photo has not been uploaded yet, or is still being fetched.',
   },
   PHOTO_TOO_LARGE: { httpStatus: 413, description: 'A photo has too many bytes.' },
-  PHOTO_TYPE_UNSUPPORTED: { httpStatus: 415, description: 'A photo is not JPEG, PNG, WebP or AVIF.' },
+  PHOTO_TYPE_UNSUPPORTED: { httpStatus: 415, description: 'A photo is not JPEG, PNG, WebP, AVIF or HEIC.' },
   NOT_FOUND: { httpStatus: 404, description: 'No object has this id, or it belongs to another owner.' },
   MODEL_NOT_READY: { httpStatus: 409, description: 'Avatars were requested from a model that is not READY.' },
   PROVIDER_NOT_CONFIGURED: {

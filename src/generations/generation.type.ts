@@ -205,7 +205,7 @@ export class GenerateInstantAvatarsInput extends StartInput {
 
   @Field(() => UrlScalar, {
     nullable: true,
-    description: 'The public URL of a JPEG, PNG, WebP or AVIF photo.',
+    description: 'The public URL of a JPEG, PNG, WebP, AVIF or HEIC photo.',
     deprecationReason: 'Use `photo`. Removed in 1.0.',
   })
   photoUrl?: string | null;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import sharp, { type FailOnOptions, type Metadata, type Sharp } from 'sharp';
+import { heicToPng } from './heic-decoder';
 import {
   guessFormat,
   type PictureFormat,
@@ -19,7 +20,7 @@ sharp.block({ operation: ['VipsForeignLoadUhdr'] });
 export const maxPixels = 50_000_000;
 
 /**
- * Maximum number of pixels for progressive JPEG, interlaced PNG and AVIF: these are decoded in memory as a whole, with up
+ * Maximum number of pixels for progressive JPEG, interlaced PNG, AVIF and HEIC: these are decoded in memory as a whole, with up
  * to 8 bytes per pixel, while others are decoded in stripes, or, WebP, with half as many bytes.
  */
 export const maxPixelsInPasses = 25_000_000;
@@ -38,6 +39,8 @@ export interface OpenedPicture<Format extends PictureFormat = PictureFormat> {
   width: number;
   height: number;
   structure: PictureStructure;
+  /** The colour profile in the header, as the file has it. */
+  profile?: Buffer;
 }
 
 /**
@@ -61,7 +64,7 @@ export async function openPicture<Format extends PictureFormat>(
   const header = await readHeader(bytes);
   refuseTooLarge(header);
   const { width, height } = header.autoOrient;
-  return { bytes, format, width, height, structure };
+  return { bytes, format, width, height, structure, profile: header.icc };
 }
 
 async function bytesOf(source: PictureSource): Promise<Buffer> {
@@ -74,7 +77,7 @@ function refuseTooLarge({ width, height, isProgressive, format }: Metadata): voi
   const max = isWhole ? maxPixelsInPasses : maxPixels;
   if (width * height <= max) return;
   const given = `${width}×${height} pixels, ${Math.round((width * height) / 1e5) / 10} million`;
-  const kind = isWhole ? ' for AVIF and for progressive or interlaced pictures' : '';
+  const kind = isWhole ? ' for AVIF, HEIC, and progressive or interlaced pictures' : '';
   throw new PictureProblem(
     'TOO_MANY_PIXELS',
     `The picture has ${given}; the maximum is ${max / 1e6} million${kind}.`,
@@ -105,9 +108,10 @@ export async function decode<T>(
   work: (decoder: Sharp) => Promise<T>,
 ): Promise<T> {
   const started = performance.now();
+  const bytes = picture.format === 'heic' ? await convertHeic(picture, timeLimitSeconds) : picture.bytes;
   const attempt = (failOn: FailOnOptions): Promise<T> =>
     work(
-      sharp(picture.bytes, { failOn, limitInputPixels: maxPixels, autoOrient: true }).timeout({
+      sharp(bytes, { failOn, limitInputPixels: maxPixels, autoOrient: true }).timeout({
         seconds: timeLimitSeconds,
       }),
     );
@@ -123,6 +127,10 @@ export async function decode<T>(
       ? new PictureProblem('UNREADABLE', 'The picture takes too long to decode.', error)
       : damaged(error);
   }
+}
+
+function convertHeic({ bytes, profile }: OpenedPicture, timeLimitSeconds: number): Promise<Buffer> {
+  return heicToPng(bytes, { maxPixels: maxPixelsInPasses, timeLimitMs: timeLimitSeconds * 1000, profile });
 }
 
 function damaged(error: unknown): PictureProblem {

@@ -36,7 +36,7 @@ export interface PreparedPhoto {
 
 /** The advice for each problem. */
 const cures: Readonly<Record<PictureProblemCode, string>> = {
-  UNSUPPORTED_TYPE: 'Send the photo as JPEG, PNG, WebP or AVIF.',
+  UNSUPPORTED_TYPE: 'Send the photo as JPEG, PNG, WebP, AVIF or HEIC.',
   UNREADABLE: 'Send the original file again, or save the photo as a new JPEG.',
   TOO_SMALL: `Send one whose shorter side has at least ${minPhotoSide} pixels.`,
   TOO_MANY_PIXELS: 'Send a smaller copy.',
@@ -57,7 +57,7 @@ export async function preparePhoto(
   timeLimitSeconds = defaultTimeLimitSeconds,
 ): Promise<PreparedPhoto> {
   try {
-    const photo = await openPicture(source, ['jpeg', 'png', 'webp', 'avif']);
+    const photo = await openPicture(source, ['jpeg', 'png', 'webp', 'avif', 'heic']);
     if (Math.min(photo.width, photo.height) < minPhotoSide) {
       throw new PictureProblem('TOO_SMALL', `The picture has ${photo.width}×${photo.height} pixels.`);
     }

@@ -28,8 +28,8 @@ export class PictureProblem extends Error {
   }
 }
 
-/** The accepted formats; AVIF only for photos. */
-export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif';
+/** The accepted formats; AVIF and HEIC only for photos. */
+export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'heic';
 
 /** A format's magic number: bytes at an offset. */
 interface Signature {
@@ -46,7 +46,7 @@ interface Signature {
 }
 
 /**
- * Checked before any decoder reads the bytes, so that SVG, TIFF or HEIC from clients never reach the libraries that
+ * Checked before any decoder reads the bytes, so that SVG, TIFF or PDF from clients never reach the libraries that
  * parse those. Unlisted formats are rejected too; the list only provides names for messages.
  */
 const signatures: readonly Signature[] = [
@@ -56,12 +56,9 @@ const signatures: readonly Signature[] = [
   { label: 'a GIF picture', bytes: ['GIF87a', 'GIF89a'] },
   { format: 'avif', label: 'an AVIF picture', at: 4, bytes: ['ftypavif'] },
   { label: 'an AVIF animation', at: 4, bytes: ['ftypavis'] },
-  {
-    label:
-      'a HEIC picture (export it as JPEG, or choose “Most Compatible” in the settings of the iPhone’s camera)',
-    at: 4,
-    bytes: ['ftypheic', 'ftypheix', 'ftypheim', 'ftypheis', 'ftyphevc', 'ftypmif1', 'ftypmsf1'],
-  },
+  { format: 'heic', label: 'a HEIC picture', at: 4, bytes: ['ftypheic', 'ftypheix'] },
+  { label: 'a HEIC animation', at: 4, bytes: ['ftyphevc', 'ftyphevx', 'ftypheim', 'ftypheis', 'ftypmsf1'] },
+  { label: 'a HEIF picture of another kind than HEIC or AVIF', at: 4, bytes: ['ftypmif1'] },
   { label: 'a video', at: 4, bytes: ['ftyp'] },
   { label: 'a TIFF picture', bytes: ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'] },
   { label: 'a BMP picture', bytes: ['BM'] },
@@ -75,7 +72,7 @@ const signatures: readonly Signature[] = [
 
 /** Detects the type of a file from its content only; the filename and the declared type are ignored. */
 export function guessFormat(bytes: Buffer): { format: PictureFormat | null; label: string } {
-  const head = bytes.toString('latin1', 0, 64);
+  const head = withCodec(bytes.toString('latin1', 0, 64));
   const found = signatures.find(
     ({ start = '', at = 0, bytes: texts }) =>
       head.startsWith(start) && texts.some((text) => head.startsWith(text, at)),
@@ -85,6 +82,14 @@ export function guessFormat(bytes: Buffer): { format: PictureFormat | null; labe
   if (/^(<\?xml[^]*)?(<!doctype svg|<svg)/.test(text)) return { format: null, label: 'an SVG drawing' };
   const isPage = text.startsWith('<!doctype html') || text.startsWith('<html');
   return { format: null, label: isPage ? 'a web page' : 'no picture' };
+}
+
+/** `mif1` and `msf1` name the container only. The codec is among the compatible brands, 4 bytes each from byte 16. */
+function withCodec(head: string): string {
+  if (!/^[^]{4}ftyp(mif1|msf1)/.test(head)) return head;
+  const brands = head.slice(16, head.charCodeAt(3)).match(/[^]{4}/g) ?? [];
+  const codec = brands.find((brand) => /^(avi[fs]|hei[cx]|hev[cx])$/.test(brand));
+  return codec === undefined ? head : `${head.slice(0, 8)}${codec}${head.slice(12)}`;
 }
 
 /** Maximum number of segments or chunks to read. Encoders make some thousands for the largest pictures. */
@@ -114,7 +119,7 @@ export interface PictureStructure {
 /**
  * Reads a file's segments or chunks without decoding them. A file with an invalid structure is not `bare`; whether
  * it can be decoded is left to the decoder. Never blocks the event loop for more than a few milliseconds.
- * The structure of an AVIF is not read: it counts as one picture with unknown data.
+ * The structure of an AVIF or HEIC is not read: it counts as one picture with unknown data.
  * @throws PictureProblem UNREADABLE for a PNG or WebP of more than 50,000 chunks; a JPEG with as many segments is
  * not `bare`
  */
@@ -127,6 +132,7 @@ export async function readStructure(bytes: Buffer, format: PictureFormat): Promi
     case 'webp':
       return readWebp(bytes);
     case 'avif':
+    case 'heic':
       return { frames: 1, bare: false, hasManifest: false, lossless: false };
   }
 }

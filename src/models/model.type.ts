@@ -155,7 +155,7 @@ export class TrainModelInput extends StartInput {
   @Field(() => [UrlScalar], {
     nullable: true,
     description:
-      'Public URLs of JPEG, PNG, WebP or AVIF photos. They are fetched and checked after the mutation has returned.',
+      'Public URLs of JPEG, PNG, WebP, AVIF or HEIC photos. They are fetched and checked after the mutation has returned.',
     deprecationReason: 'Use `photos`. Removed in 1.0.',
   })
   photoUrls?: string[] | null;

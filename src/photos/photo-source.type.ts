@@ -15,7 +15,7 @@ export class PhotoSourceInput {
   @Field(() => UrlScalar, {
     nullable: true,
     description:
-      'The public URL of a JPEG, PNG, WebP or AVIF photo. It is fetched and checked after the mutation has returned.',
+      'The public URL of a JPEG, PNG, WebP, AVIF or HEIC photo. It is fetched and checked after the mutation has returned.',
   })
   url?: string | null;
 }

@@ -33,7 +33,14 @@ import {
 /** The limits of photos that are the same on all servers. */
 export const photoRules = {
   ...pictureRules,
-  contentTypes: ['image/jpeg', 'image/png', 'image/webp', 'image/avif'] as readonly string[],
+  contentTypes: [
+    'image/jpeg',
+    'image/png',
+    'image/webp',
+    'image/avif',
+    'image/heic',
+    'image/heif',
+  ] as readonly string[],
   /** Maximum number of files per call: the maximum number of photos of a training. */
   maxFiles: 30,
   maxFilenameLength: 255,

@@ -105,7 +105,7 @@ export class PhotoFileInput implements PhotoFile {
 
   @Field(() => String, {
     description:
-      '`image/jpeg`, `image/png`, `image/webp` or `image/avif`. The actual type is determined from the bytes.',
+      '`image/jpeg`, `image/png`, `image/webp`, `image/avif`, `image/heic` or `image/heif`. The actual type is determined from the bytes.',
   })
   contentType: string;
 

@@ -38,7 +38,7 @@ const maxRetryDelayMs = 300_000;
 const unreachable: PhotoProblemRow = {
   code: 'PHOTO_UNREACHABLE',
   message:
-    'The photo could not be fetched from its URL. The URL must return a JPEG, PNG, WebP or AVIF file without login, within 30 seconds. Open it in a private browser window to check, or upload the photo.',
+    'The photo could not be fetched from its URL. The URL must return a JPEG, PNG, WebP, AVIF or HEIC file without login, within 30 seconds. Open it in a private browser window to check, or upload the photo.',
 };
 
 export interface PhotoWorkDeps {

@@ -72,6 +72,10 @@ const ordinary = all('ok', {
   AVIF: () => small().avif({ effort: 0 }).toBuffer(),
   'AVIF, lossless': () => small().avif({ effort: 0, lossless: true }).toBuffer(),
   'AVIF, transparent': () => small().ensureAlpha(0.5).avif({ effort: 0 }).toBuffer(),
+  HEIC: () => bytes.phonePhoto,
+  'HEIC, by its compatible brands': () => bytes.withBrand(bytes.phonePhoto, 'mif1'),
+  'AVIF, by its compatible brands': async () =>
+    bytes.withBrand(await small().avif({ effort: 0 }).toBuffer(), 'mif1'),
   'exactly 256×256': () => facePhoto(5, { width: 256, height: 256 }),
 });
 
@@ -125,6 +129,7 @@ const carrying = all('ok', {
     small().withExif(secretExif).withXmp(secretXmp).avif({ effort: 0 }).toBuffer(),
   'AVIF and ZIP at once': async () =>
     Buffer.concat([await small().avif({ effort: 0 }).toBuffer(), bytes.emptyZip(privateMarker)]),
+  'HEIC and ZIP at once': () => Buffer.concat([bytes.phonePhoto, bytes.emptyZip(privateMarker)]),
   'PNG and ZIP at once': async () => Buffer.concat([await png(), bytes.emptyZip(privateMarker)]),
 });
 
@@ -152,6 +157,10 @@ const broken = all('UNREADABLE', {
   },
   'WebP, cut in half': async () => half(await small().webp().toBuffer()),
   'WebP, last hundred bytes missing': async () => (await small().webp().toBuffer()).subarray(0, -100),
+  'HEIC, type only': () => bytes.ftypBox('heic'),
+  'HEIC, cut in half': () => half(bytes.phonePhoto),
+  'HEIC, last hundred bytes missing': () => bytes.phonePhoto.subarray(0, -100),
+  'HEIC, side of a tile that is larger': () => bytes.withSides(bytes.phonePhoto, 320, 4000),
   'AVIF, type only': () => bytes.ftypBox('avif'),
   'AVIF, cut in half': async () => half(await small().avif({ effort: 0 }).toBuffer()),
   'AVIF, last hundred bytes missing': async () =>
@@ -198,7 +207,8 @@ const foreign = all('UNSUPPORTED_TYPE', {
   GIF: () => small().gif().toBuffer(),
   'AVIF, animated': () => bytes.ftypBox('avis'),
   TIFF: () => small().tiff().toBuffer(),
-  HEIC: () => bytes.ftypBox('heic'),
+  'HEIF of an unknown codec': () => bytes.ftypBox('mif1'),
+  'HEIC, animated': () => bytes.ftypBox('msf1'),
   MP4: () => bytes.ftypBox('isom'),
   BMP: () => padded('BM'),
   icon: () => padded('\0\0\x01\0\x01\0'),

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { chooseSquare, preparePhoto, type RawPicture } from '../../src/images/photo-image';
 import { PictureProblem } from '../../src/images/picture-file';
-import { privateMarker } from '../support/picture-bytes';
+import { phonePhoto, privateMarker, withSides } from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
 import { corpus } from './picture-corpus';
 
@@ -108,7 +108,7 @@ describe('untrusted photos', () => {
 
   it('names the detected file type and the accepted types', async () => {
     await expect(preparePhoto(await face(1).gif().toBuffer())).rejects.toThrow(
-      'The file is a GIF picture. Send the photo as JPEG, PNG, WebP or AVIF.',
+      'The file is a GIF picture. Send the photo as JPEG, PNG, WebP, AVIF or HEIC.',
     );
     await expect(preparePhoto(await facePhoto(1, { width: 300, height: 200 }))).rejects.toThrow(
       'The picture has 300×200 pixels. Send one whose shorter side has at least 256 pixels.',
@@ -117,6 +117,22 @@ describe('untrusted photos', () => {
 });
 
 describe('a prepared photo', () => {
+  it('is upright and has the colours of the original, if it is a HEIC of a phone', async () => {
+    const { jpeg, sourceWidth, sourceHeight } = await preparePhoto(phonePhoto);
+    expect({ sourceWidth, sourceHeight }).toEqual({ sourceWidth: 600, sourceHeight: 600 });
+    expect(await strayed(jpeg)).toBeLessThan(6);
+  });
+
+  it('is not made of a HEIC that takes too long to decode', async () => {
+    await expect(preparePhoto(phonePhoto, 0.001)).rejects.toThrow('The picture takes too long to decode.');
+  });
+
+  it('is not made of a HEIC with more pixels than can be decoded at once', async () => {
+    await expect(preparePhoto(withSides(phonePhoto, 600, 6000))).rejects.toThrow(
+      'The picture has 6000×6000 pixels, 36 million; the maximum is 25 million',
+    );
+  });
+
   it.each(heldAs)(
     'is upright with EXIF orientation $orientation',
     async ({ orientation, mirrored, angle }) => {

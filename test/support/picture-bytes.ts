@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 
 /** A marker in all data that must be removed: metadata, comments, trailing bytes. */
@@ -128,4 +130,25 @@ export function ftypBox(brand: string): Buffer {
     Buffer.from(`ftyp${brand}\0\0\0\0mif1${brand}`),
     Buffer.alloc(600),
   ]);
+}
+
+/**
+ * A HEIC picture with the structure of phones': 2×2 tiles of 320×320 pixels (HEVC), which are cut to 600×600 and turned,
+ * a Display P3 profile, and EXIF with {@link privateMarker}. Upright, its quarters are #a05050, #50a050, #5050a0 and
+ * #a0a050 in sRGB. The tiles were encoded by heif-enc of libheif.
+ */
+export const phonePhoto = readFileSync(join(__dirname, '../fixtures/phone.heic'));
+
+/** A picture of the HEIF family that names another main brand. */
+export function withBrand(picture: Buffer, brand: string): Buffer {
+  return Buffer.concat([picture.subarray(0, 8), Buffer.from(brand), picture.subarray(12)]);
+}
+
+/** A picture of the HEIF family in which each `ispe` box of a square with one side states another. */
+export function withSides(picture: Buffer, side: number, stated: number): Buffer {
+  const box = (length: number): Buffer =>
+    Buffer.concat([Buffer.from('ispe\0\0\0\0'), u32(length), u32(length)]);
+  const copy = Buffer.from(picture);
+  for (let at = copy.indexOf(box(side)); at >= 0; at = copy.indexOf(box(side))) box(stated).copy(copy, at);
+  return copy;
 }

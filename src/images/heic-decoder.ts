@@ -1,0 +1,96 @@
+import { extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { crc32, deflateSync } from 'node:zlib';
+import sharp from 'sharp';
+import { Semaphore } from '../core/semaphore';
+import { PictureProblem } from './picture-file';
+
+/** What the worker in heic-worker.ts gets. */
+export interface HeicRequest {
+  bytes: Buffer;
+  maxPixels: number;
+}
+
+/** Decoded pixels: four bytes each (RGBA), by rows, upright. */
+export interface HeicPixels {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** What the worker returns; null if the picture is damaged or has too many pixels. */
+export type HeicAnswer = HeicPixels | null;
+
+const extension = extname(__filename);
+
+/** Sources in TypeScript, as under Jest, are compiled when they are loaded. */
+const execArgv = extension === '.ts' ? ['-r', '@swc-node/register'] : [];
+
+/** One at a time, since each may need 400 MB for 25 million pixels. Callers bound how many wait. */
+const turns = new Semaphore(1, Infinity, () => new Error('no bound'));
+
+/**
+ * Decodes a HEIC picture (HEVC in a HEIF container), which sharp's own libraries do not, by libheif as WebAssembly: what
+ * damaged or hostile files can do to the decoder ends at its memory. It runs in a thread of its own, which is ended with
+ * its memory afterwards, or when its time is over.
+ * @returns the upright picture as a PNG with the colour profile of the file
+ * @throws PictureProblem UNREADABLE
+ */
+export async function heicToPng(
+  bytes: Buffer,
+  { maxPixels, timeLimitMs, profile }: { maxPixels: number; timeLimitMs: number; profile?: Buffer },
+): Promise<Buffer> {
+  return turns.run(async () => {
+    const pixels = await decodeInThread({ bytes, maxPixels }, timeLimitMs);
+    if (!pixels) throw new PictureProblem('UNREADABLE', 'The picture is damaged or truncated.');
+    const png = await encode(pixels);
+    return profile ? withProfile(png, profile) : png;
+  });
+}
+
+function encode({ data, width, height }: HeicPixels): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 4 } })
+    .removeAlpha()
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+}
+
+async function decodeInThread(request: HeicRequest, timeLimitMs: number): Promise<HeicAnswer> {
+  const worker = new Worker(join(__dirname, `heic-worker${extension}`), {
+    workerData: request,
+    execArgv,
+    env: {},
+    // The library reports damaged files there.
+    stdout: true,
+    stderr: true,
+  });
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await new Promise<HeicAnswer>((resolve, reject) => {
+      timer = setTimeout(
+        () => reject(new PictureProblem('UNREADABLE', 'The picture takes too long to decode.')),
+        timeLimitMs,
+      );
+      worker.once('message', resolve);
+      // Out of memory, or an error in the library.
+      worker.once('error', () => resolve(null));
+      worker.once('exit', () => resolve(null));
+    });
+  } finally {
+    clearTimeout(timer);
+    await worker.terminate();
+  }
+}
+
+/** The length of a PNG's signature and its IHDR chunk, after which the profile may stand. */
+const headLength = 33;
+
+/** Adds a colour profile to a PNG (PNG, third edition, 11.3.2.3): sharp accepts none for raw pixels. */
+function withProfile(png: Buffer, profile: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from('iCCPicc\0\0', 'latin1'), deflateSync(profile)]);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(body.length - 4);
+  const check = Buffer.alloc(4);
+  check.writeUInt32BE(crc32(body));
+  return Buffer.concat([png.subarray(0, headLength), length, body, check, png.subarray(headLength)]);
+}
