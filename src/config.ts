@@ -149,7 +149,7 @@ export const settingNames = Object.keys(settings.shape);
 
 /** Invalid settings. The message has one line per problem: name, problem, example. */
 export class ConfigError extends Error {
-  constructor(problems: readonly string[]) {
+  constructor(readonly problems: readonly string[]) {
     super(`Likeness cannot start with these settings:\n${problems.map((line) => `  ${line}`).join('\n')}`);
     this.name = 'ConfigError';
   }

@@ -3,11 +3,14 @@ import { newId, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
-/** Audited actions: everything that costs money, deletes data or grants access. */
+/** Audited actions: everything that costs money, deletes data or grants access; cancellations only by an operator. */
 export type AuditedAction =
   | 'trainModel'
   | 'generateAvatars'
   | 'generateInstantAvatars'
+  | 'cancelModel'
+  | 'cancelGeneration'
+  | 'settleUncertain'
   | 'retryModel'
   | 'retryGeneration'
   | 'deletePhoto'

@@ -27,9 +27,23 @@ export async function listJobs(sql: Sql, kind: JobKind, options: JobListOptions)
     `SELECT ${columns[kind.table]} FROM ${kind.table}
       WHERE ($1::text IS NULL OR owner = $1) AND ($2::text IS NULL OR status = $2)
       ORDER BY id DESC LIMIT $3`,
-    [options.owner ?? null, options.status?.toUpperCase() ?? null, limit],
+    [options.owner ?? null, options.status ?? null, limit],
   );
   return rows.map((row) => factsOf(kind, row));
+}
+
+/** Lists unfinished jobs of both kinds, or those with a status, newest first. */
+export async function listAllJobs(
+  sql: Sql,
+  kinds: readonly JobKind[],
+  options: JobListOptions,
+): Promise<JobFacts[]> {
+  const known = kinds.filter(({ moves }) => options.status === undefined || options.status in moves);
+  const lists = await Promise.all(known.map((kind) => listJobs(sql, kind, options)));
+  return lists
+    .flat()
+    .sort((one, other) => (other.createdAt as Date).getTime() - (one.createdAt as Date).getTime())
+    .slice(0, Number(options.limit));
 }
 
 /** Returns a job. */

@@ -1,25 +1,7 @@
-import { join } from 'node:path';
-import { Command } from 'commander';
-import { QuotaService } from '../accounts/quota.service';
-import { Spending, unpriced } from '../accounts/spending.service';
-import { spendingOptions } from '../app/auth';
+import { Command, Option } from 'commander';
 import { readGlobalId } from '../core/ids';
-import { UrlSigner } from '../core/signature';
-import type { GenerationEntity } from '../generations/generation.entity';
-import { jobKinds, photoUse } from '../generations/generation.kind';
-import { GenerationLifecycle } from '../generations/generation.lifecycle';
-import { countUnfinished } from '../jobs/job-row.repository';
 import type { JobKind } from '../jobs/job.kind';
-import { JobLifecycle } from '../jobs/job.lifecycle';
-import { JobRepository } from '../jobs/job.repository';
 import type { SubmissionEntity } from '../jobs/submission.entity';
-import type { ModelEntity } from '../models/model.entity';
-import { ModelLifecycle } from '../models/model.lifecycle';
-import { JobPhotoService } from '../photos/job-photo.service';
-import { PhotoUrls } from '../photos/photo-urls';
-import { signingSecrets } from '../storage/data-directory';
-import { DiskStore } from '../storage/disk-store';
-import { createGuard } from '../upstream/guard';
 import {
   readJobFacts,
   listJobs,
@@ -28,7 +10,7 @@ import {
   type JobListOptions,
 } from './job-listing.repository';
 import { jsonOf, listOf, printable, tableOf } from './printout';
-import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
+import { CommandError, withDatabase, type Shell } from './shell';
 
 const listed: Record<JobKind['table'], readonly string[]> = {
   models: ['id', 'owner', 'type', 'status', 'progress', 'photoCount', 'attempt', 'failureCode', 'createdAt'],
@@ -36,6 +18,14 @@ const listed: Record<JobKind['table'], readonly string[]> = {
     ...['id', 'owner', 'status', 'progress', 'wanted', 'stored', 'attempt', 'failureCode', 'createdAt'],
   ],
 };
+
+/** `--status`, one of the given words in any case; others are refused with the list. */
+export function statusOption(words: readonly string[]): Option {
+  const option = new Option('--status <status>', 'only those with this status').choices(words);
+  const { parseArg } = option;
+  // Commander compares the case.
+  return option.argParser((word: string) => parseArg!(word.toUpperCase(), ''));
+}
 
 /** `likeness models …` and `likeness generations …`: lists jobs and their paid calls. */
 export function jobsCommand(shell: Shell, kind: JobKind): Command {
@@ -45,7 +35,7 @@ export function jobsCommand(shell: Shell, kind: JobKind): Command {
     .command('list')
     .description(`list ${table}, newest first`)
     .option('--owner <owner>', 'only jobs of this owner')
-    .option('--status <status>', 'only jobs with this status')
+    .addOption(statusOption(Object.keys(kind.moves)))
     .option('--limit <number>', 'maximum number of jobs', '50')
     .option('--json', 'print JSON')
     .action((options: JobListOptions) =>
@@ -100,54 +90,4 @@ function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): stri
     .map((one) => `\n\nAttempt ${one.attempt}, response:\n${printable(one.evidence!)}`);
   const paid = submissions.length > 0 ? calls : 'No paid calls.';
   return `${listOf(job)}\n\n${paid}${evidence.join('')}`;
-}
-
-/** `likeness retry <id>`: retries a failed or uncertain job, which is paid again. */
-export function retryCommand(shell: Shell): Command {
-  return new Command('retry')
-    .description('retry a failed or UNCERTAIN model or generation; this is paid again')
-    .argument('<id>', 'the global id, model_… or generation_…')
-    .action((id: string) => withDatabase(shell, (context) => retry(shell, context, id)));
-}
-
-async function retry(shell: Shell, context: OperatorContext, globalId: string): Promise<void> {
-  const read = readGlobalId(globalId);
-  const kind = jobKinds.find(({ node }) => node === read?.kind);
-  if (!read || !kind) throw new CommandError(`"${globalId}" is not the id of a model or generation.`);
-  const { owner } = await readJobFacts(context.database, kind, read.id);
-  const queued = await makeLifecycles(context)[kind.table].retry(operatorFor(owner as string), read.id);
-  shell.print(`${globalId} is ${queued.status}.`);
-}
-
-/** Creates the gateway's services. Retries count for the owner's quotas but are not limited by them. */
-function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
-  models: JobLifecycle<ModelEntity>;
-  generations: JobLifecycle<GenerationEntity>;
-} {
-  const jobs = new JobRepository(database, wakeups);
-  const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
-  const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
-  const photos = new JobPhotoService({
-    database,
-    media: new DiskStore(join(dataDir, 'media')),
-    urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
-    checkUrl: (url) => guard.checkUrl(url),
-    // This process does not serve photos.
-    onUnrecordedFetch: () => undefined,
-    retentionMs: config.PHOTO_RETENTION,
-    use: photoUse,
-  });
-  const limits = { trainingsPerDay: null, avatarsPerDay: null, running: null };
-  const spending = { ...spendingOptions(config), limits: unpriced.limits };
-  const parts = {
-    database,
-    jobs,
-    provider: { name: config.UPSTREAM },
-    quotas: new QuotaService(database, limits, new Spending(spending), countUnfinished(jobKinds)),
-  };
-  const generations = new GenerationLifecycle(photos);
-  return {
-    generations: new JobLifecycle(parts, generations),
-    models: new JobLifecycle(parts, new ModelLifecycle(photos, generations)),
-  };
 }

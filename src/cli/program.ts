@@ -1,13 +1,19 @@
 import { Command, CommanderError } from 'commander';
 import { jobKinds } from '../generations/generation.kind';
 import { demoCommand } from './demo.command';
-import { jobsCommand, retryCommand } from './jobs.command';
+import { doctorCommand } from './doctor.command';
+import { eventsCommand } from './events.command';
+import { allJobsCommand, cancelCommand, deleteCommand, retryCommand } from './job-changes.command';
+import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
+import { messageOf } from './messages';
 import { sandboxCommand } from './sandbox.command';
 import { migrateCommand, schemaCommand } from './schema.command';
 import type { Shell } from './shell';
 import { statusCommand } from './status.command';
-import { ledgerCommand, upstreamCommand } from './upstream.command';
+import { uncertainCommand } from './uncertain.command';
+import { ledgerCommand, pauseCommands, upstreamCommand } from './upstream.command';
+import { webhooksCommand } from './webhooks.command';
 
 /**
  * Runs a command of the operator's command line.
@@ -17,12 +23,18 @@ import { ledgerCommand, upstreamCommand } from './upstream.command';
 export async function runProgram(args: readonly string[], shell: Shell): Promise<number> {
   const program = new Command('likeness').description('Operator commands for Likeness.');
   const commands = [
-    keysCommand(shell),
-    ...jobKinds.map((kind) => jobsCommand(shell, kind)),
-    retryCommand(shell),
+    doctorCommand(shell),
     statusCommand(shell),
-    ledgerCommand(shell),
+    allJobsCommand(shell),
+    ...jobKinds.map((kind) => jobsCommand(shell, kind)),
+    ...[retryCommand(shell), cancelCommand(shell), deleteCommand(shell)],
+    uncertainCommand(shell),
+    ...pauseCommands(shell),
     upstreamCommand(shell),
+    ledgerCommand(shell),
+    keysCommand(shell),
+    webhooksCommand(shell),
+    eventsCommand(shell),
     migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),
@@ -48,19 +60,4 @@ function redirectOutput(command: Command, shell: Shell): void {
     writeErr: (text) => shell.remark(text.trimEnd()),
   });
   for (const child of command.commands) redirectOutput(child, shell);
-}
-
-/** Messages for errors of PostgreSQL and the network, by code. */
-const messages: Readonly<Record<string, string>> = {
-  '42P01': 'The database schema has a different version. Start this version of the gateway once.',
-  '42703': 'The database schema has a different version. Start this version of the gateway once.',
-  ECONNREFUSED: 'The database cannot be reached. Check DATABASE_URL, or start the database.',
-  ENOTFOUND: 'The database cannot be reached. Check DATABASE_URL.',
-  SERVICE_UNAVAILABLE: 'The database is unavailable. Retry in a few seconds.',
-};
-
-function messageOf(error: unknown): string {
-  const code = String((error as { code?: unknown }).code);
-  const known = Object.hasOwn(messages, code) ? messages[code] : undefined;
-  return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');
 }

@@ -4,36 +4,62 @@ import { pauseByOperator, resumeByOperator } from '../upstream/account-pause.rep
 import { jsonOf, tableOf } from './printout';
 import { CommandError, withDatabase, type Shell } from './shell';
 
+const pauseDescription = 'stop paid calls until `resume`; jobs stay QUEUED until their deadline';
+const resumeDescription = 'resume paid calls, regardless of why they were paused';
+
 /** `likeness upstream pause` and `resume`: pauses or resumes paid calls. Polls and downloads continue. */
 export function upstreamCommand(shell: Shell): Command {
   const upstream = new Command('upstream').description('paid calls to the avatar service: pause, resume');
-  const command = (
-    name: string,
-    description: string,
-    change: typeof pauseByOperator,
-    state: string,
-  ): void => {
-    upstream
-      .command(name)
-      .description(description)
-      .option('--account <digest>', 'only the account with this digest prefix', '')
-      .action(({ account }: { account: string }) =>
-        withDatabase(shell, async ({ database, wakeups }) => {
-          const changed = known(await change(database, account));
-          if (change === resumeByOperator) wakeups.announce({ work: true });
-          shell.print(changed.map((account) => `Submissions of account ${account} are ${state}.`).join('\n'));
-        }),
-      );
-  };
-  const pause = 'stop paid calls until `resume`; jobs stay QUEUED until their deadline';
-  command('pause', pause, pauseByOperator, 'paused');
-  command('resume', 'resume paid calls, regardless of why they were paused', resumeByOperator, 'resumed');
+  upstream.addCommand(changeCommand(shell, 'pause')).addCommand(changeCommand(shell, 'resume'));
   return upstream;
+}
+
+/** `likeness pause` and `likeness resume`: the same for one provider, or all. */
+export function pauseCommands(shell: Shell): Command[] {
+  return (['pause', 'resume'] as const).map((name) =>
+    changeCommand(shell, name).argument(
+      '[provider]',
+      'only accounts of this avatar service, such as picsart',
+    ),
+  );
+}
+
+function changeCommand(shell: Shell, name: 'pause' | 'resume'): Command {
+  return new Command(name)
+    .description(name === 'pause' ? pauseDescription : resumeDescription)
+    .option('--account <digest>', 'only the account with this digest prefix', '')
+    .option('--json', 'print JSON')
+    .action((...parameters: unknown[]) => {
+      // Commander passes the arguments, the options and the command.
+      const [options, provider] = parameters.slice(0, -1).reverse() as [ChangeOptions, string | undefined];
+      return changePause(shell, name, { ...options, provider: provider ?? null });
+    });
+}
+
+interface ChangeOptions {
+  account: string;
+  json?: boolean;
+}
+
+function changePause(
+  shell: Shell,
+  name: 'pause' | 'resume',
+  { account: prefix, provider, json = false }: ChangeOptions & { provider: string | null },
+): Promise<void> {
+  const change = name === 'pause' ? pauseByOperator : resumeByOperator;
+  return withDatabase(shell, async ({ database, wakeups }) => {
+    const changed = known(await change(database, { prefix, provider }));
+    if (name === 'resume') wakeups.announce({ work: true });
+    const lines = changed.map((account) => `Submissions of account ${account} are ${name}d.`);
+    shell.print(json ? jsonOf(changed.map((account) => ({ account, state: `${name}d` }))) : lines.join('\n'));
+  });
 }
 
 function known(accounts: readonly string[]): readonly string[] {
   if (accounts.length > 0) return accounts;
-  throw new CommandError('Account not found. `likeness status` lists the known accounts.');
+  throw new CommandError(
+    'Account not found. `likeness status` lists the known accounts; a gateway creates its own at its start.',
+  );
 }
 
 const maxDays = 3_660;

@@ -92,6 +92,9 @@ const migrations = [
   DownloadVariants1764900000000,
 ];
 
+/** The names of this version's migrations, in order. */
+export const migrationNames: readonly string[] = migrations.map(({ name }) => name);
+
 export interface DataSourceOptions {
   url: string;
   /** Maximum number of pooled connections. */

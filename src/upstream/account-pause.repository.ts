@@ -147,26 +147,34 @@ export async function readPauseReason(sql: Sql, account: string): Promise<PauseR
   return row?.reason ?? null;
 }
 
+/** Accounts: of a provider, or of all; with a prefix of their digests, which may be empty. */
+export interface AccountSelection {
+  readonly prefix: string;
+  /** Null: all. */
+  readonly provider: string | null;
+}
+
+const isSelected = 'starts_with(account, $1) AND ($2::text IS NULL OR provider = $2)';
+
 /**
  * Pauses the submissions of accounts until {@link resumeByOperator}.
- * @param prefix - the prefix of the accounts' digests; empty: all accounts
  * @returns the accounts
  */
-export async function pauseByOperator(sql: Sql, prefix: string): Promise<string[]> {
+export async function pauseByOperator(sql: Sql, { prefix, provider }: AccountSelection): Promise<string[]> {
   const rows = await sql.rows<{ account: string }>(
     `UPDATE upstream_accounts
         SET ${notChecked}, submit_paused_at = coalesce(submit_paused_at, clock_timestamp()), submit_pause_reason = 'OPERATOR'
-      WHERE starts_with(account, $1) RETURNING account`,
-    [prefix],
+      WHERE ${isSelected} RETURNING account`,
+    [prefix, provider],
   );
   return rows.map(({ account }) => account);
 }
 
 /** Resumes the submissions of accounts, for any reason of their pause. A refusal pauses them again. */
-export async function resumeByOperator(sql: Sql, prefix: string): Promise<string[]> {
+export async function resumeByOperator(sql: Sql, { prefix, provider }: AccountSelection): Promise<string[]> {
   const rows = await sql.rows<{ account: string }>(
-    `UPDATE upstream_accounts SET ${normal} WHERE starts_with(account, $1) RETURNING account`,
-    [prefix],
+    `UPDATE upstream_accounts SET ${normal} WHERE ${isSelected} RETURNING account`,
+    [prefix, provider],
   );
   return rows.map(({ account }) => account);
 }

@@ -152,13 +152,13 @@ describe('a paused upstream account', () => {
     const held = harness.provider.hold();
     const pass = submit();
     await held.arrived;
-    await pauseByOperator(harness.database, '');
+    await pauseByOperator(harness.database, { prefix: '', provider: null });
     held.answer(refuses('UPSTREAM_CREDITS'));
     await pass;
     expect((await account()).reason).toBe('OPERATOR');
     await check();
     expect(harness.provider.checks).toBe(0);
-    await resumeByOperator(harness.database, '');
+    await resumeByOperator(harness.database, { prefix: '', provider: null });
     await submit();
     expect(await statuses()).toEqual({ TRAINING: 1 });
   });

@@ -1,0 +1,94 @@
+import { readDatabaseFacts } from './doctor-facts.repository';
+import { finding, type Finding } from './doctor-finding';
+import { withDatabase, type Shell } from './shell';
+
+const minServerVersion = 150_000;
+/** Larger differences disturb deadlines and signed URLs. */
+const maxClockMs = { warn: 1_000, fail: 60_000 };
+
+/** Checks the database, its migrations and clock, and what waits in it. */
+export function checkDatabase(shell: Shell): Promise<Finding[]> {
+  return withDatabase(shell, async ({ database, config }) => {
+    const facts = await readDatabaseFacts(database);
+    return [
+      finding(
+        'database',
+        facts.version >= minServerVersion ? 'ok' : 'fail',
+        `PostgreSQL ${facts.versionName}, ${facts.latencyMs} ms per statement, ${facts.processes} gateway processes`,
+        facts.version >= minServerVersion ? null : 'Use PostgreSQL 15 or newer.',
+      ),
+      durability(facts.synchronousCommit, config.DATABASE_URL === undefined),
+      migrations(facts.missingMigrations, facts.unknownMigrations),
+      clock(facts.clockMs),
+      ...waiting(facts),
+    ];
+  });
+}
+
+function durability(synchronousCommit: string, isEmbedded: boolean): Finding {
+  const isDurable = synchronousCommit !== 'off' || isEmbedded;
+  return finding(
+    'durability',
+    isDurable ? 'ok' : 'fail',
+    `synchronous_commit is ${synchronousCommit}`,
+    isDurable
+      ? null
+      : 'Set synchronous_commit = on: otherwise a crash of the database loses ids of paid calls.',
+  );
+}
+
+function migrations(missing: number, unknown: number): Finding {
+  if (unknown > 0) {
+    const cure = 'Start the newer version, or restore the backup made before the upgrade.';
+    return finding('migrations', 'fail', `${unknown} migrations are of a newer version`, cure);
+  }
+  const cure = 'Start the gateway, or run `likeness migrate`.';
+  return missing > 0
+    ? finding('migrations', 'warn', `${missing} are not applied yet`, cure)
+    : finding('migrations', 'ok', 'all are applied');
+}
+
+function clock(differenceMs: number): Finding {
+  const detail = `differs from that of the database by ${Math.round(differenceMs)} ms`;
+  const size = Math.abs(differenceMs);
+  if (size <= maxClockMs.warn) return finding('clock', 'ok', detail);
+  return finding(
+    'clock',
+    size > maxClockMs.fail ? 'fail' : 'warn',
+    detail,
+    'Synchronise the clocks of all machines, for example by chrony or systemd-timesyncd.',
+  );
+}
+
+function waiting({
+  uncertain,
+  pauses,
+  disabledWebhooks,
+}: Awaited<ReturnType<typeof readDatabaseFacts>>): Finding[] {
+  return [
+    uncertain > 0
+      ? finding(
+          'uncertain jobs',
+          'warn',
+          `${uncertain} calls may have been paid`,
+          'See `likeness uncertain list`.',
+        )
+      : finding('uncertain jobs', 'ok', 'none'),
+    pauses.length > 0
+      ? finding(
+          'submissions',
+          'warn',
+          `paused: ${pauses.join(', ')}`,
+          'See `likeness status`; `likeness resume` resumes them.',
+        )
+      : finding('submissions', 'ok', 'not paused'),
+    disabledWebhooks > 0
+      ? finding(
+          'webhooks',
+          'warn',
+          `${disabledWebhooks} are disabled`,
+          'See `likeness webhooks list --status DISABLED`.',
+        )
+      : finding('webhooks', 'ok', 'none is disabled'),
+  ];
+}

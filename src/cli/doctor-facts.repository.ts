@@ -1,0 +1,70 @@
+import type { Sql } from '../core/sql';
+import { migrationNames } from '../database/data-source';
+
+/** What `likeness doctor` reads from the database. */
+export interface DatabaseFacts {
+  /** `server_version_num`, such as 150004. */
+  readonly version: number;
+  readonly versionName: string;
+  readonly synchronousCommit: string;
+  readonly latencyMs: number;
+  /** The time of the database minus that of this process, in milliseconds. */
+  readonly clockMs: number;
+  /** Processes that are connected, without this one. */
+  readonly processes: number;
+  readonly missingMigrations: number;
+  /** Migrations that this version does not have. */
+  readonly unknownMigrations: number;
+  readonly uncertain: number;
+  /** Providers and reasons of paused submissions. */
+  readonly pauses: readonly string[];
+  /** Disabled webhooks. */
+  readonly disabledWebhooks: number;
+}
+
+/** Reads the state of the database. It may have an earlier or a later schema. */
+export async function readDatabaseFacts(sql: Sql): Promise<DatabaseFacts> {
+  const startedAt = performance.now();
+  const beforeMs = Date.now();
+  const [server] = await sql.rows<
+    Pick<DatabaseFacts, 'version' | 'versionName' | 'synchronousCommit' | 'processes'> & { nowMs: number }
+  >(
+    `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS "versionName",
+            current_setting('synchronous_commit') AS "synchronousCommit", (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs",
+            (SELECT greatest(count(*) - 1, 0)::int FROM pg_stat_activity
+              WHERE datname = current_database() AND application_name = 'likeness wake-ups') AS processes`,
+  );
+  const latencyMs = performance.now() - startedAt;
+  const { nowMs, ...rest } = server!;
+  const work = await readWork(sql);
+  return {
+    ...{ ...rest, ...work },
+    latencyMs: Math.round(latencyMs),
+    clockMs: nowMs - beforeMs - latencyMs / 2,
+    ...(await countMigrations(sql)),
+  };
+}
+
+async function readWork(sql: Sql): Promise<Pick<DatabaseFacts, 'uncertain' | 'pauses' | 'disabledWebhooks'>> {
+  const [counts] = await sql.rows<{ uncertain: number; disabledWebhooks: number }>(
+    `SELECT (SELECT count(*) FROM models WHERE status = 'UNCERTAIN')::int
+              + (SELECT count(*) FROM generations WHERE status = 'UNCERTAIN')::int AS uncertain,
+            (SELECT count(*)::int FROM webhooks WHERE status = 'DISABLED') AS disabledWebhooks`,
+  );
+  const pauses = await sql.rows<{ text: string }>(
+    `SELECT DISTINCT provider || ' (' || submit_pause_reason || ')' AS text FROM upstream_accounts
+      WHERE submit_pause_reason IS NOT NULL ORDER BY 1`,
+  );
+  return { ...counts!, pauses: pauses.map(({ text }) => text) };
+}
+
+async function countMigrations(
+  sql: Sql,
+): Promise<Pick<DatabaseFacts, 'missingMigrations' | 'unknownMigrations'>> {
+  const applied = await sql.rows<{ name: string }>('SELECT name FROM migrations');
+  const names = applied.map(({ name }) => name);
+  return {
+    missingMigrations: migrationNames.filter((name) => !names.includes(name)).length,
+    unknownMigrations: names.filter((name) => !migrationNames.includes(name)).length,
+  };
+}
