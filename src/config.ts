@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { durationUnits } from './core/clock';
 import { isLoopback } from './core/networks';
+import { equalWeights } from './core/owner-weights';
 import {
   bytes,
   concurrency,
@@ -13,6 +14,7 @@ import {
   money,
   networks,
   origins,
+  ownerWeights,
   pollShare,
   port,
   positive,
@@ -75,6 +77,7 @@ const settings = z.object({
   RESULT_DEADLINE: duration.optional(),
   UNCERTAIN_GRACE: duration.optional(),
   ACCOUNT_PROBE_INTERVAL: timeLimit.default(30_000),
+  OWNER_WEIGHTS: ownerWeights.default(equalWeights),
   LEASE: timeLimit.default(20_000),
   SHUTDOWN_GRACE: grace.default(10_000),
   MAX_PHOTO_BYTES: bytes.default(25_000_000),

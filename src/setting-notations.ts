@@ -3,6 +3,7 @@ import { readPrices } from './accounts/prices';
 import { durationUnits, readDuration } from './core/clock';
 import { readAmount } from './core/money';
 import { isNetwork } from './core/networks';
+import { maxWeight, readOwnerWeights } from './core/owner-weights';
 
 /** Reads a text; undefined if it is not valid. */
 type Read<Value> = (text: string) => Value | undefined;
@@ -86,6 +87,12 @@ export const money = notation((text) => {
 export const prices = notation(
   readPrices,
   'is not a list of prices, one of training, generation and instant for each avatar service (example: picsart.training=2.50+0.05/photo,picsart.generation=0.02/avatar,picsart.instant=0.03/avatar)',
+);
+
+/** The weights of owners. */
+export const ownerWeights = notation(
+  readOwnerWeights,
+  `is not a list of owners with a weight from 1 to ${maxWeight}, each once (example: anna=3,@acme/*=2)`,
 );
 
 /** A currency. */

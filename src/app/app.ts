@@ -53,6 +53,10 @@ export async function startApp(
   return { ...running, stop: () => shutdown.stop() };
 }
 
+function createImageProcessor({ MAX_UPLOADS, OWNER_WEIGHTS }: Config): ImageProcessor {
+  return new ImageProcessor(createImageSemaphore(availableParallelism(), MAX_UPLOADS, OWNER_WEIGHTS));
+}
+
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
   await prepareDataDirectory(dataDir);
@@ -75,7 +79,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     database,
     media: new DiskStore(join(dataDir, 'media')),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
-    imageProcessor: new ImageProcessor(createImageSemaphore(availableParallelism(), config.MAX_UPLOADS)),
+    imageProcessor: createImageProcessor(config),
     wakeups,
     ...feeds,
     provider,

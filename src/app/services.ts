@@ -182,7 +182,7 @@ function makeAvatarMedia(
   { urls, avatars, bulk }: { urls: AvatarUrls; avatars: AvatarService; bulk: BulkLimits },
 ): Pick<Services, 'avatarMedia' | 'renditions' | 'downloads'> {
   const renditions = new AvatarRenditions({
-    ...{ database, media, imageProcessor, logger },
+    ...{ database, media, imageProcessor, logger, weights: config.OWNER_WEIGHTS },
     onEnd: (outcome) => metrics.rendition(outcome),
   });
   const avatarMedia = new AvatarMediaService({ database, media, urls, renditions });
@@ -242,8 +242,8 @@ function makePrivacy(
 }
 
 function transferLimits(config: Config, maxTransfers: number, maxPerOwner: number): TransferLimits {
-  const { MIN_TRANSFER_RATE: minBytesPerSecond, TRANSFER_GRACE: graceMs } = config;
-  return { maxTransfers, maxPerOwner, minBytesPerSecond, graceMs };
+  const { MIN_TRANSFER_RATE: minBytesPerSecond, TRANSFER_GRACE: graceMs, OWNER_WEIGHTS: weights } = config;
+  return { maxTransfers, maxPerOwner, minBytesPerSecond, graceMs, weights };
 }
 
 /**

@@ -77,6 +77,7 @@ export function createWebhookWork(
     new WebhookDeliveryWork({
       ...{ webhooks, database, sender, logger, maxDeliveries },
       leaseMs: config.LEASE,
+      weights: config.OWNER_WEIGHTS,
       timeoutMs: config.WEBHOOK_TIMEOUT,
       onAttempt: metrics.webhookAttempt,
     });

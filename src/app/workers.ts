@@ -74,6 +74,7 @@ export function createJobWork(
     durations,
     pollTiming: makePollTiming(deps, durations, budget),
     leaseMs: config.LEASE,
+    weights: config.OWNER_WEIGHTS,
     graceMs: config.UNCERTAIN_GRACE ?? defaultGraceMs(provider.facts),
     submitTimeoutMs: config.SUBMIT_TIMEOUT,
     pollTimeoutMs: config.POLL_TIMEOUT,
@@ -133,7 +134,8 @@ export function createMediaWork(
   const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
   const { resultTtlMs } = provider.facts;
   const deadlineMs = config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare;
-  const common = { database, media, imageProcessor, downloads, logger, leaseMs: config.LEASE };
+  const leases = { leaseMs: config.LEASE, weights: config.OWNER_WEIGHTS };
+  const common = { database, media, imageProcessor, downloads, logger, ...leases };
   return {
     avatars: new AvatarWork({
       ...common,

@@ -1,3 +1,4 @@
+import { weightOf } from './owner-weights';
 import { commitsWithoutWaiting, type EntityClass } from './sql';
 
 /**
@@ -23,6 +24,9 @@ export interface LeasedTable<Row> {
 /** The maximum number of owners that one claim visits; the next claim continues after them. */
 const maxProbes = 1_000;
 
+/** The first parameter of a claim's `only`. */
+const firstOnly = 10;
+
 /** SQL: whether the row `t` is due for this work. */
 export function isDue({ rows }: Pick<LeasedTable<unknown>, 'rows'>): string {
   return `t.due_at <= now() AND ${rows}`;
@@ -40,15 +44,20 @@ export function equals(columns: readonly string[], first: number): string {
 
 /**
  * SQL: claims rows. $1 lease, $2 lease duration, $3 limit, $4 how many of the oldest rows are read, $5 the owner served
- * last, $6 slots in use by owner, $7 free slots, then the values of the columns `only`.
+ * last, $6 slots in use by owner, $7 free slots, $8 weights by owner, $9 turns that owners have had in the present round, then
+ * the values of the columns `only`.
  *
  * - `oldest`: the oldest due rows of all owners. Fewer than $4 rows means that these are all due rows.
  * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
  *   index scan: each step reads one entry of the index on owner and due time.)
  * - `owners`: those of `turn` with due rows and, if the order is not `due_at`, those of `oldest`, whose first rows may not be
  *   among the oldest.
- * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use.
+ * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use, and with its round:
+ *   an owner has as many turns in a round as its weight.
+ * - `eligible`: those within the share of slots of their owner, see `OwnerShares`.
  * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
+ *
+ * `lastProbed` is where the next walk starts: after the last visited owner, but before the first one that has turns left.
  *
  * A claim that is lost in a crash of PostgreSQL is made again by another worker: see {@link commitsWithoutWaiting}.
  */
@@ -57,12 +66,8 @@ export function claimStatement(spec: LeasedTable<unknown>, only: readonly string
   // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
   // constant it assumes that $4 is a tenth of all due rows, and plans each claim again. Few sizes make few statements.
   const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
-  const due = `${isDue(spec)} ${equals(only, 8)}`;
-  const matching = `${rows} ${equals(only, 8)}`;
-  const isByDueTime = order.length === 1 && order[0] === 'due_at';
-  const moreOwners = isByDueTime
-    ? ''
-    : ' UNION SELECT owner FROM oldest WHERE (SELECT count(*) FROM oldest) = $4';
+  const due = `${isDue(spec)} ${equals(only, firstOnly)}`;
+  const matching = `${rows} ${equals(only, firstOnly)}`;
   return `
 WITH RECURSIVE oldest AS MATERIALIZED (
   SELECT * FROM (SELECT id, owner, ${rankOf(order)} AS rank FROM ${table} t WHERE ${due} ORDER BY due_at LIMIT ${maxRead}) read
@@ -79,28 +84,51 @@ turn (owner, due_at, found, probes, is_around) AS (
         WHERE NOT turn.is_around AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
       LIMIT 1) next
    WHERE turn.found < $3 AND turn.probes < ${maxProbes} AND NOT (next.is_around AND next.owner > $5)),
-owners AS MATERIALIZED (SELECT owner FROM turn WHERE due_at <= now()${moreOwners}),
+owners AS MATERIALIZED (
+  SELECT owner, ${weightOf('owner', '$8')} AS weight FROM (SELECT owner FROM turn WHERE due_at <= now()${moreOwners(order)}) found),
 candidates AS (
   SELECT id, owner, rank FROM oldest WHERE NOT EXISTS (SELECT FROM owners WHERE owners.owner = oldest.owner)
   UNION ALL
   SELECT theirs.* FROM owners, LATERAL (
     SELECT t.id, t.owner, ${rankOf(order)} FROM ${table} t WHERE t.owner = owners.owner AND ${due}
-     ORDER BY ${order.join(', ')} LIMIT (SELECT ceil(2.0 * $3 / count(*)) FROM owners)) theirs),
-numbered AS (
-  SELECT id, owner, rank, coalesce(($6::jsonb ->> owner)::int, 0) + row_number() OVER (PARTITION BY owner ORDER BY rank) AS number
-    FROM candidates),
-placed AS (
-  SELECT id, number, row_number() OVER (ORDER BY number, owner <= $5, owner, rank) AS place FROM numbered),
+     ORDER BY ${order.join(', ')} LIMIT ceil(2.0 * $3 * owners.weight / (SELECT sum(weight) FROM owners))) theirs),
+${placement},
 claimed AS (
   UPDATE ${table} SET lease = $1, due_at = now() + $2 * interval '1 ms'${set ? `, ${set}` : ''}
    WHERE id = ANY (ARRAY(
      SELECT free.id
-       FROM (SELECT id FROM placed WHERE number <= $7::float8 - place + 1 ORDER BY place) placed,
-            LATERAL (SELECT t.id FROM ${table} t WHERE t.id = placed.id AND ${due} FOR UPDATE SKIP LOCKED) free
+       FROM (SELECT id FROM eligible ORDER BY place) eligible,
+            LATERAL (SELECT t.id FROM ${table} t WHERE t.id = eligible.id AND ${due} FOR UPDATE SKIP LOCKED) free
       LIMIT $3))
-  RETURNING *)
-SELECT claimed.*, now() AS "claimedAt", last.owner AS "lastProbed"
-  FROM (SELECT owner FROM turn ORDER BY probes DESC LIMIT 1) last FULL JOIN claimed ON true LEFT JOIN placed USING (id)
+  RETURNING *),
+waiting AS (
+  SELECT min(probes) AS probes FROM turn JOIN eligible USING (owner)
+   WHERE turn.probes > 0 AND eligible.round = 0 AND NOT EXISTS (SELECT FROM claimed WHERE claimed.id = eligible.id))
+SELECT claimed.*, now() AS "claimedAt", eligible.turn::int AS turn, last.owner AS "lastProbed"
+  FROM (SELECT turn.owner FROM turn, waiting WHERE turn.probes < coalesce(waiting.probes, ${maxProbes + 1})
+         ORDER BY turn.probes DESC LIMIT 1) last
+  FULL JOIN claimed ON true LEFT JOIN eligible USING (id)
  WHERE ${commitsWithoutWaiting}
- ORDER BY placed.place`;
+ ORDER BY eligible.place`;
 }
+
+/** SQL: the owners of the oldest rows, which may not be their first ones. */
+function moreOwners(order: readonly string[]): string {
+  const isByDueTime = order.length === 1 && order[0] === 'due_at';
+  return isByDueTime ? '' : ' UNION SELECT owner FROM oldest WHERE (SELECT count(*) FROM oldest) = $4';
+}
+
+/** SQL: `numbered` to `eligible` of {@link claimStatement}. */
+const placement = `
+numbered AS (
+  SELECT id, owner, rank, coalesce(($6::jsonb ->> owner)::int, 0) AS used, coalesce(($9::jsonb ->> owner)::int, 0) AS turns,
+         row_number() OVER (PARTITION BY owner ORDER BY rank) AS number, ${weightOf('owner', '$8')} AS weight
+    FROM candidates),
+rounds AS (
+  SELECT id, owner, rank, weight, used + number AS number, greatest(used, turns) + number - 1 AS turns FROM numbered),
+placed AS (
+  SELECT id, owner, weight, number, turns / weight AS round, turns % weight + 1 AS turn,
+         row_number() OVER (ORDER BY turns / weight, owner <= $5, owner, rank) AS place FROM rounds),
+eligible AS (
+  SELECT id, owner, round, turn, place FROM placed
+   WHERE number - 1 < weight * ($7::float8 - place + 1) AND (number = 1 OR $7 > place))`;

@@ -4,6 +4,7 @@ import { pause } from './clock';
 import type { DueQuery } from './due';
 import type { Logger } from './logger';
 import type { OwnerShares } from './owner-shares';
+import { equalWeights, type OwnerWeights } from './owner-weights';
 import { commitsWithoutWaiting, type Sql } from './sql';
 
 /** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
@@ -26,14 +27,18 @@ export type Claimed<Row> = Row & { lease: FencingToken; claimedAt: Date };
 /** What a claim returns with each row; the only row has no lease if the walk from owner to owner found none. */
 interface ClaimColumns {
   claimedAt: Date;
-  /** The last owner of that walk; null if there was none. */
+  /** Where the next walk starts; null if there was none. */
   lastProbed: string | null;
+  /** Which turn of its owner in a round it was: 1, 2 … up to the owner's weight. */
+  turn: number;
 }
 
 export interface LeaseOptions {
   /** How long a lease lasts without renewal, in milliseconds. */
   leaseMs: number;
   logger: Logger;
+  /** @defaultValue all owners have weight 1 */
+  weights?: OwnerWeights;
 }
 
 /** Which rows to claim. */
@@ -74,20 +79,25 @@ const unlimitedSlots = 1e9;
  * become due again. The lease is also the fencing token that every write of the worker must check.
  *
  * Claims serve owners round-robin, and the rows of one owner in order: the n-th row of an owner precedes the (n+1)-th of
- * every other. The cost of a claim is bounded regardless of the number of rows and owners: it reads the oldest due rows
+ * every other; owners with a weight have as many turns in each round. The cost of a claim is bounded regardless of the number of rows and owners: it reads the oldest due rows
  * and, if there are more, walks the index from owner to owner, starting after the owner that was served last.
  */
 export class LeasedRows<Row extends LeasedRow> {
   private readonly held = new Map<string, string>();
+  private readonly weights: OwnerWeights;
   private renewals: NodeJS.Timeout | null = null;
   /** Where the next round-robin pass starts. */
   private lastOwner = '';
+  /** The turns in that round of an owner that has further ones. */
+  private turns: Readonly<Record<string, number>> = {};
 
   constructor(
     private readonly sql: Sql,
     private readonly spec: LeasedTable<Row>,
     private readonly options: LeaseOptions,
-  ) {}
+  ) {
+    this.weights = options.weights ?? equalWeights;
+  }
 
   /** When the next row is due; a leased row, when its lease ends. */
   due(only: NonNullable<ClaimOptions['only']> = {}): DueQuery {
@@ -122,13 +132,22 @@ export class LeasedRows<Row extends LeasedRow> {
         2 * limit + 16,
         this.lastOwner,
         ...(slots ? [JSON.stringify(Object.fromEntries(slots.byOwner)), slots.free] : ['{}', unlimitedSlots]),
+        ...[this.weights.json, JSON.stringify(this.turns)],
         ...Object.values(only),
       ],
     );
     const rows = answer.filter((row): row is typeof row & Claimed<Row> => row.lease !== null);
-    const served = answer[0]?.lastProbed ?? rows.at(-1)?.owner;
-    if (served !== undefined) this.lastOwner = served;
+    this.advance(rows, answer[0]?.lastProbed ?? null);
     return rows;
+  }
+
+  /** Decides which owner the next claim starts with: the last one, if it has turns left. */
+  private advance(rows: readonly (LeasedRow & ClaimColumns)[], lastProbed: string | null): void {
+    const last = rows.at(-1);
+    const hasTurns = last !== undefined && last.turn < this.weights.of(last.owner);
+    const before = hasTurns ? rows.findLast(({ owner }) => owner !== last.owner) : last;
+    this.lastOwner = lastProbed ?? before?.owner ?? this.lastOwner;
+    if (last) this.turns = hasTurns ? { [last.owner]: last.turn } : {};
   }
 
   /**

@@ -1,8 +1,10 @@
+import { equalWeights, type OwnerWeights } from './owner-weights';
+
 /**
  * Shares a number of units, such as slots or bytes, between owners. An owner may take more only while it has fewer than
- * are still free. A single owner gets half of the capacity, two owners get a third each, and the rest remains available
- * for the next owner. (The same rule shares buffers between queues: Choudhury and Hahne, "Dynamic queue length
- * thresholds", 1998.)
+ * are still free, or than its weight times that. A single owner gets half of the capacity, two owners get a third each, and
+ * the rest remains available for the next owner; an owner of weight 3 gets three quarters, but not the last unit. (The same
+ * rule shares buffers between queues: Choudhury and Hahne, "Dynamic queue length thresholds", 1998.)
  */
 export class OwnerShares {
   private readonly taken = new Map<string, number>();
@@ -10,7 +12,10 @@ export class OwnerShares {
   private waiting: (() => void)[] = [];
 
   /** @param capacity - the total number of units */
-  constructor(capacity: number) {
+  constructor(
+    capacity: number,
+    private readonly weights: OwnerWeights = equalWeights,
+  ) {
     this.freeUnits = capacity;
   }
 
@@ -30,7 +35,9 @@ export class OwnerShares {
    */
   tryAcquire(owner: string, units: number): boolean {
     const before = this.taken.get(owner) ?? 0;
-    if (units > this.freeUnits || before >= this.freeUnits) return false;
+    const weight = this.weights.of(owner);
+    if (units > this.freeUnits || before >= weight * this.freeUnits) return false;
+    if (weight > 1 && before > 0 && this.freeUnits < 2 * units) return false;
     this.acquire(owner, units);
     return true;
   }

@@ -1,3 +1,5 @@
+import { equalWeights, type OwnerWeights } from './owner-weights';
+
 /** Options of {@link Semaphore.run}. */
 export interface SemaphoreOptions {
   /** The group that the task is queued in, such as its owner. */
@@ -26,7 +28,7 @@ interface Queue {
 /**
  * Runs at most `maxRunning` tasks at once and queues at most `maxQueued` more. Keys (for example owners) are served in turn, the
  * one first of which the served tasks have cost least (start-time fair queueing: Goyal, Vin and Cheng, 1996); the tasks of one
- * key are served in order of arrival.
+ * key are served in order of arrival. For a key with a weight, tasks cost a fraction.
  * When the queue is full, `run` rejects immediately with the error of `onFull`.
  */
 export class Semaphore {
@@ -41,6 +43,7 @@ export class Semaphore {
     private readonly maxRunning: number,
     private readonly maxQueued: number,
     private readonly onFull: () => Error,
+    private readonly weights: OwnerWeights = equalWeights,
   ) {}
 
   /** @throws the error of `work` or of `onFull`, or the signal's reason */
@@ -105,7 +108,7 @@ export class Semaphore {
     const [key, queue] = first;
     const { resume, cost } = queue.waiting.shift()!;
     this.leastServed = Math.max(this.leastServed, queue.served);
-    queue.served = this.leastServed + cost;
+    queue.served = this.leastServed + cost / this.weights.of(key);
     this.queues.delete(key);
     this.queues.set(key, queue);
     this.waiting -= 1;

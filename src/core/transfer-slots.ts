@@ -1,3 +1,5 @@
+import { equalWeights, type OwnerWeights } from './owner-weights';
+
 /** Limits of uploads or downloads. */
 export interface TransferLimits {
   /** Maximum number of concurrent transfers. */
@@ -8,6 +10,8 @@ export interface TransferLimits {
   readonly minBytesPerSecond: number;
   /** How far a client may fall behind that rate, in milliseconds of waiting for the client. */
   readonly graceMs: number;
+  /** @defaultValue all owners have weight 1 */
+  readonly weights?: OwnerWeights;
 }
 
 /** The errors with which transfers are refused or aborted. */
@@ -109,7 +113,7 @@ export class Transfer {
 /**
  * Limits concurrent transfers. A client that falls behind the minimum rate is disconnected. While all slots are in use,
  * a new transfer displaces a slow one of an owner that has more transfers than the new transfer's owner; it displaces the
- * slowest transfer of the owner with the most.
+ * slowest transfer of the owner with the most. What an owner has is divided by its weight.
  */
 export class TransferSlots {
   private readonly running = new Set<Transfer>();
@@ -125,9 +129,8 @@ export class TransferSlots {
    */
   async run<Result>(owner: string, work: (transfer: Transfer) => Promise<Result>): Promise<Result> {
     const { maxTransfers, maxPerOwner } = this.limits;
-    const own = this.countOf(owner);
-    if (own >= maxPerOwner) throw this.errors.ownerFull();
-    if (this.running.size >= maxTransfers && !this.displaceFor(own)) throw this.errors.full();
+    if (this.countOf(owner) >= maxPerOwner) throw this.errors.ownerFull();
+    if (this.running.size >= maxTransfers && !this.displaceFor(this.shareOf(owner))) throw this.errors.full();
     const transfer = new Transfer(owner, this.limits, this.errors);
     this.running.add(transfer);
     try {
@@ -140,13 +143,17 @@ export class TransferSlots {
 
   private displaceFor(own: number): boolean {
     const [first] = [...this.running]
-      .map((transfer) => ({ transfer, rate: transfer.slowRate, count: this.countOf(transfer.owner) }))
-      .filter(({ rate, count }) => rate !== null && count > own)
-      .sort((one, other) => other.count - one.count || one.rate! - other.rate!);
+      .map((transfer) => ({ transfer, rate: transfer.slowRate, share: this.shareOf(transfer.owner) }))
+      .filter(({ rate, share }) => rate !== null && share > own)
+      .sort((one, other) => other.share - one.share || one.rate! - other.rate!);
     if (!first) return false;
     this.running.delete(first.transfer);
     first.transfer.end(this.errors.displaced());
     return true;
+  }
+
+  private shareOf(owner: string): number {
+    return this.countOf(owner) / (this.limits.weights ?? equalWeights).of(owner);
   }
 
   private countOf(owner: string): number {

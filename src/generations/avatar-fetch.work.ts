@@ -4,7 +4,7 @@ import type { LeasedTable } from '../core/claim-statement';
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
-import { LeasedRows, emptyBatch, type StartedBatch } from '../core/leased-rows';
+import { LeasedRows, emptyBatch, type LeaseOptions, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
@@ -27,15 +27,13 @@ export interface AvatarCounters {
   lost: () => void;
 }
 
-export interface AvatarWorkDeps {
+export interface AvatarWorkDeps extends LeaseOptions {
   database: Transactions;
   attempts: AvatarFetches;
   media: MediaStore;
   imageProcessor: ImageProcessor;
   downloads: Pick<Downloads, 'result'>;
   urls: Pick<ResultUrls, 'refresh'>;
-  logger: Logger;
-  leaseMs: number;
   maxBytes: number;
   /** Maximum concurrent fetches, per process, of pictures that have not failed. */
   maxFetches: number;
@@ -74,7 +72,7 @@ export class AvatarWork {
   constructor(private readonly deps: AvatarWorkDeps) {
     const source = (due: LeasedTable<AvatarEntity>, slots: number): ClaimSource => ({
       rows: new LeasedRows(deps.database, due, deps),
-      slots: new OwnerShares(slots),
+      slots: new OwnerShares(slots, deps.weights),
     });
     this.fresh = source(dueAvatars.fresh, deps.maxFetches);
     this.failing = source(dueAvatars.failing, maxRetries);

@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
+import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
 import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
@@ -53,6 +54,8 @@ export interface AvatarRenditionsDeps {
   media: Pick<MediaStore, 'open' | 'put'>;
   imageProcessor: Pick<ImageProcessor, 'render'>;
   logger: Logger;
+  /** @defaultValue all owners have weight 1 */
+  weights?: OwnerWeights;
   /** Called once for each. */
   onEnd: (outcome: RenditionOutcome) => void;
   /**
@@ -65,24 +68,24 @@ export interface AvatarRenditionsDeps {
 /**
  * Makes renditions of stored pictures on their first demand, and stores them. Concurrent demands for the same one wait
  * for one. Half of the processor cores make renditions, so that uploads and new pictures, which use the same
- * {@link ImageProcessor}, do not wait for them. Owners have equal shares of the time: thumbnails do not wait for another
+ * {@link ImageProcessor}, do not wait for them. Owners share the time by their weights: thumbnails do not wait for another
  * owner's large pictures, except one.
  */
 export class AvatarRenditions {
   /** Those that are made or wait, by avatar, bytes and name. */
   private readonly pending = new Map<string, { owner: string; rendition: Promise<Rendition> }>();
   private readonly failed = new LRUCache<string, true>({ max: maxFailures, ttl: failureMs });
-  private readonly turns = new Semaphore(
-    Math.max(1, Math.floor(availableParallelism() / 2)),
-    maxWaiting,
-    () => {
-      this.deps.onEnd('refused');
-      return busy();
-    },
-  );
+  private readonly turns: Semaphore;
   private isStopped = false;
 
-  constructor(private readonly deps: AvatarRenditionsDeps) {}
+  constructor(private readonly deps: AvatarRenditionsDeps) {
+    const refuse = (): Error => {
+      deps.onEnd('refused');
+      return busy();
+    };
+    const width = Math.max(1, Math.floor(availableParallelism() / 2));
+    this.turns = new Semaphore(width, maxWaiting, refuse, deps.weights);
+  }
 
   /**
    * Returns the rendition, which is stored then.

@@ -1,4 +1,5 @@
 import { DomainError } from '../core/errors';
+import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
 import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
 import { preparePhoto, type PreparedPhoto } from './photo-image';
@@ -16,7 +17,7 @@ const busySeconds = 5;
  * @param width - maximum number of pictures processed concurrently: the number of cores
  * @param maxUploads - maximum number of concurrent uploads, all of which may wait
  */
-export function createImageSemaphore(width: number, maxUploads = 0): Semaphore {
+export function createImageSemaphore(width: number, maxUploads = 0, weights?: OwnerWeights): Semaphore {
   return new Semaphore(
     width,
     maxWaitingImages + maxUploads,
@@ -26,6 +27,7 @@ export function createImageSemaphore(width: number, maxUploads = 0): Semaphore {
         'Too many photos are being checked; send it again in a few seconds.',
         { details: { retryAfterSeconds: busySeconds } },
       ),
+    weights,
   );
 }
 

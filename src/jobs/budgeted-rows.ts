@@ -30,12 +30,15 @@ export class BudgetedRows {
 
   /** @param maxCalls - maximum concurrent calls of this process */
   constructor(
-    private readonly deps: Pick<JobContext, 'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger'>,
+    private readonly deps: Pick<
+      JobContext,
+      'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger' | 'weights'
+    >,
     kind: JobKind,
     private readonly call: CallKind,
     private readonly maxCalls: number,
   ) {
-    this.slots = new OwnerShares(maxCalls);
+    this.slots = new OwnerShares(maxCalls, deps.weights);
     this.rows = deps.jobs.rowsFor(kind, call, deps);
     this.only = { provider: deps.provider.name };
   }

@@ -1,9 +1,15 @@
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { isOutOfDescriptors } from '../core/errors';
-import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
-import type { Logger } from '../core/logger';
+import {
+  LeasedRows,
+  emptyBatch,
+  type Claimed,
+  type LeaseOptions,
+  type StartedBatch,
+} from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
+import type { OwnerWeights } from '../core/owner-weights';
 import type { Transactions } from '../core/sql';
 import { PictureProblem } from '../images/picture-file';
 import { DownloadError } from '../upstream/download';
@@ -41,13 +47,10 @@ const unreachable: PhotoProblemRow = {
     'The photo could not be fetched from its URL. The URL must return a JPEG, PNG, WebP, AVIF or HEIC file without login, within 30 seconds. Open it in a private browser window to check, or upload the photo.',
 };
 
-export interface PhotoWorkDeps {
+export interface PhotoWorkDeps extends LeaseOptions {
   database: Transactions;
   intake: PhotoIntake;
   downloads: Pick<Downloads, 'photo'>;
-  logger: Logger;
-  /** How long a photo is leased to a worker, in milliseconds. */
-  leaseMs: number;
   /** Maximum size of a fetched photo. */
   maxPhotoBytes: number;
   /** Maximum concurrent fetches per process. */
@@ -79,8 +82,8 @@ export class PhotoWork {
 
   constructor(private readonly deps: PhotoWorkDeps) {
     this.rows = new LeasedRows(deps.database, fetchingPhotos, deps);
-    this.slots = new OwnerShares(deps.maxFetches);
-    this.download = new PhotoDownload(deps.downloads, deps.maxPhotoBytes);
+    this.slots = new OwnerShares(deps.maxFetches, deps.weights);
+    this.download = new PhotoDownload(deps.downloads, deps.maxPhotoBytes, deps.weights);
   }
 
   /** When the next fetch is due. */
@@ -168,8 +171,9 @@ class PhotoDownload {
   constructor(
     private readonly downloads: Pick<Downloads, 'photo'>,
     private readonly maxBytes: number,
+    weights?: OwnerWeights,
   ) {
-    this.memory = new OwnerShares(maxLargest * maxBytes);
+    this.memory = new OwnerShares(maxLargest * maxBytes, weights);
   }
 
   /**

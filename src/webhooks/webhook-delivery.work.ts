@@ -3,8 +3,13 @@ import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
-import { LeasedRows, emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
-import type { Logger } from '../core/logger';
+import {
+  LeasedRows,
+  emptyBatch,
+  type Claimed,
+  type LeaseOptions,
+  type StartedBatch,
+} from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import { insertNotice } from '../notices/notice.repository';
@@ -35,14 +40,11 @@ const deliveriesPerTurn = 20;
 /** Maximum number of webhooks remembered as logged. */
 const maxLoggedUnreadable = 10_000;
 
-export interface WebhookDeliveryWorkDeps {
+export interface WebhookDeliveryWorkDeps extends LeaseOptions {
   /** The webhooks to send to. */
   webhooks: LeasedTable<WebhookEntity>;
   database: Transactions;
   sender: Pick<WebhookSender, 'send'>;
-  logger: Logger;
-  /** How long a webhook is leased to a worker, in milliseconds. */
-  leaseMs: number;
   /** Maximum duration of an attempt, in milliseconds. */
   timeoutMs: number;
   /** Maximum number of endpoints that a process sends to at a time. */
@@ -69,7 +71,7 @@ export class WebhookDeliveryWork {
 
   constructor(private readonly deps: WebhookDeliveryWorkDeps) {
     this.rows = new LeasedRows(deps.database, deps.webhooks, deps);
-    this.slots = new OwnerShares(deps.maxDeliveries);
+    this.slots = new OwnerShares(deps.maxDeliveries, deps.weights);
   }
 
   /** When the next delivery is due. */

@@ -54,6 +54,20 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
       { values: ['0', '1.5', '10001'], problem: /\(examples: 1, 60\)$|like 4$|must be at most 10000$/ },
     ]),
   ),
+  OWNER_WEIGHTS: {
+    values: [
+      'anna',
+      'anna=',
+      'anna=0',
+      'anna=101',
+      'anna=2.5',
+      'anna=-1',
+      '=3',
+      'anna=2,,bob=3',
+      'anna=2,anna=3',
+    ],
+    problem: /owners with a weight from 1 to 100, each once \(example: anna=3,@acme\/\*=2\)$/,
+  },
   POLL_SPEED: { values: ['0', '-1', 'fast', 'Infinity'], problem: /\(examples: 1, 60\)$/ },
   ROLE: { values: ['ALL', 'master'], problem: /^ROLE must be all, api or worker$/ },
   UPSTREAM: { values: ['openai'], problem: /^UPSTREAM must be picsart or sandbox$/ },
@@ -117,6 +131,14 @@ describe('settings that are left out', () => {
 
   it('use a lease that a killed process loses within 30 seconds', () => {
     expect(readConfig({}).LEASE).toBeLessThanOrEqual(30_000);
+  });
+
+  it('give each owner the weight 1, unless its own or that of its application is set', () => {
+    const owners = ['anna', 'a=b', '@acme/anna', '@acme/bob', '@other/anna', '*', '@acme'];
+    const weights = (text?: string): number[] =>
+      owners.map((owner) => readConfig({ OWNER_WEIGHTS: text }).OWNER_WEIGHTS.of(owner));
+    expect(weights()).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(weights(' anna=100, a=b=2 ,@acme/*=3,@acme/bob=4')).toEqual([100, 2, 3, 4, 1, 1, 1]);
   });
 
   it('include empty and blank values', () => {

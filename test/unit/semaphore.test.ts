@@ -1,3 +1,4 @@
+import { readOwnerWeights } from '../../src/core/owner-weights';
 import { Semaphore, type SemaphoreOptions } from '../../src/core/semaphore';
 
 /** Work that ends on request of the test. */
@@ -81,6 +82,14 @@ describe('a semaphore', () => {
     expect(await orderOf(jobs)).toEqual([
       ...['anna 1', 'anna 2', 'bob 1', 'carl 1', 'bob 2', 'bob 3', 'anna 3', 'bob 4'],
     ]);
+  });
+
+  it('serves an owner of weight 3 three times as often', async () => {
+    const gate = new Semaphore(1, 20, () => full, readOwnerWeights('anna=3'));
+    const names = ['bob 1', 'anna 1', 'anna 2', 'anna 3', 'anna 4', 'anna 5', 'anna 6', 'bob 2', 'bob 3'];
+    const order = await orderOf(names.map((name) => enter(gate, name, { key: name.split(' ')[0] })));
+    expect(order.slice(0, 5).filter((name) => name.startsWith('anna'))).toHaveLength(3);
+    expect(order.slice(0, 9).filter((name) => name.startsWith('anna'))).toHaveLength(6);
   });
 
   it('gives owners no credit for the time before they came', async () => {

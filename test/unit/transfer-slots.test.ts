@@ -1,3 +1,4 @@
+import { readOwnerWeights } from '../../src/core/owner-weights';
 import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfer-slots';
 
 const limits: TransferLimits = {
@@ -134,6 +135,23 @@ describe('transfers', () => {
       'anna displaced',
       undefined,
     ]);
+  });
+
+  it.each([
+    ['bob=3', 'anna'],
+    ['anna=3', 'bob'],
+  ])('are displaced by shares of the weights: with %s, one of %s', async (text, displaced) => {
+    const weights = readOwnerWeights(text)!;
+    const slots = new TransferSlots({ ...limits, maxTransfers: 5, weights }, errors);
+    const sendings = ['anna', 'anna', 'anna', 'bob', 'bob'].map((owner) => start(slots, owner));
+    for (let second = 0; second < 11; second += 1) {
+      await after(1_000);
+      for (const sending of sendings) await sending.send(1_500);
+    }
+    await after(1);
+    void start(slots, 'carl').result;
+    const ended = await Promise.race(sendings.map(({ result }) => result));
+    expect(ended).toBe(`${displaced} displaced`);
   });
 
   it('of four times the minimum rate are not aborted', async () => {

@@ -1,0 +1,126 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { LeasedRows, type LeasedRow } from '../../src/core/leased-rows';
+import { createLogger } from '../../src/core/logger';
+import { OwnerShares } from '../../src/core/owner-shares';
+import { readOwnerWeights } from '../../src/core/owner-weights';
+import type { Database } from '../../src/database/database';
+import { TestDatabase } from '../support/database';
+
+@Entity('weighted_work')
+class WeightedWorkEntity implements LeasedRow {
+  @PrimaryColumn('uuid')
+  id: string;
+
+  @Column('text')
+  owner: string;
+
+  @Column('uuid', { nullable: true })
+  lease: string | null;
+}
+
+const table = { entity: WeightedWorkEntity, table: 'weighted_work', rows: 'due_at IS NOT NULL' };
+
+describe('claims with weights of owners', () => {
+  let testDatabase: TestDatabase;
+  let database: Database;
+
+  beforeAll(async () => {
+    testDatabase = await TestDatabase.create();
+    database = await testDatabase.pool(2, [WeightedWorkEntity]);
+    await database.rows(
+      'CREATE TABLE weighted_work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid)',
+    );
+    await database.rows('CREATE INDEX work_due ON weighted_work (due_at) WHERE due_at IS NOT NULL');
+    await database.rows(
+      'CREATE INDEX work_of_owner ON weighted_work (owner, due_at) WHERE due_at IS NOT NULL',
+    );
+  });
+
+  afterAll(() => testDatabase.drop());
+
+  beforeEach(() => database.rows('TRUNCATE weighted_work'));
+
+  const worker = (weights: string): LeasedRows<LeasedRow> =>
+    new LeasedRows(database, table, {
+      leaseMs: 600_000,
+      logger: createLogger('silent'),
+      weights: readOwnerWeights(weights)!,
+    });
+
+  /** Adds due rows of owners. */
+  const add = async (counts: Readonly<Record<string, number>>): Promise<void> => {
+    for (const [owner, count] of Object.entries(counts))
+      await database.rows(
+        `INSERT INTO weighted_work SELECT gen_random_uuid(), $1, now() - n * interval '1 ms' FROM generate_series(1, $2) n`,
+        [owner, count],
+      );
+  };
+
+  /** The owners that claims of the given sizes serve, in order. */
+  const serve = async (claimer: LeasedRows<LeasedRow>, limits: readonly number[]): Promise<string> => {
+    const served: string[] = [];
+    for (const limit of limits) served.push(...(await claimer.claim({ limit })).map(({ owner }) => owner));
+    return served.join(' ');
+  };
+
+  // With 200 rows, a claim walks from owner to owner; with 9 it reads all rows.
+  describe.each([
+    ['few', 9],
+    ['many', 200],
+  ])('and %s rows', (_, count) => {
+    it.each([
+      ['in one claim', [10]],
+      ['one row at a time', Array.from({ length: 10 }, () => 1)],
+      ['in claims that end within the turns of an owner', [2, 5, 2, 1]],
+    ])('serve an owner of weight 3 three times in a round, %s', async (_form, limits) => {
+      await add({ anna: count, bob: count, carl: count });
+      expect(await serve(worker('bob=3'), limits)).toBe('anna bob bob bob carl anna bob bob bob carl');
+    });
+
+    it('serve every other owner although a weight exceeds the size of a claim', async () => {
+      await add({ anna: count, bob: count, carl: count });
+      const served = await serve(worker('anna=4'), [2, 2, 2, 2, 2, 2]);
+      expect(served).toBe('anna anna anna anna bob carl anna anna anna anna bob carl');
+    });
+  });
+
+  it('apply the weight of users of an application to each of them, except those with a weight of their own', async () => {
+    await add({ '@acme/anna': 9, '@acme/bob': 9, anna: 9, '@other/anna': 9 });
+    const served = (await serve(worker('@acme/*=2,@acme/bob=3'), [7])).split(' ').sort();
+    expect(served).toEqual(
+      [
+        ...['@acme/anna', '@acme/anna', '@acme/bob', '@acme/bob', '@acme/bob'],
+        ...['@other/anna', 'anna'],
+      ].sort(),
+    );
+  });
+
+  it('let an owner use as many times the free slots as its weight, but not the last one', async () => {
+    const weights = readOwnerWeights('anna=3,zoe=100')!;
+    const started = async (owners: Readonly<Record<string, number>>): Promise<Record<string, number>> => {
+      await database.rows('TRUNCATE weighted_work');
+      await add(owners);
+      const slots = new OwnerShares(12, weights);
+      await worker('anna=3,zoe=100').start(slots, {}, () => new Promise(() => undefined));
+      return Object.fromEntries(slots.byOwner);
+    };
+    expect(await started({ anna: 50 })).toEqual({ anna: 9 });
+    expect(await started({ bob: 50 })).toEqual({ bob: 6 });
+    expect(await started({ zoe: 50 })).toEqual({ zoe: 11 });
+  });
+
+  it('share what is taken without a claim in the same way', () => {
+    const shares = new OwnerShares(12, readOwnerWeights('anna=3,zoe=100'));
+    const take = (owner: string): number => {
+      let count = 0;
+      while (shares.tryAcquire(owner, 1)) count += 1;
+      return count;
+    };
+    const counts = ['anna', 'bob', 'zoe'].map((owner) => {
+      const count = take(owner);
+      shares.release(owner, count);
+      return count;
+    });
+    expect(counts).toEqual([9, 6, 11]);
+  });
+});
