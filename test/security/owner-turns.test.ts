@@ -8,7 +8,7 @@ import { until } from '../support/until';
 import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
 import { createWebhook, emitModel } from '../support/webhooks';
 
-jest.setTimeout(90_000);
+jest.setTimeout(60_000);
 
 const slots = 4;
 let upstream: HoldingUpstream;
@@ -30,8 +30,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway.stop();
+  // First, so that the gateway does not wait for the calls.
   await upstream.stop();
+  await gateway.stop();
 });
 
 describe('an owner with many waiting jobs', () => {
