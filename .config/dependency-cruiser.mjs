@@ -63,6 +63,18 @@ const layers = [
     paths(VOCABULARY, FEATURES, ENTRY_POINTS, ROOT, '^src/(storage|events|database)/'),
   ),
   rule(
+    'client-imports-only-graphql-ws',
+    'likeness/client runs in browsers and is published without the server.',
+    paths('^src/client/'),
+    { path: '.', pathNot: ['^src/client/', '(^|/)node_modules/graphql-ws/'] },
+  ),
+  rule(
+    'client-is-for-clients',
+    'The command line is a client of the gateway like any other; the server does not call itself.',
+    { path: '^src/', pathNot: '^src/(client|cli)/' },
+    paths('^src/client/'),
+  ),
+  rule(
     'vocabulary-imports-only-core',
     'src/graphql holds what all resolvers share; the schema is assembled from resolvers that are passed in.',
     paths(VOCABULARY),
