@@ -8,6 +8,7 @@ async function main(): Promise<void> {
     environment: process.env,
     print: (text) => void process.stdout.write(`${text}\n`),
     remark: (text) => void process.stderr.write(`${text}\n`),
+    ...(process.stderr.isTTY && { progress: (text) => void process.stderr.write(`\r\u001b[K${text}`) }),
   });
   if (code !== 0) process.exitCode = code;
 }

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { jobKinds } from '../generations/generation.kind';
+import { backupCommand, restoreCommand } from './backup.command';
 import { demoCommand } from './demo.command';
 import { doctorCommand } from './doctor.command';
 import { eventsCommand } from './events.command';
@@ -35,6 +36,8 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
     keysCommand(shell),
     webhooksCommand(shell),
     eventsCommand(shell),
+    backupCommand(shell),
+    restoreCommand(shell),
     migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),

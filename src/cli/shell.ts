@@ -18,6 +18,8 @@ export interface Shell {
   print(text: string): void;
   /** Writes messages and errors to standard error. */
   remark(text: string): void;
+  /** Shows the progress of a long command in place of the last text; empty: removes it. Absent without a terminal. */
+  progress?(text: string): void;
 }
 
 /** An error that is printed to the user as one sentence. */
@@ -59,20 +61,21 @@ export interface OperatorContext {
 /**
  * Opens the configured database or the embedded one in DATA_DIR, which is started unless a gateway runs it. Closes it
  * when `work` has ended.
- * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup. Read-only commands
- * must not change the database.
+ * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup; a function
+ * migrates it in another way. Read-only commands must not change the database.
  */
 export async function withDatabase<Result>(
   shell: Shell,
   work: (context: OperatorContext) => Promise<Result>,
-  isFirst = false,
+  isFirst: boolean | ((url: string) => Promise<void>) = false,
 ): Promise<Result> {
   const config = readConfig(shell.environment);
   const logger = createLogger('silent');
   const dataDir = resolve(config.DATA_DIR);
-  const { url, close } = await findDatabase(config, dataDir, isFirst);
+  const { url, close } = await findDatabase(config, dataDir, isFirst !== false);
   try {
-    if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
+    if (typeof isFirst === 'function') await isFirst(url);
+    else if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
     const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
     const wakeups = new Wakeups({ url, logger });
     try {

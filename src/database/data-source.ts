@@ -100,19 +100,26 @@ export interface DataSourceOptions {
   /** Maximum number of pooled connections. */
   poolSize: number;
   entities: EntityTarget<ObjectLiteral>[];
+  /** The names of the only migrations to run. @defaultValue all */
+  migrations?: readonly string[];
 }
 
 /**
  * Creates an unconnected data source. Statements are limited to 15 s and idle transactions to 30 s, so that no lock
  * outlives a hanging process.
  */
-export function createDataSource({ url, poolSize, entities }: DataSourceOptions): DataSource {
+export function createDataSource({
+  url,
+  poolSize,
+  entities,
+  migrations: only,
+}: DataSourceOptions): DataSource {
   return new DataSource({
     type: 'postgres',
     url,
     poolSize,
     entities: entities as never,
-    migrations,
+    migrations: only ? migrations.filter(({ name }) => only.includes(name)) : migrations,
     migrationsTableName: 'migrations',
     migrationsTransactionMode: 'each',
     namingStrategy: new SnakeNaming(),

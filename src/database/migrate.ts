@@ -20,9 +20,10 @@ const retryMs = 2_000;
  * Migrates the database to the latest schema. Several processes may start concurrently: one migrates under an
  * advisory lock, the others wait for at most a minute. A migration may take as long as it needs, but waits for
  * table locks only briefly and is then repeated.
+ * @param only - the names of the only migrations to run; by default all
  * @throws Error with advice if a lock could not be obtained
  */
-export async function migrate(url: string): Promise<void> {
+export async function migrate(url: string, only?: readonly string[]): Promise<void> {
   const holder = new Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
@@ -31,7 +32,7 @@ export async function migrate(url: string): Promise<void> {
   await holder.connect();
   try {
     await lock(holder);
-    const source = await createDataSource({ url, poolSize: 1, entities: [] }).initialize();
+    const source = await createDataSource({ url, poolSize: 1, entities: [], migrations: only }).initialize();
     try {
       await runMigrations(source);
     } finally {

@@ -1,0 +1,67 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { codeOf } from '../core/errors';
+import { CommandError } from './shell';
+
+/** The version of the format. */
+const format = 1;
+
+const manifest = z.object({
+  format: z.literal(format),
+  /** When the snapshot of the database was taken. */
+  createdAt: z.iso.datetime(),
+  /** The migrations of the database, in order. */
+  migrations: z.array(z.string()),
+  /** The tables with their numbers of rows, and the SHA-256 of their files. */
+  tables: z.array(z.object({ name: z.string().regex(/^[a-z_]+$/), rows: z.number(), sha256: z.string() })),
+  media: z.object({ files: z.number(), bytes: z.number() }),
+});
+
+/** The description of a complete backup: it is written last. */
+export type Manifest = z.output<typeof manifest>;
+
+/** The parts of a backup's folder. */
+export const backupParts = { manifest: 'manifest.json', tables: 'tables', data: 'data' } as const;
+
+/** Creates the folder of a new backup, readable by this user only. It may exist if it is empty. */
+export async function createBackupFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  if ((await readdir(folder)).length > 0) {
+    throw new CommandError(`${folder} is not empty. Name a new folder for each backup.`);
+  }
+  await mkdir(join(folder, backupParts.tables), { mode: 0o700 });
+}
+
+/** Writes the manifest, which completes the backup. */
+export async function writeManifest(folder: string, facts: Omit<Manifest, 'format'>): Promise<void> {
+  const text = `${JSON.stringify({ format, ...facts }, null, 2)}\n`;
+  await writeFile(join(folder, backupParts.manifest), text, { mode: 0o600, flush: true });
+}
+
+/**
+ * Reads the manifest of a backup.
+ * @throws CommandError if it is missing or of another format
+ */
+export async function readManifest(folder: string): Promise<Manifest> {
+  let text: string;
+  try {
+    text = await readFile(join(folder, backupParts.manifest), 'utf8');
+  } catch (error) {
+    throw new CommandError(
+      `${folder} is not a complete backup: manifest.json cannot be read (${codeOf(error) ?? 'unknown error'}).`,
+      { cause: error },
+    );
+  }
+  const parsed = manifest.safeParse(jsonIn(text));
+  if (parsed.success) return parsed.data;
+  throw new CommandError(`${folder}/manifest.json is not of this version: ${z.prettifyError(parsed.error)}`);
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

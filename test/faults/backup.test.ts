@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto';
+import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { newId } from '../../src/core/ids';
+import { createLogger } from '../../src/core/logger';
+import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox';
+import { Client, uuidOf } from '../support/client';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestDatabase } from '../support/database';
+import { newDataDir, type Settings } from '../support/environment';
+import type { Feed } from '../support/feed';
+import { TestGateway } from '../support/gateway';
+
+jest.setTimeout(240_000);
+
+const speed = 2_000;
+
+let sandbox: Sandbox;
+let folder: string;
+let original: TestGateway;
+
+const upstream = (): Settings => ({
+  UPSTREAM: 'picsart',
+  PICSART_BASE_URL: sandbox.url,
+  PICSART_API_KEY: sandbox.apiKey,
+  POLL_SPEED: String(speed),
+  UNCERTAIN_GRACE: '10m',
+});
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
+  sandbox = await startSandbox({ speed, port: 0, logger: createLogger('silent') });
+  original = await TestGateway.start(upstream());
+});
+afterAll(async () => {
+  await original.stop();
+  await sandbox.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const operateOn = (
+  { databaseUrl, dataDir }: { databaseUrl: string; dataDir: string },
+  ...words: string[]
+): Promise<CommandResult> =>
+  likeness(
+    { ...(upstream() as Record<string, string>), DATABASE_URL: databaseUrl, DATA_DIR: dataDir },
+    ...words,
+  );
+
+const backup = async (): Promise<string> => {
+  const target = join(folder, newId());
+  const { code, remarks } = await operateOn(original, 'backup', target);
+  expect({ code, remarks }).toEqual({ code: 0, remarks: expect.stringContaining('protect it') });
+  return target;
+};
+
+/** The pictures of a generation, as their owner downloads them. */
+const pictures = async (client: Client, generationId: string): Promise<string[]> => {
+  const avatars = await client.avatars(generationId);
+  return Promise.all(
+    avatars.map(async ({ id, url, sha256 }) => {
+      const bytes = Buffer.from(await (await fetch(url)).arrayBuffer());
+      expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+      return `${id} ${sha256}`;
+    }),
+  );
+};
+
+/** Where everything of the viewer is now. */
+const activityCursor = async (client: Client): Promise<string> =>
+  (await client.request<{ viewer: { activityCursor: string } }>('{ viewer { activityCursor } }')).viewer
+    .activityCursor;
+
+/** The first message of a subscription, which is left then. */
+const firstOf = async <T>(feed: Feed<T>): Promise<T> => {
+  const [first] = await feed.until((messages) => messages.length > 0);
+  feed.drop();
+  return first!;
+};
+
+const activityQuery = `subscription ($after: String) { activity(after: $after) { cursor isSnapshot isEstimate } }`;
+
+describe('the backup of a running gateway', () => {
+  it('restored elsewhere has all pictures, answers old cursors with a snapshot, and pays nothing again', async () => {
+    const client = new Client(() => original.url);
+    const { modelId, generationId, photoIds } = await client.settle();
+    const before = await pictures(client, generationId);
+    const activityBefore = await activityCursor(client);
+    // The gateway works during the backup: generations begin and end.
+    const busy = { isOver: false };
+    const work = (async () => {
+      while (!busy.isOver) {
+        const { id } = await client.generate(modelId, [{ prompt: 'at work', count: 1 }]);
+        await client.generationEnd(id);
+      }
+    })();
+    expect(await operateOn(original, 'pause', 'picsart')).toMatchObject({ code: 0 });
+    const { id: queued } = await client.train({ photoIds });
+    const target = await backup();
+    // After the backup the queued job is submitted and paid, and further events follow.
+    await operateOn(original, 'resume', 'picsart');
+    await client.becomes('model', queued, 'READY');
+    busy.isOver = true;
+    await work;
+    await client.rename(modelId, 'after the backup');
+    const cursor = await firstOf(client.followTraining(modelId));
+    const activityLost = await activityCursor(client);
+    const paid = await sandbox.counts();
+
+    const dataDir = await newDataDir();
+    const restored = await TestGateway.start(
+      { ...upstream(), DATA_DIR: dataDir },
+      {
+        prepare: async (databaseUrl) => {
+          const result = await operateOn({ databaseUrl, dataDir }, 'restore', target);
+          expect(result).toMatchObject({ code: 0, out: expect.stringContaining('Restored the backup of') });
+          expect(result.remarks).toContain('may have been paid since');
+        },
+      },
+    );
+    try {
+      const elsewhere = new Client(() => restored.url);
+      expect(await pictures(elsewhere, generationId)).toEqual(before);
+      expect(await firstOf(elsewhere.followTraining(modelId, cursor.cursor))).toMatchObject({
+        isSnapshot: true,
+      });
+      for (const after of [activityBefore, activityLost]) {
+        const activity = elsewhere.subscribe<{ isSnapshot: boolean }>(activityQuery, { after });
+        expect(await firstOf(activity)).toMatchObject({ isSnapshot: true });
+      }
+      await operateOn({ databaseUrl: restored.databaseUrl, dataDir }, 'resume');
+      expect(await elsewhere.model(queued)).toMatchObject({ status: 'UNCERTAIN' });
+      // New work is paid, which nothing of the queue before it was.
+      await elsewhere.trained(await elsewhere.upload());
+      const after = await sandbox.counts();
+      expect(after).toMatchObject({ trainings: paid.trainings + 1, generations: paid.generations });
+    } finally {
+      await restored.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  });
+
+  it('has every row and every file exactly', async () => {
+    const client = new Client(() => original.url);
+    const { modelId, generationId } = await client.settle();
+    const target = await backup();
+    const database = await TestDatabase.create();
+    const dataDir = await newDataDir();
+    const restored = await operateOn(
+      { databaseUrl: database.url, dataDir },
+      'restore',
+      target,
+      '--moved',
+      '--json',
+    );
+    expect(JSON.parse(restored.out)).toMatchObject({ uncertain: 0, pausedAccounts: 0 });
+    const selections = [
+      [`SELECT row_to_json(t)::text AS row FROM models t WHERE id = $1`, uuidOf(modelId)],
+      [
+        `SELECT row_to_json(t)::text AS row FROM avatars t WHERE generation_id = $1 ORDER BY id`,
+        uuidOf(generationId),
+      ],
+      [`SELECT row_to_json(t)::text AS row FROM submissions t WHERE model_id = $1`, uuidOf(modelId)],
+    ] as const;
+    for (const [text, id] of selections) {
+      const rows = await original.rows<{ row: string }>(text, [id]);
+      expect(rows.length).toBeGreaterThan(0);
+      expect(await database.rows(text, [id])).toEqual(rows);
+    }
+    const names = async (path: string): Promise<string[]> =>
+      (await readdir(join(path, 'media'), { recursive: true }))
+        .filter((name) => name.endsWith('.jpg'))
+        .sort();
+    expect(await names(dataDir)).toEqual(await names(original.dataDir));
+    await database.drop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('is refused if it is incomplete, changed, or would overwrite something', async () => {
+    const target = await backup();
+    const [database, dataDir] = [await TestDatabase.create(), await newDataDir()];
+    const restore = (from: string): Promise<CommandResult> =>
+      operateOn({ databaseUrl: database.url, dataDir }, 'restore', from);
+    expect(await operateOn(original, 'backup', target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('is not empty'),
+    });
+    expect(await restore(folder)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('is not a complete backup'),
+    });
+    const other = await newDataDir();
+    expect(
+      await operateOn({ databaseUrl: original.databaseUrl, dataDir: other }, 'restore', target),
+    ).toMatchObject({ code: 1, remarks: expect.stringContaining('The database is not empty') });
+    await appendFile(join(target, 'tables/models.jsonl.gz'), 'x');
+    expect((await restore(target)).code).toBe(1);
+    expect(await database.rows('SELECT 1 FROM models')).toEqual([]);
+    await writeFile(join(target, 'manifest.json'), '{"format": 2}');
+    expect(await restore(target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('not of this version'),
+    });
+    await database.drop();
+    for (const path of [dataDir, other]) await rm(path, { recursive: true, force: true });
+  });
+});
