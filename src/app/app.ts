@@ -25,15 +25,18 @@ import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
 import { createHttpServers } from './http';
-import { createMetrics } from './metrics';
+import { createMetrics } from './metrics/metrics';
+import { openMonitoring } from './monitoring';
 import { createServices } from './services';
 import { openUpstream, type Startup } from './upstream';
-import { createWork } from './workers';
+import { createWork, makeBudget } from './workers';
 
 /** A running gateway. */
 export interface App {
   /** The public URL, without a trailing slash. */
   url: string;
+  /** The URL of the server of METRICS_PORT; null without one. */
+  metricsUrl: string | null;
   /** The sandbox if it is the upstream. */
   sandbox: Sandbox | null;
   /** Finishes running work within the grace period and stops all components, last started first. */
@@ -53,14 +56,11 @@ export async function startApp(
   return { ...running, stop: () => shutdown.stop() };
 }
 
-function createImageProcessor({ MAX_UPLOADS, OWNER_WEIGHTS }: Config): ImageProcessor {
-  return new ImageProcessor(createImageSemaphore(availableParallelism(), MAX_UPLOADS, OWNER_WEIGHTS));
-}
-
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
   await prepareDataDirectory(dataDir);
-  const startup = { config, dataDir, logger, shutdown };
+  const metrics = createMetrics(logger);
+  const startup = { config, dataDir, logger, shutdown, onCall: metrics.upstreamCall };
   const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(
     openDatabase(startup),
     openUpstream(startup),
@@ -68,23 +68,20 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
 
   const { wakeups, ...feeds } = await openEvents(databaseUrl, database, startup);
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
-  const metrics = createMetrics(database, logger);
+  const budget = makeBudget({ config, database, provider });
   const access = createAuth({ config, logger, database, wakeups });
   shutdown.onStop(() => access.stop());
 
+  const decoding = createImageSemaphore(availableParallelism(), config.MAX_UPLOADS, config.OWNER_WEIGHTS);
+  metrics.connect({ database, decoding, account: provider.account, budget });
   let listening = '';
   const deps = {
-    config,
-    logger,
-    database,
+    ...{ config, logger, database },
     media: new DiskStore(join(dataDir, 'media')),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
-    imageProcessor: createImageProcessor(config),
-    wakeups,
-    ...feeds,
-    provider,
+    imageProcessor: new ImageProcessor(decoding, undefined, metrics.decoding),
+    ...{ ...feeds, wakeups, provider, guard },
     clock: await DatabaseClock.start(database),
-    guard,
     ...{ quotas: access.quotas, clientTokens: access.clientTokens, metrics },
     ...signing(config, dataDir),
     localUrl: () => listening,
@@ -97,11 +94,12 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   journal.start();
   shutdown.onStop(() => journal.stop());
   const { poller, replay } = createWork(
-    { ...deps, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal },
+    { ...deps, budget, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal },
     services,
   );
   await replay();
 
+  const metricsUrl = await openMonitoring(startup, metrics);
   const servers = await createHttpServers({ ...deps, services, access });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => services.photoHeartbeat.stop());
@@ -111,7 +109,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups);
-  return { url: deps.publicUrl(), sandbox };
+  return { url: deps.publicUrl(), metricsUrl, sandbox };
 }
 
 /** The secrets of the server, and what signs URLs with them. */

@@ -1,17 +1,13 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
-import { notFound } from '../core/errors';
 import type { PreparedStatements, Transactions } from '../core/sql';
-import type { AvatarUse } from '../generations/avatar-urls';
 import { buildAppSchema } from '../graphql/build-schema';
 import type { Admit } from '../graphql/root-fields';
 import { isQueried } from '../graphql/selection';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
-import { generatedFileRoute } from '../http/files/generated-file-route';
-import { mediaRoute, type MediaFile } from '../http/files/media-route';
-import { uploadRoute } from '../http/files/upload-route';
 import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
+import { OpenStreams } from '../http/graphql/open-streams';
 import { Operations } from '../http/graphql/operations';
 import { OperationsInFlight } from '../http/graphql/operations-in-flight';
 import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
@@ -20,11 +16,12 @@ import { SseHandler, type SseLimits } from '../http/graphql/sse-handler';
 import { WebSocketHandler, type WebSocketLimits } from '../http/graphql/websocket-handler';
 import { healthRoutes } from '../http/health';
 import { Origins } from '../http/origins';
-import type { Route } from '../http/router';
+import { RefusedOrigins } from '../http/refused-origins';
 import { HttpServer, type HttpServerOptions } from '../http/server';
 import { Sessions } from '../http/sessions';
 import type { Auth } from './auth';
-import type { Metrics } from './metrics';
+import { fileRoutes } from './file-routes';
+import type { Metrics } from './metrics/metrics';
 import { createPlannedReads } from './reads';
 import type { Infrastructure, Services } from './services';
 
@@ -44,11 +41,13 @@ export interface HttpServers {
 
 /** Creates the HTTP server with its routes and transports. */
 export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
-  const { config, logger, services, access } = deps;
+  const { config, logger, services, access, metrics } = deps;
+  const refusedOrigins = new RefusedOrigins(logger, metrics.refusedOrigin);
   const origins = new Origins({
     publicUrl: config.PUBLIC_URL,
     isLocalOnly: config.AUTH.includes('none'),
     allowed: config.CORS_ORIGINS,
+    onRefused: (origin) => refusedOrigins.add(origin),
   });
   const isRevoked = (id: string): boolean => access.revocations.has(id);
   const sessions = new Sessions({
@@ -66,12 +65,17 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     operations: makeOperations(deps),
     batching: config.BATCHING,
     routes: [
-      ...healthRoutes({ checks: checksOf(deps), metrics: deps.metrics.registry, logger }),
+      ...healthRoutes({
+        ...{ checks: checksOf(deps), logger },
+        // On the other port if there is one.
+        metrics: config.METRICS_PORT === undefined ? metrics : null,
+      }),
       ...fileRoutes(services),
     ],
     connections: makeConnections(deps),
     onRefused: (path, reason) => services.jobPhotos.recordRefusedFetch(path, reason),
     asksForKey: !config.AUTH.includes('none'),
+    onAnswered: metrics.answered,
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
   });
 }
@@ -135,8 +139,12 @@ function makeOperations(deps: HttpDeps): Operations {
     return viewer;
   };
   const schema = buildAppSchema(services.resolvers, admit, deps.access.clientTokens);
+  const streams = new OpenStreams();
+  metrics.readProcess({ streams });
   return new Operations({
     schema,
+    streams,
+    onOperation: metrics.operation,
     waits: makeWaits(deps, admission),
     countUse: (viewer) => deps.access.clientTokens.countUse(viewer),
     inFlight: new OperationsInFlight(maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER)),
@@ -156,6 +164,8 @@ function makeWaits(
   { config, services, access, metrics }: HttpDeps,
   admission: RequestAdmission,
 ): RequestWaits {
+  const open = { count: 0 };
+  metrics.readProcess({ waits: open });
   const waits = new RequestWaits({
     maxWaits: config.MAX_WAITS,
     maxPerOwner: maxPerOwner(config, config.MAX_WAITS_PER_OWNER),
@@ -165,7 +175,7 @@ function makeWaits(
       if (!(await access.clientTokens.includes(viewer, awaited))) return null;
       return services.waits.open(await admission.admit(viewer), awaited);
     },
-    onCount: (count) => metrics.waits(count),
+    onCount: (count) => (open.count = count),
   });
   access.revocations.onRevoked((id) => waits.endRevoked(id));
   return waits;
@@ -174,7 +184,7 @@ function makeWaits(
 /** The default limit of connections per address. Like the default rate limit, it does not count loopback connections. */
 const defaultMaxPerAddress = 200;
 
-function makeConnections({ config, logger, access, services }: HttpDeps): Connections {
+function makeConnections({ config, logger, access, services, metrics }: HttpDeps): Connections {
   const { MAX_CONNECTIONS: max, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = config;
   const limit = readDescriptorLimit();
   const maxDescriptor = limit === null ? null : limit - descriptorReserve(limit, config.DATABASE_POOL);
@@ -184,7 +194,7 @@ function makeConnections({ config, logger, access, services }: HttpDeps): Connec
       'the limit of open files (ulimit -n) allows fewer connections than MAX_CONNECTIONS',
     );
   }
-  return new Connections({
+  const connections = new Connections({
     onRefused: () => services.photoHeartbeat.interrupt(),
     limits: {
       max,
@@ -195,6 +205,8 @@ function makeConnections({ config, logger, access, services }: HttpDeps): Connec
     addresses: access.addresses,
     logger,
   });
+  metrics.readProcess({ connections });
+  return connections;
 }
 
 function checksOf({ database, media }: HttpDeps): { name: string; check(): Promise<unknown> }[] {
@@ -202,76 +214,4 @@ function checksOf({ database, media }: HttpDeps): { name: string; check(): Promi
     { name: 'database', check: () => database.rows('SELECT 1') },
     { name: 'media', check: () => media.check() },
   ];
-}
-
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Avatars are immutable; their URLs are valid for at least one hour. */
-const avatarCaching = 'private, max-age=3600, immutable';
-/** The pictures of styles change only with the version of the gateway. */
-const styleCaching = 'public, max-age=86400';
-/** Photos can be deleted at any time and must not remain in caches. */
-const noCaching = 'private, no-store';
-
-/** Routes for photo uploads, photo fetches of the upstream, downloads of images and archives. Only pictures of styles are public. */
-export function fileRoutes({
-  avatarMedia,
-  downloads,
-  exports,
-  photos,
-  jobPhotos,
-  styleExamples,
-  uploads,
-}: Services): Route[] {
-  return [
-    uploadRoute(async ({ photoId, query, byteSize, bytes }) => {
-      const { created, photo } = await uploads.receiveUpload(photoId, query, bytes, byteSize ?? undefined);
-      return { status: created ? 201 : 200, photo };
-    }),
-    ...avatarRoutes(avatarMedia),
-    mediaRoute('/media/styles/:file', async ({ params }) => {
-      const example = await styleExamples.find(params.file!);
-      return { ...example, contentType: 'image/jpeg', fileName: params.file!, cacheControl: styleCaching };
-    }),
-    mediaRoute('/media/photos/:file', ({ params, query }) => {
-      const id = params.file!.replace(/\.jpg$/, '');
-      return photoFile(id, (range) => photos.openForViewer(id, query, range));
-    }),
-    mediaRoute('/upstream/photos/:job/:attempt/:file', ({ params, query }) => {
-      const { photoId, ...call } = paidCallIn(params);
-      return photoFile(photoId, (range) => jobPhotos.openForUpstream(photoId, call, query, range));
-    }),
-    generatedFileRoute('/exports/:id', ({ params, query }, send) =>
-      exports.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
-    ),
-    generatedFileRoute('/downloads/:id', ({ params, query }, send) =>
-      downloads.serve(params.id!, query, (archive) => send({ contentType: 'application/zip', ...archive })),
-    ),
-  ];
-}
-
-function avatarRoutes(avatarMedia: Services['avatarMedia']): Route[] {
-  const route = (path: string, use: AvatarUse): Route =>
-    mediaRoute(path, async ({ params, query }) => {
-      const avatar = await avatarMedia.show(params.id!, params.variant!, use, query);
-      return { ...avatar, cacheControl: avatarCaching };
-    });
-  return [
-    route('/media/avatars/:id/:variant', 'view'),
-    route('/media/avatars/:id/:variant/download', 'download'),
-  ];
-}
-
-function photoFile(id: string, open: MediaFile['open']): MediaFile {
-  return { contentType: 'image/jpeg', etag: `"${id}"`, fileName: `${id}.jpg`, cacheControl: noCaching, open };
-}
-
-function paidCallIn(params: Readonly<Record<string, string>>): {
-  jobId: string;
-  attempt: number;
-  photoId: string;
-} {
-  const [jobId, photoId, attempt] = [params.job!, params.file!.replace(/\.jpg$/, ''), params.attempt!];
-  if (!uuid.test(jobId) || !uuid.test(photoId) || !/^\d{1,9}$/.test(attempt)) throw notFound('photo');
-  return { jobId, attempt: Number(attempt), photoId };
 }

@@ -19,7 +19,7 @@ import { photoSource, photosSource } from '../photos/photo.read';
 import { PlannedReads } from '../reads/planned-reads';
 import type { ReadSources } from '../reads/source';
 import { webhookDeliverySource, webhookSource } from '../webhooks/webhook.read';
-import type { Metrics } from './metrics';
+import type { Metrics } from './metrics/metrics';
 import type { Infrastructure, Services } from './services';
 
 /** What the planned reads are made from besides the services. */

@@ -66,7 +66,7 @@ import { picsartFacts } from '../upstream/picsart/facts';
 import type { AvatarProvider } from '../upstream/provider';
 import type { WebhookSender } from '../webhooks/webhook-sender';
 import { makeEstimates, makeJobs } from './job-services';
-import type { Metrics } from './metrics';
+import type { Metrics } from './metrics/metrics';
 import { nodeResolvers } from './nodes';
 import { makeSubscriptions } from './subscriptions';
 import { makeWebhooks } from './webhooks';

@@ -5,7 +5,7 @@ import type { Shutdown } from '../core/shutdown';
 import { makeExample } from '../sandbox/example';
 import { startSandbox, type Sandbox } from '../sandbox/sandbox';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
-import type { AvatarProvider } from '../upstream/provider';
+import type { AvatarProvider, UpstreamCall } from '../upstream/provider';
 import { SandboxProvider } from '../upstream/sandbox/sandbox-provider';
 
 /** Polls are short, so that several take turns on a connection. */
@@ -19,6 +19,8 @@ export interface Startup {
   logger: Logger;
   /** Stops what has been started. */
   shutdown: Shutdown;
+  /** Called at the end of each call of the avatar service. */
+  onCall: (call: UpstreamCall) => void;
 }
 
 /** Constructs the provider that `UPSTREAM` names, and starts the sandbox if that is the upstream. */
@@ -27,12 +29,14 @@ export async function openUpstream({
   dataDir,
   logger,
   shutdown,
+  onCall,
 }: Startup): Promise<{ provider: AvatarProvider; sandbox: Sandbox | null }> {
   const limits = {
     submitTimeoutMs: config.SUBMIT_TIMEOUT,
     pollTimeoutMs: config.POLL_TIMEOUT,
     pollConnections: Math.ceil(config.MAX_POLLS * connectionsPerPoll),
     logger,
+    onCall,
   };
   if (config.UPSTREAM === 'picsart') {
     const provider = new PicsartProvider({

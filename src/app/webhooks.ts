@@ -1,8 +1,7 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
 import type { Config } from '../config';
 import type { LeasedTable } from '../core/claim-statement';
 import type { Logger } from '../core/logger';
-import type { Sql, Transactions } from '../core/sql';
+import type { Transactions } from '../core/sql';
 import type { Wakeups } from '../events/wakeups';
 import { createGuard } from '../upstream/guard';
 import { HttpExchange } from '../upstream/http-exchange';
@@ -11,8 +10,9 @@ import { WebhookFollowWork } from '../webhooks/webhook-follow.work';
 import { WebhookSecrets } from '../webhooks/webhook-secrets';
 import { WebhookSender } from '../webhooks/webhook-sender';
 import type { WebhookEntity } from '../webhooks/webhook.entity';
-import { countWebhooksByStatus, leasedWebhooks } from '../webhooks/webhook.repository';
+import { leasedWebhooks } from '../webhooks/webhook.repository';
 import { WebhookService } from '../webhooks/webhook.service';
+import type { JobMetrics } from './metrics/job-metrics';
 
 /** What {@link makeWebhooks} uses. */
 interface WebhookDeps {
@@ -45,14 +45,6 @@ export function makeWebhooks({ config, database, wakeups, signingSecrets }: Webh
   return { service, sender };
 }
 
-/** Counts what the work of webhooks does. */
-export interface WebhookMetrics {
-  /** A webhook has missed events. */
-  webhookGap: () => void;
-  /** An event was sent to a webhook. */
-  webhookAttempt: (outcome: 'delivered' | 'failed') => void;
-}
-
 /** The work that sends events to webhooks. */
 export interface WebhookWork {
   readonly follow: WebhookFollowWork;
@@ -70,7 +62,10 @@ export function createWebhookWork(
     logger,
     database,
     metrics,
-  }: Pick<WebhookDeps, 'config' | 'database'> & { logger: Logger; metrics: WebhookMetrics },
+  }: Pick<WebhookDeps, 'config' | 'database'> & {
+    logger: Logger;
+    metrics: Pick<JobMetrics, 'webhookGap' | 'webhookAttempt'>;
+  },
   { webhookSender: sender }: { webhookSender: WebhookSender },
 ): WebhookWork {
   const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, maxDeliveries: number): WebhookDeliveryWork =>
@@ -88,49 +83,4 @@ export function createWebhookWork(
     failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
     renewSecrets: () => sender.renewSecrets(database),
   };
-}
-
-/** Creates the counters, and the gauges that are read from the database on each scrape. */
-export function createWebhookMetrics(sql: Sql, registry: Registry): WebhookMetrics {
-  const registers = [registry];
-  gaugesOfWebhooks(sql, registry);
-  const gaps = new Counter({
-    name: 'likeness_webhook_gaps_total',
-    help: 'Times that a webhook has missed events, because they were no longer stored.',
-    registers,
-  });
-  const attempts = new Counter({
-    name: 'likeness_webhook_attempts_total',
-    help: 'Attempts to deliver an event to a webhook, by outcome: delivered or failed.',
-    labelNames: ['outcome'],
-    registers,
-  });
-  return {
-    webhookGap: () => {
-      gaps.inc();
-    },
-    webhookAttempt: (outcome) => {
-      attempts.inc({ outcome });
-    },
-  };
-}
-
-function gaugesOfWebhooks(sql: Sql, registry: Registry): void {
-  const oldest = new Gauge({
-    name: 'likeness_webhook_oldest_pending_seconds',
-    help: 'The age of the oldest pending delivery of an enabled webhook; 0 without any.',
-    registers: [registry],
-  });
-  const gauge = new Gauge({
-    name: 'likeness_webhooks',
-    help: 'Webhooks by status: ENABLED, PAUSED, DISABLED.',
-    labelNames: ['status'],
-    registers: [registry],
-    async collect() {
-      const { byStatus, oldestPendingSeconds } = await countWebhooksByStatus(sql);
-      gauge.reset();
-      for (const { status, count } of byStatus) gauge.set({ status }, count);
-      oldest.set(oldestPendingSeconds);
-    },
-  });
 }

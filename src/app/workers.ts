@@ -23,7 +23,7 @@ import { Poller } from '../poller/poller';
 import { createSchedule, type JobKindWork, type ScheduleDeps } from '../poller/schedule';
 import { UpstreamBudget } from '../upstream/budget.repository';
 import type { Downloads } from '../upstream/downloads';
-import type { Metrics } from './metrics';
+import type { Metrics } from './metrics/metrics';
 import type { Infrastructure, Services } from './services';
 import { createWebhookWork } from './webhooks';
 
@@ -33,6 +33,7 @@ const resultDeadlineShare = 1 / 288;
 export interface WorkDeps extends Infrastructure {
   downloads: Pick<Downloads, 'photo' | 'result'>;
   journal: Journal;
+  budget: UpstreamBudget;
   metrics: Metrics;
 }
 
@@ -47,13 +48,13 @@ type MediaWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 
 
 /** Creates the background work. */
 export function createWork(deps: WorkDeps, services: Services): Work {
-  const { config, logger, database } = deps;
+  const { config, logger, database, metrics } = deps;
   const jobWork = createJobWork(deps, services, () => poller.wake());
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
   const webhooks = createWebhookWork(deps, services);
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
-  const poller: Poller = new Poller(tasks, new Agenda(database), logger);
+  const poller: Poller = new Poller(tasks, new Agenda(database), logger, metrics.taskFailure);
   return { poller, replay: () => jobWork.recorder.replay() };
 }
 
@@ -64,7 +65,7 @@ export function createJobWork(
   onResume: () => void,
 ): Omit<ScheduleDeps, keyof MediaWork | 'database' | 'config' | 'erasures' | 'webhooks'> {
   const { config, logger, database, provider, journal, metrics, publicUrl, clock } = deps;
-  const budget = makeBudget(deps);
+  const { budget } = deps;
   const durations = new LearnedDurations(database, {
     TRAINING: provider.facts.trainingDuration,
     GENERATION: provider.facts.generationDuration,
@@ -82,6 +83,7 @@ export function createJobWork(
     pollSpeed: config.POLL_SPEED,
     maxPolls: config.MAX_POLLS,
     maxSubmissions: config.MAX_SUBMISSIONS,
+    onSubmission: metrics.submission,
     onUnknownWord: metrics.unknownWord,
     onExpectedEnd: metrics.expectedEnd,
     onResume,
@@ -116,7 +118,12 @@ function makePollTiming(
   });
 }
 
-function makeBudget({ config, database, provider }: WorkDeps): UpstreamBudget {
+/** Creates the request budget of the configured account. */
+export function makeBudget({
+  config,
+  database,
+  provider,
+}: Pick<Infrastructure, 'config' | 'database' | 'provider'>): UpstreamBudget {
   return new UpstreamBudget(database, provider, {
     requestsPerMinute: config.UPSTREAM_REQUESTS_PER_MINUTE,
     pollShare: config.POLL_SHARE,
@@ -140,7 +147,7 @@ export function createMediaWork(
     avatars: new AvatarWork({
       ...common,
       attempts: new AvatarFetches(database, completion, deadlineMs),
-      urls: new ResultUrls(database, provider, makeBudget(deps), config.POLL_TIMEOUT),
+      urls: new ResultUrls(database, provider, deps.budget, config.POLL_TIMEOUT),
       maxBytes: config.MAX_RESULT_BYTES,
       maxFetches: config.MAX_RESULT_FETCHES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,

@@ -46,6 +46,16 @@ export class Semaphore {
     private readonly weights: OwnerWeights = equalWeights,
   ) {}
 
+  /** The number of tasks that run. */
+  get runningCount(): number {
+    return this.running;
+  }
+
+  /** The number of tasks that wait. */
+  get waitingCount(): number {
+    return this.waiting;
+  }
+
   /** @throws the error of `work` or of `onFull`, or the signal's reason */
   async run<T>(work: () => Promise<T>, { key = '', cost = 1, signal }: SemaphoreOptions = {}): Promise<T> {
     signal?.throwIfAborted();

@@ -4,6 +4,15 @@ import { DomainError } from '../core/errors';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
 
+/** The connections of a pool. */
+export interface PoolState {
+  readonly busy: number;
+  readonly idle: number;
+  /** Statements and transactions without a connection. */
+  readonly waiting: number;
+  readonly max: number;
+}
+
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
  * SERVICE_UNAVAILABLE.
@@ -14,7 +23,18 @@ export class Database implements Transactions, PreparedStatements {
 
   constructor(private readonly source: DataSource) {
     this.entities = entitiesBy(source, this.run.bind(this));
-    this.statements = new NamedStatements(() => (source.driver as unknown as { master: Pool }).master);
+    this.statements = new NamedStatements(() => this.pool());
+  }
+
+  /** The connections of the pool, and the statements that wait for one. */
+  poolState(): PoolState {
+    const pool = this.pool();
+    return {
+      busy: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount + this.statements.waitingCount,
+      max: pool.options.max,
+    };
   }
 
   text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
@@ -23,6 +43,10 @@ export class Database implements Transactions, PreparedStatements {
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
     return toRows<Row>(await this.run(text, parameters));
+  }
+
+  private pool(): Pool {
+    return (this.source.driver as unknown as { master: Pool }).master;
   }
 
   private run(text: string, parameters: readonly unknown[]): Promise<StatementResult> {

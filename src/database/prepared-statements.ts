@@ -101,6 +101,11 @@ export class NamedStatements implements PreparedStatements {
     });
   }
 
+  /** The number of statements that wait for a connection. */
+  get waitingCount(): number {
+    return this.waiting.length;
+  }
+
   private add(waiting: Waiting): void {
     this.waiting.push(waiting);
     const pool = this.pool();

@@ -1,6 +1,16 @@
 import DataLoader from 'dataloader';
 import type { Viewer } from '../core/viewer';
 
+/** What the log line of a request says about its caller and its operations. */
+export interface RequestNotes {
+  /** The hash of the caller. */
+  owner?: string;
+  /** The names of the operations; of one without a name, its field. */
+  operations?: readonly string[];
+  /** The codes of errors. */
+  codes?: readonly string[];
+}
+
 /** The context of one operation, or of one event of a subscription. */
 export interface GraphQLContext {
   /** Replaced once by the admitted viewer, see `protectRootFields`. */
@@ -15,6 +25,8 @@ export interface GraphQLContext {
   activityCursor?: string;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
+  /** Absent for operations over WebSocket, whose lines are their own. */
+  readonly notes?: RequestNotes;
   readonly loaders: LoaderCache;
 }
 
@@ -62,8 +74,8 @@ export class LoaderCache {
 }
 
 /** Creates the context of an operation. */
-export function createContext(viewer: Viewer, requestId: string): GraphQLContext {
-  return { viewer, requestId, loaders: new LoaderCache() };
+export function createContext(viewer: Viewer, requestId: string, notes?: RequestNotes): GraphQLContext {
+  return { viewer, requestId, notes, loaders: new LoaderCache() };
 }
 
 /** The same viewer and request with empty caches, for the next event of a subscription. */

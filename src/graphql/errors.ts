@@ -91,6 +91,17 @@ export function domainErrorIn(error: unknown): DomainError | null {
   return first instanceof DomainError ? first : null;
 }
 
+/** The code that a client receives for an error; INTERNAL_SERVER_ERROR for a bug. */
+export function codeOf(error: unknown): string {
+  const domain = domainErrorIn(error);
+  if (domain) return domain.code;
+  if (error instanceof GraphQLError) {
+    if (coercionProblemOf(error) !== null) return 'INVALID_INPUT';
+    if (isGraphQLCode(error.extensions.code)) return error.extensions.code;
+  }
+  return isOutOfDescriptors(error) ? outOfDescriptors(error).code : 'INTERNAL_SERVER_ERROR';
+}
+
 interface FormattedError {
   message: string;
   extensions: Record<string, unknown> & { code: string };

@@ -24,10 +24,14 @@ export async function checkAddress(host: string, port: number): Promise<void> {
 }
 
 /** The error of a server that cannot listen: it says why, and what to do. */
-export async function listenError(cause: unknown, host: string, port: number): Promise<Error> {
-  return new Error(`cannot listen on port ${port} of ${host}: ${await reasonOf(cause, host, port)}`, {
-    cause,
-  });
+export async function listenError(
+  cause: unknown,
+  host: string,
+  port: number,
+  settingPrefix = '',
+): Promise<Error> {
+  const reason = (await reasonOf(cause, host, port)).replace(/\b(PORT|HOST)\b/g, `${settingPrefix}$1`);
+  return new Error(`cannot listen on port ${port} of ${host}: ${reason}`, { cause });
 }
 
 async function reasonOf(error: unknown, host: string, port: number): Promise<string> {

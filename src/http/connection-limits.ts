@@ -72,6 +72,11 @@ export class Connections {
     return true;
   }
 
+  /** The number of open connections. */
+  get openCount(): number {
+    return this.open;
+  }
+
   private excess(socket: Socket, address: string | null): Cause | null {
     const { max, maxPerAddress, maxDescriptor } = this.options.limits;
     if (maxDescriptor !== null && descriptorOf(socket) > maxDescriptor) return 'descriptors';

@@ -22,7 +22,8 @@ export interface Metrics {
 
 export interface HealthOptions {
   readonly checks: readonly HealthCheck[];
-  readonly metrics: Metrics;
+  /** Null: `/metrics` is not served. */
+  readonly metrics: Metrics | null;
   readonly logger: Logger;
   /**
    * Time limit of a check.
@@ -48,13 +49,25 @@ export function healthRoutes(options: HealthOptions): Route[] {
       isQuiet: true,
       handle: async ({ response }) => answerReadiness(response, await checkReadiness()),
     },
-    {
-      methods,
-      path: '/metrics',
-      isQuiet: true,
-      handle: (exchange) => answerMetrics(exchange, options.metrics),
-    },
+    ...(options.metrics ? [metricsRoute(options.metrics, true)] : []),
   ];
+}
+
+/**
+ * The route of the metrics.
+ * @param isLocalOnly - whether it answers only direct loopback requests, and 404 to all others
+ */
+export function metricsRoute(metrics: Metrics, isLocalOnly: boolean): Route {
+  return {
+    methods: ['GET', 'HEAD'],
+    path: '/metrics',
+    isQuiet: true,
+    handle: async (exchange) => {
+      if (isLocalOnly) checkDirect(exchange);
+      const text = await metrics.metrics();
+      sendText(exchange.response, 200, text, { 'content-type': metrics.contentType });
+    },
+  };
 }
 
 type Verdict = 'ok' | 'failed';
@@ -95,12 +108,12 @@ function answerAlive({ response }: Exchange): void {
   sendJson(response, 200, { status: 'alive' });
 }
 
-async function answerMetrics({ request, response }: Exchange, metrics: Metrics): Promise<void> {
+/** @throws DomainError NOT_FOUND unless the request is direct and from this machine */
+function checkDirect({ request }: Exchange): void {
   const isProxied = proxyHeaders.some((name) => request.headers[name] !== undefined);
   if (isProxied || !isLoopback(request.socket.remoteAddress ?? '')) {
     throw new DomainError('NOT_FOUND', 'Not found.');
   }
-  sendText(response, 200, await metrics.metrics(), { 'content-type': metrics.contentType });
 }
 
 /** Longer than the delay of a busy event loop, and longer than clients wait for a photo. */

@@ -16,6 +16,8 @@ export interface OriginsOptions {
    * @defaultValue none: same origin only
    */
   readonly allowed?: readonly string[];
+  /** Called for each refused request with its origin. @defaultValue none */
+  readonly onRefused?: (origin: string | undefined) => void;
 }
 
 /** Checks the origin and host name of requests. All CORS rules are defined here. */
@@ -24,7 +26,7 @@ export class Origins {
   private readonly isLocalOnly: boolean;
   private readonly allowed: ReadonlySet<string>;
 
-  constructor(options: OriginsOptions) {
+  constructor(private readonly options: OriginsOptions) {
     this.publicHost = options.publicUrl === undefined ? undefined : new URL(options.publicUrl).host;
     this.isLocalOnly = options.isLocalOnly;
     this.allowed = new Set(options.allowed);
@@ -41,7 +43,7 @@ export class Origins {
   }
 
   /** Whether a browser sent the request for a page of a foreign, not allowed origin. Other clients send no origin. */
-  isForeign(headers: IncomingHttpHeaders): boolean {
+  private isForeign(headers: IncomingHttpHeaders): boolean {
     const { origin, host } = headers;
     if (origin === undefined) return /^(cross-site|same-site)$/.test(headers['sec-fetch-site'] ?? '');
     if (this.allowed.has(origin)) return false;
@@ -50,9 +52,16 @@ export class Origins {
     return from !== host?.toLowerCase() && from !== this.publicHost;
   }
 
-  /** @throws DomainError FORBIDDEN if the request {@link isForeign} */
+  /** Whether a browser sent the request for a page that may not use this gateway. It is reported. */
+  refuses(headers: IncomingHttpHeaders): boolean {
+    const isForeign = this.isForeign(headers);
+    if (isForeign) this.options.onRefused?.(headers.origin);
+    return isForeign;
+  }
+
+  /** @throws DomainError FORBIDDEN if {@link refuses} the request */
   check(headers: IncomingHttpHeaders): void {
-    if (this.isForeign(headers)) throw new DomainError('FORBIDDEN', foreignOriginMessage);
+    if (this.refuses(headers)) throw new DomainError('FORBIDDEN', foreignOriginMessage);
   }
 
   /** CORS headers; empty unless the origin is allowed, so that browsers withhold the response from other pages. */
@@ -69,7 +78,7 @@ export class Origins {
 
   /** The headers of a preflight response in addition to {@link corsHeaders}. */
   preflightHeaders(headers: IncomingHttpHeaders, methods: readonly string[]): Headers {
-    if (headers.origin === undefined || !this.allowed.has(headers.origin)) return {};
+    if (this.refuses(headers) || headers.origin === undefined || !this.allowed.has(headers.origin)) return {};
     return {
       'access-control-allow-methods': methods.join(', '),
       'access-control-allow-headers': 'Authorization, Content-Type, Apollo-Require-Preflight, X-Request-Id',

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../core/logger';
+import type { RequestNotes } from '../graphql/context';
 
 /** A request with its response and derived data. */
 export interface Exchange {
@@ -12,6 +13,8 @@ export interface Exchange {
   /** The named parts of the route's path. */
   readonly params: Readonly<Record<string, string>>;
   readonly requestId: string;
+  /** Added to the log line of the request. */
+  readonly notes: RequestNotes;
   /** A child logger with the request's id. */
   readonly logger: Logger;
   /** The client sent `Expect: 100-continue` and waits for the interim response before it sends the body. */

@@ -9,6 +9,17 @@ import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
 import { sendError, sendJson, refuseSocket, securityHeaders, setHeaders } from './responses';
 import { Router, type Exchange, type Route } from './router';
+import { ServerExchange } from './server-exchange';
+
+/** A request that was answered, or whose client has left. */
+export interface AnsweredRequest {
+  /** As sent by the client. */
+  readonly method: string;
+  /** The pattern of the path; null for an unknown path. */
+  readonly route: string | null;
+  readonly status: number;
+  readonly ms: number;
+}
 
 /** Handles HTTP upgrade requests. */
 export interface UpgradeHandler {
@@ -19,6 +30,8 @@ export interface HttpServerOptions {
   readonly host: string;
   /** 0: a free port. */
   readonly port: number;
+  /** The beginning of the names of the settings of host and port. @defaultValue empty */
+  readonly settingPrefix?: string;
   readonly routes: readonly Route[];
   /** Null in processes that only run workers. */
   readonly sockets: UpgradeHandler | null;
@@ -26,6 +39,8 @@ export interface HttpServerOptions {
   readonly connections: Connections;
   /** Called before a request is refused for its Host header or its path. Never rejects. */
   readonly onRefused?: (path: string, reason: 'host' | 'path') => Promise<void>;
+  /** Called at the end of each request. @defaultValue none */
+  readonly onAnswered?: (answered: AnsweredRequest) => void;
   /** Whether clients use HTTPS through a proxy; enables Strict-Transport-Security. */
   readonly isHttps: boolean;
   readonly logger: Logger;
@@ -44,46 +59,6 @@ const bounds = {
   idle: 120_000,
   keepAlive: 65_000,
 } as const;
-
-/** What an exchange is made from. `query` is the text after the question mark. */
-type ExchangeFacts = Pick<Exchange, 'path' | 'requestId' | 'expectsContinue' | 'logger'> & {
-  readonly query: string;
-};
-
-/** An exchange whose query and logger are made when they are needed first. */
-class ServerExchange implements Exchange {
-  params: Exchange['params'] = {};
-  private parsedQuery: URLSearchParams | null = null;
-  private childLogger: Logger | null = null;
-
-  constructor(
-    readonly request: IncomingMessage,
-    readonly response: ServerResponse,
-    private readonly facts: ExchangeFacts,
-  ) {}
-
-  get path(): string {
-    return this.facts.path;
-  }
-
-  get requestId(): string {
-    return this.facts.requestId;
-  }
-
-  get expectsContinue(): boolean {
-    return this.facts.expectsContinue;
-  }
-
-  get query(): URLSearchParams {
-    this.parsedQuery ??= new URLSearchParams(this.facts.query);
-    return this.parsedQuery;
-  }
-
-  get logger(): Logger {
-    this.childLogger ??= this.facts.logger.child({ requestId: this.requestId });
-    return this.childLogger;
-  }
-}
 
 /** Request ids of clients that are safe to log. */
 const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
@@ -144,10 +119,10 @@ export class HttpServer {
   }
 
   private async listen(): Promise<{ port: number; url: string }> {
-    const { host, port } = this.options;
+    const { host, port, settingPrefix } = this.options;
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (cause) => {
-        void listenError(cause, host, port).then(reject);
+        void listenError(cause, host, port, settingPrefix).then(reject);
       });
       this.server.listen(port, host, resolve);
     });
@@ -202,7 +177,7 @@ export class HttpServer {
     const { request, response, path } = exchange;
     const method = request.method ?? '';
     const match = this.router.find(method, path);
-    this.logWhenDone(exchange, match.route?.isQuiet === true);
+    this.logWhenDone(exchange, match);
     if (!this.options.origins.isHostKnown(request.headers.host))
       return this.refuse(path, 'host', unknownHost());
     if (match.route) {
@@ -225,22 +200,17 @@ export class HttpServer {
     throw error;
   }
 
-  private logWhenDone({ request, response, path, requestId }: Exchange, isQuiet: boolean): void {
+  private logWhenDone(exchange: Exchange, { route }: ReturnType<Router['find']>): void {
+    const { request, response } = exchange;
     const startedMs = performance.now();
+    const level = route?.isQuiet === true ? 'debug' : 'info';
     response.once('close', () => {
       this.open.delete(response);
       if (this.stopping) this.server.closeIdleConnections();
-      if (!this.requestLog.isLevelEnabled(isQuiet ? 'debug' : 'info')) return;
-      const facts = {
-        requestId,
-        method: request.method,
-        path: path.slice(0, 200),
-        status: response.statusCode,
-        ms: Math.round(performance.now() - startedMs),
-        ...(!response.writableFinished && { aborted: true }),
-      };
-      if (isQuiet) this.requestLog.debug(facts, 'request');
-      else this.requestLog.info(facts, 'request');
+      const ms = performance.now() - startedMs;
+      const { method = '' } = request;
+      this.options.onAnswered?.({ method, route: route?.path ?? null, status: response.statusCode, ms });
+      if (this.requestLog.isLevelEnabled(level)) this.requestLog[level](lineOf(exchange, ms), 'request');
     });
   }
 
@@ -270,6 +240,19 @@ export class HttpServer {
       refuseSocket(socket, 400, 'INVALID_INPUT', 'Malformed HTTP request.');
     }
   }
+}
+
+/** The log line of a request. */
+function lineOf({ request, response, path, requestId, notes }: Exchange, ms: number): object {
+  return {
+    requestId,
+    method: request.method,
+    path: path.slice(0, 200),
+    status: response.statusCode,
+    ms: Math.round(ms),
+    ...notes,
+    ...(!response.writableFinished && { aborted: true }),
+  };
 }
 
 function lastOfItsConnection(response: ServerResponse): void {

@@ -1,8 +1,10 @@
 import { DomainError } from '../core/errors';
 import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
+import { traced } from '../core/tracing';
 import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
 import { preparePhoto, type PreparedPhoto } from './photo-image';
+import { PictureProblem } from './picture-file';
 import { renderPicture, type RenditionSpec } from './rendition';
 import { verifyResult, type VerifiedResult } from './result-image';
 
@@ -31,6 +33,15 @@ export function createImageSemaphore(width: number, maxUploads = 0, weights?: Ow
   );
 }
 
+/** A picture that was decoded. */
+export interface Decoding {
+  readonly work: 'photo' | 'result' | 'rendition';
+  /** `refused`: the picture cannot be used. */
+  readonly outcome: 'ok' | 'refused' | 'failed';
+  /** Without the time that it waited. */
+  readonly seconds: number;
+}
+
 /**
  * The only code that decodes pictures from outside: at most a fixed number concurrently, each within a time limit and
  * on one thread, outside the event loop. Owners are served round-robin. Pass paths or functions instead of buffers, so
@@ -40,6 +51,7 @@ export class ImageProcessor {
   constructor(
     private readonly gate: Semaphore,
     private readonly timeLimitSeconds = defaultTimeLimitSeconds,
+    private readonly onDecoded: (decoding: Decoding) => void = () => undefined,
   ) {}
 
   /**
@@ -48,7 +60,7 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
-    return this.gate.run(() => preparePhoto(source, this.timeLimitSeconds), { key: owner });
+    return this.decode('photo', owner, () => preparePhoto(source, this.timeLimitSeconds));
   }
 
   /**
@@ -57,7 +69,7 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   verify(source: PictureSource, owner?: string): Promise<VerifiedResult> {
-    return this.gate.run(() => verifyResult(source, this.timeLimitSeconds), { key: owner });
+    return this.decode('result', owner, () => verifyResult(source, this.timeLimitSeconds));
   }
 
   /**
@@ -66,6 +78,28 @@ export class ImageProcessor {
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
   render(source: PictureSource, spec: RenditionSpec, owner?: string): Promise<Buffer> {
-    return this.gate.run(() => renderPicture(source, spec, this.timeLimitSeconds), { key: owner });
+    return this.decode('rendition', owner, () => renderPicture(source, spec, this.timeLimitSeconds));
+  }
+
+  private decode<Result>(
+    work: Decoding['work'],
+    owner: string | undefined,
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    const measured = async (): Promise<Result> => {
+      const startedMs = performance.now();
+      let outcome: Decoding['outcome'] = 'failed';
+      try {
+        const result = await run();
+        outcome = 'ok';
+        return result;
+      } catch (error) {
+        if (error instanceof PictureProblem) outcome = 'refused';
+        throw error;
+      } finally {
+        this.onDecoded({ work, outcome, seconds: (performance.now() - startedMs) / 1_000 });
+      }
+    };
+    return this.gate.run(() => traced(`decode ${work}`, {}, measured), { key: owner });
   }
 }

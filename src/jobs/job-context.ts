@@ -3,7 +3,7 @@ import type { Transactions } from '../core/sql';
 import type { DatabaseClock } from '../database/database-clock';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { UpstreamBudget } from '../upstream/budget.repository';
-import type { AvatarProvider } from '../upstream/provider';
+import type { AvatarProvider, CallOutcome } from '../upstream/provider';
 import type { JobRepository } from './job.repository';
 import type { Journal } from './journal';
 import type { LearnedDurations } from './learned-durations';
@@ -39,6 +39,8 @@ export interface JobContext extends LeaseOptions {
   maxSubmissions: number;
   /** Called for each job that has ended by itself: whether its end was expected at that time. */
   onExpectedEnd: (work: string, outcome: 'early' | 'within' | 'late') => void;
+  /** Called at the end of each paid call, with the kind of job. */
+  onSubmission: (noun: 'model' | 'generation', outcome: CallOutcome) => void;
   /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
   /** Called when submissions are allowed again. */

@@ -93,7 +93,6 @@ export class SubmissionWork {
   private async submit(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
     const { jobs } = this.deps;
     const hold = { from: ['QUEUED'], lease: row.lease! };
-    const attempt = row.attempt + 1;
     const preparation = await this.prepare(row, claimedAt, signal);
     if (preparation.go !== 'submit') await this.returnCall();
     if (preparation.go === 'cancel')
@@ -105,13 +104,23 @@ export class SubmissionWork {
       await jobs.move(this.steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
       return;
     }
+    await this.makeCall(row, claimedAt, preparation.call);
+  }
+
+  private async makeCall(
+    row: JobRow,
+    claimedAt: Date,
+    call: (signal: AbortSignal) => Promise<Accepted>,
+  ): Promise<void> {
     const beganMs = Date.now();
-    const calling = await this.begin(row, attempt);
+    const calling = await this.begin(row, row.attempt + 1);
     if (!calling) return this.returnCall();
     await failpoint('submission:before-call');
     const calledMs = performance.now();
-    const answer = await this.call(preparation.call, beganMs);
+    const answer = await this.call(call, beganMs);
     const durationMs = Math.round(performance.now() - calledMs);
+    const outcome = answer instanceof UpstreamError ? (answer.refusal ?? answer.outcome) : 'OK';
+    this.deps.onSubmission(this.steps.kind.noun, outcome);
     await failpoint('submission:answered');
     if (answer instanceof UpstreamError)
       await this.unaccepted.handle(calling, claimedAt, { error: answer, durationMs });

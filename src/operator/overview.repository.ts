@@ -2,6 +2,7 @@ import { firstIdAt, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { isFailing, isFresh } from '../generations/avatar.entity';
 import type { PauseReason } from '../upstream/account.entity';
+import type { CallKind, UpstreamBudget } from '../upstream/budget.repository';
 
 interface JobCount {
   kind: 'model' | 'generation' | 'avatar';
@@ -56,22 +57,35 @@ const unfinishedAvatars = [isFresh, isFailing]
 
 /** Reads the state of the gateway. */
 export async function readOverview(sql: Sql): Promise<Overview> {
-  const [figures] = await sql.rows<{ lag_ms: number; next_expiry: Date | null; pending_deletions: number }>(
+  const { lagMs, nextExpiry, pendingMediaDeletions } = await readBacklog(sql);
+  return {
+    jobs: await countJobsByState(sql),
+    lagMs: Math.round(lagMs),
+    uncertain: await oldestUncertain(sql),
+    nextExpiry,
+    accounts: await accountStates(sql),
+    pendingMediaDeletions,
+  };
+}
+
+/** What waits in the database. */
+interface Backlog extends Pick<Overview, 'lagMs' | 'nextExpiry' | 'pendingMediaDeletions'> {
+  /** The time until {@link Overview.nextExpiry}, by the clock of the database, in milliseconds; null without one. */
+  nextExpiryMs: number | null;
+}
+
+/** Reads how late work is, what expires next, and what is to be deleted. */
+export async function readBacklog(sql: Sql): Promise<Backlog> {
+  const [backlog] = await sql.rows<Backlog>(
     `SELECT greatest(0, extract(epoch FROM now() - least(
               (SELECT min(due_at) FROM models WHERE due_at IS NOT NULL AND status <> 'FAILED'),
               (SELECT min(due_at) FROM generations WHERE due_at IS NOT NULL AND status NOT IN ('FAILED', 'PARTIAL')),
-              (SELECT min(due_at) FROM (${unfinishedAvatars}) unfinished))) * 1000)::float8 AS lag_ms,
-            (SELECT min(expires_at) FROM (${unfinishedAvatars}) unfinished) AS next_expiry,
-            (SELECT count(*)::int FROM media_deletions) AS pending_deletions`,
+              (SELECT min(due_at) FROM (${unfinishedAvatars}) unfinished))) * 1000)::float8 AS "lagMs",
+            expiry.at AS "nextExpiry", (extract(epoch FROM expiry.at - now()) * 1000)::float8 AS "nextExpiryMs",
+            (SELECT count(*)::int FROM media_deletions) AS "pendingMediaDeletions"
+       FROM (SELECT min(expires_at) AS at FROM (${unfinishedAvatars}) unfinished) expiry`,
   );
-  return {
-    jobs: await countJobsByState(sql),
-    lagMs: Math.round(figures!.lag_ms),
-    uncertain: await oldestUncertain(sql),
-    nextExpiry: figures!.next_expiry,
-    accounts: await accountStates(sql),
-    pendingMediaDeletions: figures!.pending_deletions,
-  };
+  return backlog!;
 }
 
 /**
@@ -106,7 +120,8 @@ async function oldestUncertain(sql: Sql): Promise<UncertainJob | null> {
   return { id, since: oldest.called_at };
 }
 
-async function accountStates(sql: Sql): Promise<AccountState[]> {
+/** The accounts at avatar services. */
+export async function accountStates(sql: Sql): Promise<AccountState[]> {
   return sql.rows(
     `SELECT provider, account, paused_until AS "pausedUntil", submit_paused_at AS "submissionsPausedAt",
             submit_pause_reason AS "submissionsPauseReason", probe_at AS "nextCheckAt",
@@ -114,6 +129,27 @@ async function accountStates(sql: Sql): Promise<AccountState[]> {
             greatest(cardinality(poll_failing), cardinality(submit_failing), cardinality(reach_failing)) AS failures
        FROM upstream_accounts ORDER BY provider, account`,
   );
+}
+
+/** How the token buckets of an account fill. */
+export interface Buckets {
+  readonly account: string;
+  readonly bucket: UpstreamBudget['bucket'];
+}
+
+/** How many calls of each kind an account's budget allows at once. Pauses and open circuits are not considered. */
+export async function readBudget(sql: Sql, { account, bucket }: Buckets): Promise<Record<CallKind, number>> {
+  const tokens = (['poll', 'submit', 'watch'] as const).map((kind) => {
+    const { perSecond, burst } = bucket(kind);
+    const refilled = `greatest(0, extract(epoch FROM clock_timestamp() - ${kind}_refilled_at))`;
+    return `floor(least(${burst}, ${kind}_tokens + ${perSecond} * ${refilled}))::int AS ${kind}`;
+  });
+  const [row] = await sql.rows<Record<CallKind, number>>(
+    `SELECT ${tokens.join(', ')} FROM upstream_accounts WHERE account = $1`,
+    [account],
+  );
+  const whole = (kind: CallKind): number => Math.floor(bucket(kind).burst);
+  return row ?? { poll: whole('poll'), submit: whole('submit'), watch: whole('watch') };
 }
 
 /** The money of all owners, by currency. */

@@ -51,6 +51,7 @@ export class Poller {
     private readonly tasks: readonly PeriodicTask[],
     private readonly agenda: Agenda,
     private readonly logger: Logger,
+    private readonly onFailure: (task: string) => void = () => undefined,
   ) {}
 
   start(): void {
@@ -146,6 +147,7 @@ export class Poller {
   }
 
   private logFailure(task: PeriodicTask, error: unknown): void {
+    this.onFailure(task.name);
     // Repeated failures are logged once at warn, then at debug.
     const level = this.failing.has(task.name) ? 'debug' : 'warn';
     this.failing.add(task.name);

@@ -262,7 +262,8 @@ export class UpstreamBudget {
     );
   }
 
-  private bucket(kind: CallKind): { perSecond: number; burst: number } {
+  /** The token bucket of a kind of call: how fast it fills, and its size. */
+  bucket(kind: CallKind): { perSecond: number; burst: number } {
     const { limits, provider, shares } = this;
     const perMinute = (limits.requestsPerMinute ?? provider.facts.requestsPerMinute) * shares[kind];
     return { perSecond: (perMinute * (1 - burstShare)) / 60, burst: Math.max(1, perMinute * burstShare) };

@@ -184,6 +184,44 @@ export type UpstreamRefusal =
   | 'NOT_FOUND'
   | 'PHOTO_UNREACHABLE';
 
+/** The calls of a provider. */
+export const callNames = [
+  'train',
+  'training',
+  'generate',
+  'generateInstant',
+  'generation',
+  'balance',
+] as const;
+
+/** One of {@link callNames}. */
+export type CallName = (typeof callNames)[number];
+
+/** How a call can end: with a usable answer, a refusal, or without one. */
+export const callOutcomes = [
+  'OK',
+  'NOT_SENT',
+  'LATER',
+  'REFUSED',
+  'UNKNOWN',
+  'UPSTREAM_REJECTED',
+  'UPSTREAM_CREDITS',
+  'UPSTREAM_AUTH',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'PHOTO_UNREACHABLE',
+] as const satisfies readonly ('OK' | UpstreamOutcome | UpstreamRefusal)[];
+
+/** One of {@link callOutcomes}. */
+export type CallOutcome = (typeof callOutcomes)[number];
+
+/** A call that has ended. */
+export interface UpstreamCall {
+  readonly call: CallName;
+  readonly outcome: CallOutcome;
+  readonly seconds: number;
+}
+
 /** The error that providers throw. The message contains no URL and no key. */
 export class UpstreamError extends Error {
   readonly outcome: UpstreamOutcome;

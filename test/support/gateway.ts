@@ -63,6 +63,11 @@ export class TestGateway extends Environment {
     return this.running.url;
   }
 
+  /** The URL of the server of METRICS_PORT. */
+  get metricsUrl(): string {
+    return this.running.metricsUrl!;
+  }
+
   get databaseUrl(): string {
     return this.database.url;
   }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileRoutes } from '../../src/app/http';
+import { fileRoutes } from '../../src/app/file-routes';
 import type { Services } from '../../src/app/services';
 import type { Database } from '../../src/database/database';
 import { photoUse } from '../../src/generations/generation.kind';

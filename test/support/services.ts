@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { QuotaService } from '../../src/accounts/quota.service';
 import { Spending, unpriced, type SpendingOptions } from '../../src/accounts/spending.service';
-import type { Metrics } from '../../src/app/metrics';
+import type { Metrics } from '../../src/app/metrics/metrics';
 import { createServices, type Services } from '../../src/app/services';
-import { createJobWork, createMediaWork, type WorkDeps } from '../../src/app/workers';
+import { createJobWork, createMediaWork, makeBudget, type WorkDeps } from '../../src/app/workers';
 import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
@@ -63,7 +63,8 @@ export function composeServices({
   const deps = {
     ...given,
     ...{ config, logger, guard, journal },
-    metrics: { unknownWord: ignore, expectedEnd: ignore, ...given.metrics } as Metrics,
+    metrics: { unknownWord: ignore, expectedEnd: ignore, submission: ignore, ...given.metrics } as Metrics,
+    budget: makeBudget({ config, database, provider }),
     downloads: {
       photo: downloads.photo.bind(downloads),
       result: downloads.result.bind(downloads),

@@ -17,6 +17,7 @@ import {
 import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import { DomainError } from '../../core/errors';
 import type { Logger } from '../../core/logger';
+import { ownerHash } from '../../core/owner-hash';
 import type { Viewer } from '../../core/viewer';
 import { createContext, type GraphQLContext } from '../../graphql/context';
 import { domainErrorIn } from '../../graphql/errors';
@@ -134,7 +135,8 @@ export class GraphQLHttpHandler {
       this.answer(exchange, mediaType, 405, [mutationByGet()], { allow: 'POST' });
       return;
     }
-    const context = createContext(viewer, requestId);
+    exchange.notes.owner = ownerHash(viewer.owner);
+    const context = createContext(viewer, requestId, exchange.notes);
     const refusal = await this.refusalOf(prepared, context, response);
     if (refusal) {
       this.answer(exchange, mediaType, statusOf([refusal], mediaType), [refusal]);
@@ -223,15 +225,15 @@ export class GraphQLHttpHandler {
   }
 
   private answer(
-    { response, requestId }: Exchange,
+    exchange: Exchange,
     mediaType: MediaType,
     status: number,
     errors: readonly unknown[],
     headers: Headers = {},
   ): void {
     const domain = domainErrorIn(errors[0]);
-    const text = JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
-    sendText(response, status, text, {
+    const text = JSON.stringify({ errors: this.options.operations.results.refuse(errors, exchange) });
+    sendText(exchange.response, status, text, {
       'content-type': mediaType,
       ...(domain && errorHeaders(domain)),
       ...headers,
@@ -255,9 +257,10 @@ export class GraphQLHttpHandler {
         const result = isPrepared(prepared)
           ? await operations.respond(prepared.args, contextValue, early)
           : { errors: prepared };
+        if (!isPrepared(prepared)) operations.results.recordRefusal(prepared, contextValue.notes);
         const mediaType = negotiate(request.http?.headers.get('accept')) ?? mediaTypes.json;
         const status = result.errors && !('data' in result) ? statusOf(result.errors, mediaType) : 200;
-        const singleResult = resultForApollo(operations.format(result, contextValue.requestId));
+        const singleResult = resultForApollo(operations.results.format(result, contextValue.requestId));
         return { http: { status, headers: new HeaderMap() }, body: { kind: 'single', singleResult } };
       },
     };

@@ -62,6 +62,11 @@ export class PendingResult implements OpenSubscription {
   }
 }
 
+/** Whether this is a subscription, and not the result of an operation that has only one. */
+export function isStream(opened: OpenSubscription): boolean {
+  return opened instanceof SharedSubscription || opened instanceof OwnSubscription;
+}
+
 /** Whether a subscription was opened; if not, this is the result with the errors. */
 export function isOpen(opened: OpenSubscription | ExecutionResult): opened is OpenSubscription {
   return 'deliver' in opened;

@@ -5,51 +5,26 @@ import {
   OperationTypeNode,
   type ExecutionArgs,
   type ExecutionResult,
-  type FormattedExecutionResult,
   type GraphQLSchema,
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError, isServiceUnavailable } from '../../core/errors';
-import type { Logger } from '../../core/logger';
 import { isChangeSource } from '../../core/push-source';
-import type { Viewer } from '../../core/viewer';
+import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
-import { formatErrors } from '../../graphql/errors';
 import { waitsIn } from '../../graphql/waits';
 import type { PlannedReads } from '../../reads/planned-reads';
 import { ResponseGroups } from './event-responses';
+import { OpenStreams } from './open-streams';
 import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
+import { OperationRecords } from './operation-records';
 import { OperationsInFlight } from './operations-in-flight';
-import {
-  isPrepared,
-  PreparedDocuments,
-  wrapped,
-  type PreparationOptions,
-  type Prepared,
-} from './prepared-operation';
+import type { OperationsOptions } from './operations-options';
+import { isPrepared, PreparedDocuments, wrapped, type Prepared } from './prepared-operation';
 import { paidCalls, queryLimits, tooComplex } from './query-complexity';
 import type { RequestWaits } from './request-waits';
-import { ResponseText } from './response-text';
-
-export interface OperationsOptions extends PreparationOptions {
-  readonly logger: Logger;
-  /**
-   * Time limit of an operation or of the response to one event.
-   * @defaultValue 10_000 milliseconds
-   */
-  readonly deadlineMs?: number;
-  /** @defaultValue none: the resolvers answer all queries */
-  readonly reads?: Pick<PlannedReads, 'read'>;
-  /** @defaultValue none: operations do not wait */
-  readonly waits?: RequestWaits;
-  /**
-   * Counts a use of a client token before a wait.
-   * @defaultValue it is counted when the operation is executed
-   */
-  readonly countUse?: (viewer: Viewer) => Promise<void>;
-  /** @defaultValue no limit */
-  readonly inFlight?: OperationsInFlight;
-}
+import { asText, ResponseText } from './response-text';
+import { ResultFormat } from './result-format';
 
 /** The result of a planned read: a response, or `left` to the resolvers. Null: it was not tried. */
 export type EarlyResult = ExecutionResult | 'left' | null;
@@ -60,8 +35,10 @@ export type EarlyResult = ExecutionResult | 'left' | null;
 export class Operations {
   readonly schema: GraphQLSchema;
   readonly deadlineMs: number;
-  private readonly hideSuggestions: boolean;
-  private readonly logger: Logger;
+  /** The subscriptions that are being delivered. */
+  readonly streams: OpenStreams;
+  /** What clients receive. */
+  readonly results: ResultFormat;
   private readonly documents: PreparedDocuments;
   private readonly groups = new ResponseGroups(async (args, context, rootValue) =>
     asText(await this.executeEvent(args, context, rootValue)),
@@ -70,16 +47,18 @@ export class Operations {
   private readonly waits: RequestWaits | undefined;
   private readonly countUseOf: OperationsOptions['countUse'];
   private readonly inFlight: OperationsInFlight;
+  private readonly records: OperationRecords;
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
-    this.documents = new PreparedDocuments(options);
-    this.hideSuggestions = !options.introspection;
+    this.records = new OperationRecords(options.logger, options.onOperation);
+    this.results = new ResultFormat(options.logger, !options.introspection, this.records);
+    this.documents = new PreparedDocuments({ ...options, onListed: (one) => this.records.markListed(one) });
     this.deadlineMs = options.deadlineMs ?? 10_000;
-    this.logger = options.logger;
     this.reads = options.reads;
     this.waits = options.waits;
     this.countUseOf = options.countUse;
+    this.streams = options.streams ?? new OpenStreams();
     this.inFlight = options.inFlight ?? new OperationsInFlight(null);
   }
 
@@ -164,7 +143,19 @@ export class Operations {
    * @returns a {@link ResponseText}; the error, if the time limit was exceeded; or that the resolvers must respond
    */
   async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
-    if (context.waitFailure !== undefined) return 'left';
+    if (context.waitFailure !== undefined || !this.reads) return 'left';
+    const startedMs = performance.now();
+    const result = await traced('graphql.plan', this.records.labelOf(args).attributes, () =>
+      this.readPlanned(args, context),
+    );
+    if (result !== 'left') this.records.ended(args, context, result.errors, startedMs);
+    return result;
+  }
+
+  private async readPlanned(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+  ): Promise<Exclude<EarlyResult, null>> {
     const { reads } = this;
     try {
       const { viewer } = context;
@@ -192,8 +183,13 @@ export class Operations {
   ): Promise<ExecutionResult> {
     const read = early ?? (await this.read(args, context));
     if (read !== 'left') return read;
+    const startedMs = performance.now();
     const run = (): ReturnType<typeof execute> => execute({ ...args, contextValue: context });
-    return this.execute(() => this.inFlight.run(context.viewer.owner, run));
+    const result = await traced('graphql.execute', this.records.labelOf(args).attributes, () =>
+      this.execute(() => this.inFlight.run(context.viewer.owner, run)),
+    );
+    this.records.ended(args, context, result.errors, startedMs);
+    return result;
   }
 
   /**
@@ -206,7 +202,9 @@ export class Operations {
     client: AbortSignal,
   ): Promise<ExecutionResult> {
     const refusal = await this.wait([args], context, () => client);
-    return refusal ? { errors: [refusal] } : this.respond(args, context);
+    if (!refusal) return this.respond(args, context);
+    this.records.refused([refusal], context.notes);
+    return { errors: [refusal] };
   }
 
   /**
@@ -214,6 +212,18 @@ export class Operations {
    * @returns the subscription, or the result with the errors
    */
   async subscribe(args: ExecutionArgs, context: GraphQLContext): Promise<OpenSubscription | ExecutionResult> {
+    const startedMs = performance.now();
+    const opened = await traced('graphql.subscribe', this.records.labelOf(args).attributes, () =>
+      this.open(args, context),
+    );
+    this.records.ended(args, context, 'errors' in opened ? opened.errors : undefined, startedMs);
+    return opened;
+  }
+
+  private async open(
+    args: ExecutionArgs,
+    context: GraphQLContext,
+  ): Promise<OpenSubscription | ExecutionResult> {
     const opening = createSourceEventStream({ ...args, contextValue: context });
     let source: AsyncIterable<unknown> | ExecutionResult;
     try {
@@ -245,27 +255,6 @@ export class Operations {
     return this.execute(() => execute({ ...args, rootValue, contextValue: renewContext(context) }));
   }
 
-  /** The JSON of a result for the client. */
-  textOf(result: ExecutionResult, requestId: string): string {
-    return result instanceof ResponseText ? result.text : JSON.stringify(this.format(result, requestId));
-  }
-
-  /** Formats a result for the client. */
-  format(result: ExecutionResult, requestId: string): FormattedExecutionResult {
-    if (result instanceof ResponseText) return result;
-    const { errors, ...rest } = result;
-    return errors ? { errors: this.formatErrors(errors, requestId), ...rest } : rest;
-  }
-
-  /** Formats errors for the client; internal errors are masked and logged with the request's id. */
-  formatErrors(
-    errors: readonly unknown[],
-    requestId: string,
-  ): NonNullable<FormattedExecutionResult['errors']> {
-    const { logger, hideSuggestions } = this;
-    return formatErrors(errors, { requestId, logger, hideSuggestions });
-  }
-
   /** Waits for `work` up to the time limit of an operation. */
   inTime<Result>(work: Promise<Result>): Promise<Result> {
     const seconds = this.deadlineMs / 1_000;
@@ -279,11 +268,6 @@ export class Operations {
         ),
     );
   }
-}
-
-/** Serializes a result without errors. Errors are formatted for each client. */
-function asText(result: ExecutionResult): ExecutionResult {
-  return result.errors ? result : new ResponseText(JSON.stringify(result));
 }
 
 function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {

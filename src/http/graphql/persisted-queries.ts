@@ -31,11 +31,13 @@ export interface PersistedQueriesOptions {
  */
 export class PersistedQueries {
   private readonly listed: ReadonlyMap<string, string>;
+  private readonly listedQueries: ReadonlySet<string>;
   private readonly isOnly: boolean;
   private readonly registered: LRUCache<string, string>;
 
   constructor(options: PersistedQueriesOptions) {
     this.listed = options.listed ?? new Map();
+    this.listedQueries = new Set(this.listed.values());
     this.isOnly = options.isOnly ?? false;
     this.registered = new LRUCache({
       maxSize: options.maxBytes,
@@ -55,6 +57,11 @@ export class PersistedQueries {
     }
     if (hash !== null || this.isOnly) this.check(query, hash);
     return query;
+  }
+
+  /** Whether the query is in the operator's list. */
+  isListed(query: string): boolean {
+    return this.listedQueries.has(query);
   }
 
   /** Registers a valid query whose hash was verified by {@link queryOf}. */

@@ -45,6 +45,8 @@ export interface PreparationOptions {
   readonly introspection: boolean;
   /** Called once for each deprecated element of the schema that an operation uses. */
   readonly onDeprecatedUse?: (element: string) => void;
+  /** Called with the document of a query in the operator's list. @defaultValue none */
+  readonly onListed?: (document: DocumentNode) => void;
   /** @defaultValue automatic persisted queries, up to 10 MB */
   readonly persisted?: PersistedQueries;
 }
@@ -63,11 +65,13 @@ export class PreparedDocuments {
   private readonly persisted: PersistedQueries;
   private readonly documents: ValidDocuments;
   private readonly onDeprecatedUse: ((element: string) => void) | undefined;
+  private readonly onListed: ((document: DocumentNode) => void) | undefined;
 
   constructor(options: PreparationOptions) {
     this.schema = options.schema;
     this.documents = new ValidDocuments(options.schema);
     this.onDeprecatedUse = options.onDeprecatedUse;
+    this.onListed = options.onListed;
     this.rules = [...specifiedRules, ...(options.introspection ? [] : [NoSchemaIntrospectionCustomRule])];
     this.persisted = options.persisted ?? new PersistedQueries({ maxBytes: 10_000_000 });
   }
@@ -81,7 +85,9 @@ export class PreparedDocuments {
       const request = readOperation(given);
       const query = this.persisted.queryOf(request);
       const prepared = this.validate(query, request);
-      if (isPrepared(prepared) && request.hash !== null) this.persisted.register(request.hash, query);
+      if (!isPrepared(prepared)) return prepared;
+      if (this.persisted.isListed(query)) this.onListed?.(prepared.args.document);
+      if (request.hash !== null) this.persisted.register(request.hash, query);
       return prepared;
     } catch (error) {
       if (error instanceof GraphQLError) return [error];

@@ -6,3 +6,8 @@ export class ResponseText implements ExecutionResult {
 
   constructor(readonly text: string) {}
 }
+
+/** Serializes a result without errors. Errors are formatted for each client. */
+export function asText(result: ExecutionResult): ExecutionResult {
+  return result.errors ? result : new ResponseText(JSON.stringify(result));
+}

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { OperationTypeNode, type ExecutionResult } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError } from '../../core/errors';
+import { ownerHash } from '../../core/owner-hash';
 import type { Viewer } from '../../core/viewer';
 import { createContext } from '../../graphql/context';
 import { names } from '../media-types';
@@ -54,7 +55,7 @@ export class SseHandler {
   }
 
   private async handle(exchange: Exchange): Promise<void> {
-    const { request, response, requestId } = exchange;
+    const { request, response } = exchange;
     const { operations, origins, sessions } = this.options;
     origins.check(request.headers);
     checkAccept(request.headers);
@@ -68,8 +69,8 @@ export class SseHandler {
     const stream = new EventStream(response, this.limits);
     this.open.add(stream);
     try {
-      if (isPrepared(prepared)) await this.run(prepared, viewer, stream, requestId);
-      else await stream.next(this.textOf(prepared, requestId));
+      if (isPrepared(prepared)) await this.run(prepared, viewer, stream, exchange);
+      else await stream.next(this.textOf(prepared, exchange));
       await stream.complete();
     } finally {
       stream.end();
@@ -81,12 +82,14 @@ export class SseHandler {
     { kind, args }: PreparedOperation,
     viewer: Viewer,
     stream: EventStream,
-    requestId: string,
+    exchange: Exchange,
   ): Promise<void> {
+    const { requestId, notes } = exchange;
     const { operations, sessions } = this.options;
-    const context = createContext(viewer, requestId);
+    notes.owner = ownerHash(viewer.owner);
+    const context = createContext(viewer, requestId, notes);
     const send = (result: ExecutionResult): Promise<void> | undefined =>
-      stream.next(operations.textOf(result, requestId));
+      stream.next(operations.results.textOf(result, requestId));
     if (kind !== OperationTypeNode.SUBSCRIPTION) {
       await send(await operations.respondAfterWait(args, context, stream.signal));
       return;
@@ -94,7 +97,7 @@ export class SseHandler {
     let endSession: (() => void) | undefined;
     try {
       // Before the subscription is opened, which counts a use of a client token.
-      endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, requestId));
+      endSession = sessions.begin(viewer, (error) => void this.endWith(error, stream, exchange));
       const opened = await operations.subscribe(args, context);
       if (!isOpen(opened)) {
         await send(opened);
@@ -102,20 +105,24 @@ export class SseHandler {
       }
       // The end of the stream releases the source immediately, also while it waits for an event.
       stream.onEnd(() => opened.stop());
-      await opened.deliver({ send });
+      const sendEvent = (result: ExecutionResult): Promise<void> | undefined => {
+        operations.streams.sent('sse');
+        return send(result);
+      };
+      await operations.streams.follow('sse', opened.deliver({ send: sendEvent }));
     } catch (error) {
-      await stream.next(this.textOf([error], requestId));
+      await stream.next(this.textOf([error], exchange));
     } finally {
       endSession?.();
     }
   }
 
-  private textOf(errors: readonly unknown[], requestId: string): string {
-    return JSON.stringify({ errors: this.options.operations.formatErrors(errors, requestId) });
+  private textOf(errors: readonly unknown[], exchange: Exchange): string {
+    return JSON.stringify({ errors: this.options.operations.results.refuse(errors, exchange) });
   }
 
-  private async endWith(error: DomainError, stream: EventStream, requestId: string): Promise<void> {
-    await stream.next(this.textOf([error], requestId));
+  private async endWith(error: DomainError, stream: EventStream, exchange: Exchange): Promise<void> {
+    await stream.next(this.textOf([error], exchange));
     await stream.complete();
     stream.end();
   }

@@ -1,28 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import { GraphQLError } from 'graphql';
 import { handleProtocols, makeServer, type Context, type Server } from 'graphql-ws';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DomainError } from '../../core/errors';
 import { newId } from '../../core/ids';
 import { loggableError, type Logger } from '../../core/logger';
-import type { Viewer } from '../../core/viewer';
-import { createContext, type GraphQLContext } from '../../graphql/context';
+import { ownerHash } from '../../core/owner-hash';
+import { createContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
-import {
-  isOpen,
-  PendingResult,
-  SingleResult,
-  type OpenSubscription,
-  type ResultSink,
-} from './open-subscription';
-import type { Operations } from './operations';
+import { isOpen, PendingResult, SingleResult } from './open-subscription';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
+import { Delivery, type Connection, type OperationArgs } from './websocket-delivery';
 
 /** Limits of WebSockets. */
 export interface WebSocketLimits extends SocketLimits {
@@ -48,26 +42,7 @@ export interface WebSocketHandlerOptions extends TransportOptions {
   readonly limits?: Partial<WebSocketLimits>;
 }
 
-/** The state of one WebSocket. */
-interface Connection {
-  readonly socket: BoundedSocket;
-  /** The client's address, for rate limits. */
-  readonly address: string;
-  /** Null once it is authenticated, because it needs more memory than the rest of a connection. */
-  request: IncomingMessage | null;
-  readonly requestId: string;
-  viewer: Viewer | undefined;
-  endSession: (() => void) | undefined;
-  isClosed: boolean;
-  operations: number;
-}
-
 type ConnectionContext = Context<Record<string, unknown>, Connection>;
-interface OperationArgs extends ExecutionArgs {
-  contextValue: GraphQLContext;
-  connection: Connection;
-  id: string;
-}
 
 /**
  * Queries, mutations and subscriptions over WebSocket with the protocol `graphql-transport-ws`. Operations are validated
@@ -97,7 +72,7 @@ export class WebSocketHandler {
       onSubscribe: (context, id) => this.prepare(context, id),
       execute: (args) => this.execute(args as OperationArgs),
       subscribe: (args) => this.subscribe(args as OperationArgs),
-      onError: ({ extra }, _id, _payload, errors) => options.operations.formatErrors(errors, extra.requestId),
+      onError: ({ extra }, _id, _payload, errors) => options.operations.results.refuse(errors, extra),
     });
   }
 
@@ -106,7 +81,7 @@ export class WebSocketHandler {
     const { path, origins } = this.options;
     if (request.url?.split('?')[0] !== path) {
       refuseSocket(socket, 404, 'NOT_FOUND', `WebSockets are available at ${path}.`);
-    } else if (origins.isForeign(request.headers)) {
+    } else if (origins.refuses(request.headers)) {
       refuseSocket(socket, 403, 'FORBIDDEN', foreignOriginMessage);
     } else {
       this.sockets.handleUpgrade(request, socket, head, (webSocket) =>
@@ -155,7 +130,8 @@ export class WebSocketHandler {
         logger.error({ requestId, error: loggableError(error) }, 'unexpected error');
       });
       const ms = Math.round(performance.now() - startedMs);
-      logger.info({ requestId, path, code, ms, operations: connection.operations }, 'socket');
+      const owner = connection.viewer && ownerHash(connection.viewer.owner);
+      logger.info({ requestId, path, code, ms, owner, operations: connection.operations }, 'socket');
     });
   }
 
@@ -204,7 +180,10 @@ export class WebSocketHandler {
     if (!isPrepared(prepared)) return prepared;
     const { schema, document, operationName, variableValues, options } = prepared.args;
     // The viewer is set once the socket is acknowledged.
-    const contextValue = createContext(connection.viewer!, newId());
+    const contextValue = createContext(
+      connection.viewer!,
+      `${connection.requestId}.${connection.operations}`,
+    );
     // No spread, which gives each object a hidden class of its own.
     return {
       schema,
@@ -245,36 +224,6 @@ export class WebSocketHandler {
       if (!isRateLimit(error)) throw error;
       return new GraphQLError(error.message, { originalError: error });
     }
-  }
-}
-
-const done = { done: true, value: undefined } as const;
-
-/** Delivers the results of an operation. For graphql-ws it is an iterator without items. */
-class Delivery implements AsyncIterableIterator<never>, ResultSink {
-  constructor(
-    private readonly opened: OpenSubscription,
-    private readonly operations: Operations,
-    private readonly args: OperationArgs,
-  ) {}
-
-  async next(): Promise<IteratorReturnResult<undefined>> {
-    await this.opened.deliver(this);
-    return done;
-  }
-
-  return(): Promise<IteratorReturnResult<undefined>> {
-    this.opened.stop();
-    return Promise.resolve(done);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  send(result: ExecutionResult): Promise<void> | undefined {
-    const { connection, contextValue, id } = this.args;
-    return connection.socket.sendResult(id, this.operations.textOf(result, contextValue.requestId));
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../core/logger';
+import { traced, type Span, type SpanAttributes } from '../../core/tracing';
 import type { ExchangeAnswer } from '../exchange-answer';
 import { ExchangeError, HttpExchange } from '../http-exchange';
 import {
@@ -7,12 +8,15 @@ import {
   type Accepted,
   type AccountCheck,
   type AvatarProvider,
+  type CallName,
+  type CallOutcome,
   type GenerateRequest,
   type GenerationRef,
   type InstantRequest,
   type ProviderFacts,
   type ProviderStyle,
   type TrainRequest,
+  type UpstreamCall,
   type UpstreamNotice,
   type UpstreamState,
 } from '../provider';
@@ -51,6 +55,8 @@ export interface PicsartProviderOptions {
   /** @defaultValue the public style */
   styles?: readonly ProviderStyle[];
   logger: Logger;
+  /** Called at the end of each call. @defaultValue none */
+  onCall?: (call: UpstreamCall) => void;
 }
 
 /** Maximum size of an answer in bytes; a real one has a few hundred. */
@@ -127,7 +133,7 @@ export class PicsartProvider implements AvatarProvider {
     await this.exchange.stop();
   }
 
-  private async submit(call: string, submission: Submission, signal: AbortSignal): Promise<Accepted> {
+  private async submit(call: CallName, submission: Submission, signal: AbortSignal): Promise<Accepted> {
     const answer = await this.answered(call, () =>
       this.exchange.postOnce({
         url: new URL(this.baseUrl + submission.path),
@@ -145,7 +151,7 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   private async ask(
-    call: string,
+    call: CallName,
     path: string,
     read: ReadState,
     signal: AbortSignal,
@@ -161,8 +167,35 @@ export class PicsartProvider implements AvatarProvider {
     return this.exchange.get({ url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal });
   }
 
-  /** Returns a complete 2xx answer. */
-  private async answered(call: string, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
+  /** Returns a complete 2xx answer, in a span, and reports the call. */
+  private answered(call: CallName, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
+    const attributes = { 'server.address': new URL(this.baseUrl).hostname, 'likeness.provider': this.name };
+    const work = async (span: Span): Promise<ExchangeAnswer> => {
+      const startedMs = performance.now();
+      let outcome: CallOutcome = 'UNKNOWN';
+      try {
+        const answer = await this.answer(call, exchange);
+        outcome = 'OK';
+        span.set({ 'http.response.status_code': answer.status, ...idOf(answer) });
+        return answer;
+      } catch (error) {
+        if (error instanceof UpstreamError) {
+          outcome = error.refusal ?? error.outcome;
+          span.set({
+            'http.response.status_code': error.status,
+            'likeness.correlation_id': error.notice.correlationId,
+          });
+        }
+        span.fail(outcome);
+        throw error;
+      } finally {
+        this.options.onCall?.({ call, outcome, seconds: (performance.now() - startedMs) / 1_000 });
+      }
+    };
+    return traced(`upstream ${call}`, attributes, work, { kind: 'client' });
+  }
+
+  private async answer(call: CallName, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
     const startedMs = Date.now();
     let answer: ExchangeAnswer;
     try {
@@ -198,6 +231,11 @@ type ReadState = (body: Record<string, unknown>, status: number, notice: Upstrea
 function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
   if (!answer.body.includes(apiKey)) return answer;
   return { ...answer, body: Buffer.from(answer.body.toString('utf8').replaceAll(apiKey, '[key]')) };
+}
+
+/** The upstream's id of the exchange, for a span. */
+function idOf({ headers }: ExchangeAnswer): SpanAttributes {
+  return { 'likeness.correlation_id': readNotice(headers).correlationId };
 }
 
 /** Host names are case-insensitive; an IPv6 address has brackets in a URL only. */

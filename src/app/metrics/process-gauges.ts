@@ -1,0 +1,128 @@
+import { createRequire } from 'node:module';
+import type { Registry } from 'prom-client';
+import { gaugeOf, type GaugeValue } from './instruments';
+
+/** Parts of the process whose state is read on each scrape. */
+export interface ProcessSources {
+  /** The connections to PostgreSQL: open ones by use, and statements that wait for one. */
+  readonly pool: () => {
+    readonly busy: number;
+    readonly idle: number;
+    readonly waiting: number;
+    readonly max: number;
+  };
+  /** Pictures that are decoded, and that wait for it. */
+  readonly decoding: { readonly runningCount: number; readonly waitingCount: number };
+  /** Open subscriptions and sent results, by transport. */
+  readonly streams: {
+    readonly openBy: Readonly<Record<string, number>>;
+    readonly sentBy: Readonly<Record<string, number>>;
+  };
+  /** Connections of clients. */
+  readonly connections: { readonly openCount: number };
+  /** Requests that wait for a change of a job. */
+  readonly waits: { readonly count: number };
+}
+
+/** A field of package.json, which is outside of what TypeScript compiles. */
+const { version } = createRequire(__filename)('../../../package.json') as { version: string };
+
+/** Creates the gauges. Those without a source have no value. */
+export function gaugesOfProcess(registry: Registry, sources: Partial<ProcessSources>): void {
+  gaugeOf(
+    registry,
+    {
+      name: 'likeness_build_info',
+      help: '1, with the versions of this process.',
+      read: () => [[{ version, node_version: process.version }, 1]],
+    },
+    ['version', 'node_version'],
+  );
+  gaugesOfPool(registry, sources);
+  gaugesOfClients(registry, sources);
+  gaugeOf(
+    registry,
+    {
+      name: 'likeness_decodings',
+      help: 'Pictures that are being decoded (running), and that wait for it (waiting).',
+      read: () => {
+        const { decoding } = sources;
+        return decoding
+          ? [
+              [{ state: 'running' }, decoding.runningCount],
+              [{ state: 'waiting' }, decoding.waitingCount],
+            ]
+          : [];
+      },
+    },
+    ['state'],
+  );
+}
+
+function gaugesOfPool(registry: Registry, sources: Partial<ProcessSources>): void {
+  gaugeOf(
+    registry,
+    {
+      name: 'likeness_database_connections',
+      help: 'Open connections of the pool by state: busy or idle.',
+      read: () => {
+        const pool = sources.pool?.();
+        return pool
+          ? [
+              [{ state: 'busy' }, pool.busy],
+              [{ state: 'idle' }, pool.idle],
+            ]
+          : [];
+      },
+    },
+    ['state'],
+  );
+  const single = (name: string, help: string, value: () => number | undefined): void =>
+    gaugeOf(registry, { name, help, read: () => oneOf(value()) });
+  single('likeness_database_connections_max', 'DATABASE_POOL.', () => sources.pool?.().max);
+  single(
+    'likeness_database_waiting',
+    'Statements that wait for a connection.',
+    () => sources.pool?.().waiting,
+  );
+}
+
+function gaugesOfClients(registry: Registry, sources: Partial<ProcessSources>): void {
+  gaugeOf(
+    registry,
+    {
+      name: 'likeness_subscriptions',
+      help: 'Open subscriptions by transport.',
+      read: () => valuesOf(sources.streams?.openBy),
+    },
+    ['transport'],
+  );
+  gaugeOf(
+    registry,
+    {
+      name: 'likeness_events_sent_total',
+      help: 'Results sent to subscribers, by transport.',
+      type: 'counter',
+      read: () => valuesOf(sources.streams?.sentBy),
+    },
+    ['transport'],
+  );
+  gaugeOf(registry, {
+    name: 'likeness_connections',
+    help: 'Open connections of clients.',
+    read: () => oneOf(sources.connections?.openCount),
+  });
+  gaugeOf(registry, {
+    name: 'likeness_waits',
+    help: 'Requests of this process that wait for a change of a model or generation.',
+    read: () => oneOf(sources.waits?.count),
+  });
+}
+
+function oneOf(value: number | undefined): GaugeValue[] {
+  return value === undefined ? [] : [[{}, value]];
+}
+
+function valuesOf(byTransport: Readonly<Record<string, number>> = {}): GaugeValue[] {
+  return Object.entries(byTransport).map(([transport, value]) => [{ transport }, value]);
+}

@@ -1,0 +1,46 @@
+import { isLoopback } from '../core/networks';
+import { ClientAddresses } from '../http/client-address';
+import { Connections } from '../http/connection-limits';
+import { metricsRoute } from '../http/health';
+import { Origins } from '../http/origins';
+import { HttpServer } from '../http/server';
+import type { Metrics } from './metrics/metrics';
+import type { Startup } from './upstream';
+
+/** Collectors keep a connection or open one for each scrape. */
+const maxConnections = 32;
+
+/**
+ * Starts the server of METRICS_PORT, which has only `/metrics`. Its connections do not count for the limits of clients, so that
+ * it answers while those are reached.
+ * @returns its URL; null if METRICS_PORT is not set
+ */
+export async function openMonitoring(
+  { config, logger, shutdown }: Startup,
+  metrics: Metrics,
+): Promise<string | null> {
+  const { METRICS_HOST: host, METRICS_PORT: port, PUBLIC_URL: publicUrl } = config;
+  if (port === undefined) return null;
+  const server = new HttpServer({
+    ...{ host, port, logger, sockets: null, isHttps: false },
+    settingPrefix: 'METRICS_',
+    routes: [metricsRoute(metrics, false)],
+    // Pages cannot read it by a name that resolves to this machine.
+    origins: new Origins({ publicUrl, isLocalOnly: isLoopback(host) }),
+    connections: new Connections({
+      onRefused: () => undefined,
+      limits: {
+        max: maxConnections,
+        maxPerAddress: maxConnections,
+        countsLoopback: true,
+        maxDescriptor: null,
+      },
+      addresses: new ClientAddresses([]),
+      logger,
+    }),
+  });
+  shutdown.onStop(() => server.stop(config.SHUTDOWN_GRACE));
+  const { url } = await server.start();
+  logger.info({ address: `${url}/metrics` }, 'metrics are served');
+  return url;
+}

@@ -1,0 +1,49 @@
+/** Values that describe a span. They contain no prompt, signature, key or owner in clear. */
+export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** A part of the work in a trace. */
+export interface Span {
+  /** Adds attributes; those that are undefined are left out. */
+  set(attributes: SpanAttributes): void;
+  /** Marks the span as failed, with a code and never a message, which could contain input. */
+  fail(code: string): void;
+}
+
+/** How a span relates to others. */
+export interface SpanOptions {
+  /** @defaultValue `internal` */
+  readonly kind?: 'server' | 'client' | 'internal';
+  /**
+   * The W3C `traceparent` of the span that this one continues. A malformed one begins a trace.
+   * @defaultValue the present span
+   */
+  readonly parent?: string | null;
+}
+
+/** Records spans. */
+export interface Tracer {
+  /** Runs `work` in a span, which ends with it; an error that it throws fails the span. */
+  run<Result>(
+    name: string,
+    attributes: SpanAttributes,
+    options: SpanOptions,
+    work: (span: Span) => Result,
+  ): Result;
+  /** The W3C `traceparent` of the present span; null outside of spans. */
+  traceparent(): string | null;
+}
+
+/** Null unless traces are enabled. One for the process, since spans are recorded in every layer. */
+const tracer = null as Tracer | null;
+
+const noSpan: Span = { set: () => undefined, fail: () => undefined };
+
+/** Runs `work` in a span if traces are enabled; otherwise it only calls `work`. */
+export function traced<Result>(
+  name: string,
+  attributes: SpanAttributes,
+  work: (span: Span) => Result,
+  options: SpanOptions = {},
+): Result {
+  return tracer === null ? work(noSpan) : tracer.run(name, attributes, options, work);
+}
