@@ -28,7 +28,7 @@ import { createHttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
 import { openMonitoring } from './monitoring';
 import { createServices } from './services';
-import { openUpstream, type Startup } from './upstream';
+import { checkKey, openUpstream, type Startup } from './upstream';
 import { createWork, makeBudget } from './workers';
 
 /** A running gateway. */
@@ -109,6 +109,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups);
+  if (config.ROLE !== 'api' && config.UPSTREAM !== 'sandbox') void checkKey(provider, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
 }
 

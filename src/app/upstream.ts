@@ -23,6 +23,16 @@ export interface Startup {
   onCall: (call: UpstreamCall) => void;
 }
 
+/**
+ * Asks once at the start, free of charge, whether the avatar service accepts the key: otherwise a wrong one is only noticed at
+ * the first paid call. Never rejects.
+ */
+export async function checkKey(provider: AvatarProvider, { logger, shutdown }: Startup): Promise<void> {
+  const { acceptsKey } = await provider.checkAccount(shutdown.signal);
+  if (acceptsKey === false)
+    logger.error({ provider: provider.name }, 'the upstream refuses the key; check PICSART_API_KEY');
+}
+
 /** Constructs the provider that `UPSTREAM` names, and starts the sandbox if that is the upstream. */
 export async function openUpstream({
   config,

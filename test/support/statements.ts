@@ -45,6 +45,18 @@ export class StatementWatch {
     return this.parsed;
   }
 
+  /** Keeps the connections open but transfers no data, as for a suspended database, until {@link disconnect}. */
+  silence(): void {
+    this.proxy.silence();
+  }
+
+  /** Closes all connections during `work`, and refuses new ones. */
+  async interrupt(work: () => Promise<unknown>): Promise<void> {
+    await this.proxy.close();
+    await work();
+    await this.proxy.open();
+  }
+
   /** Closes all connections of the gateway; new ones work. */
   async disconnect(): Promise<void> {
     await this.proxy.close();
