@@ -27,6 +27,8 @@ export interface GraphQLContext {
   readonly requestId: string;
   /** Absent for operations over WebSocket, whose lines are their own. */
   readonly notes?: RequestNotes;
+  /** The id of the WebSocket. */
+  readonly socketId?: string;
   readonly loaders: LoaderCache;
 }
 
@@ -74,8 +76,12 @@ export class LoaderCache {
 }
 
 /** Creates the context of an operation. */
-export function createContext(viewer: Viewer, requestId: string, notes?: RequestNotes): GraphQLContext {
-  return { viewer, requestId, notes, loaders: new LoaderCache() };
+export function createContext(
+  viewer: Viewer,
+  requestId: string,
+  { notes, socketId }: Pick<GraphQLContext, 'notes' | 'socketId'> = {},
+): GraphQLContext {
+  return { viewer, requestId, notes, socketId, loaders: new LoaderCache() };
 }
 
 /** The same viewer and request with empty caches, for the next event of a subscription. */

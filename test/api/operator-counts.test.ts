@@ -56,7 +56,7 @@ const readers: [string, number, () => Promise<unknown>][] = [
     () =>
       client.request('{ operator { jobs { kind status count } lagSeconds uncertain { jobId } nextExpiry } }'),
   ],
-  ['/metrics', 1, async () => (await fetch(`${gateway.url}/metrics`)).text()],
+  ['/metrics', 2, async () => (await fetch(`${gateway.url}/metrics`)).text()],
   ['viewer.usage', 1, () => client.request('{ viewer { usage { running } } }')],
 ];
 

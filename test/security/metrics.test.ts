@@ -106,7 +106,8 @@ describe('the metrics', () => {
     const sent = 'likeness_events_sent_total{transport="sse"}';
     await eventually('the event', samples, (now) => now.get(sent)! > 0);
     await stream.body!.cancel();
-    await eventually('the end', samples, (now) => now.get(open) === 0);
+    const end = await eventually('the end', samples, (now) => now.get(open) === 0);
+    expect(end.get(sent)).toBeGreaterThan(0);
   });
 
   it('include all that the dashboard and the alert rules use', async () => {

@@ -136,7 +136,7 @@ export class GraphQLHttpHandler {
       return;
     }
     exchange.notes.owner = ownerHash(viewer.owner);
-    const context = createContext(viewer, requestId, exchange.notes);
+    const context = createContext(viewer, requestId, exchange);
     const refusal = await this.refusalOf(prepared, context, response);
     if (refusal) {
       this.answer(exchange, mediaType, statusOf([refusal], mediaType), [refusal]);

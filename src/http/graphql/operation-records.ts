@@ -73,7 +73,7 @@ export class OperationRecords {
   /** Records the end of an operation, or that a subscription was opened. */
   ended(
     args: ExecutionArgs,
-    { notes, requestId, viewer }: GraphQLContext,
+    { notes, requestId, socketId, viewer }: GraphQLContext,
     errors: ExecutionResult['errors'],
     startedMs: number,
   ): void {
@@ -83,7 +83,8 @@ export class OperationRecords {
     // Operations of a WebSocket have a line of their own.
     const noted: RequestNotes = notes ?? { owner: ownerHash(viewer.owner) };
     note(noted, label.name ?? label.field, codes);
-    if (!notes) this.logger.info({ requestId, type: label.type, ms: Math.round(ms), ...noted }, 'operation');
+    if (!notes)
+      this.logger.info({ requestId, socketId, type: label.type, ms: Math.round(ms), ...noted }, 'operation');
     const seconds = ms / 1_000;
     this.onOperation?.({ ...label, code: codes[0] ?? 'OK', seconds });
   }

@@ -87,7 +87,7 @@ export class SseHandler {
     const { requestId, notes } = exchange;
     const { operations, sessions } = this.options;
     notes.owner = ownerHash(viewer.owner);
-    const context = createContext(viewer, requestId, notes);
+    const context = createContext(viewer, requestId, { notes });
     const send = (result: ExecutionResult): Promise<void> | undefined =>
       stream.next(operations.results.textOf(result, requestId));
     if (kind !== OperationTypeNode.SUBSCRIPTION) {

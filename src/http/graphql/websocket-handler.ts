@@ -180,10 +180,7 @@ export class WebSocketHandler {
     if (!isPrepared(prepared)) return prepared;
     const { schema, document, operationName, variableValues, options } = prepared.args;
     // The viewer is set once the socket is acknowledged.
-    const contextValue = createContext(
-      connection.viewer!,
-      `${connection.requestId}.${connection.operations}`,
-    );
+    const contextValue = createContext(connection.viewer!, newId(), { socketId: connection.requestId });
     // No spread, which gives each object a hidden class of its own.
     return {
       schema,
