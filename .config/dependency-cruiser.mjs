@@ -180,16 +180,26 @@ const outside = [
   ),
   rule(
     'files-through-storage',
-    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, GraphiQL’s own files, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
+    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, the files of GraphiQL and of the studio, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
     {
       path: '^src/',
       pathNot: [
         '^src/(storage|sandbox|embedded-postgres|cli)/',
-        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|graphql/persisted-queries|connection-limits)|config|main)',
+        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|studio/|graphql/persisted-queries|connection-limits)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),
   ),
+];
+
+const studio = [
+  rule(
+    'studio-imports-only-the-client',
+    'The studio is a client like any other: it knows the API, and of src only the client module.',
+    paths('^web/'),
+    { path: '^src/', pathNot: '^src/client/' },
+  ),
+  rule('studio-is-not-imported', 'The server serves the built studio.', paths('^src/'), paths('^web/')),
 ];
 
 const hygiene = [
@@ -212,7 +222,7 @@ const hygiene = [
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
-  forbidden: [...layers, ...kinds, ...outside, ...hygiene],
+  forbidden: [...layers, ...kinds, ...outside, ...studio, ...hygiene],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },

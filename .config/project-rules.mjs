@@ -3,6 +3,7 @@
  *
  * - `documented-exports`: every export has a TSDoc comment, except dependencies and options (`…Deps`, `…Options`) and
  *   classes of the API's schema, which have a description.
+ * - `component-files`: a file of the studio is named like its component or hook, or like what it holds, in camel case.
  * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name without content.
  */
 
@@ -27,6 +28,24 @@ const fileNames = {
       const [, kind, more] = name.replace(/[.]ts$/, '').split('.');
       if (more || (kind && !kinds.has(kind))) report(`"${kind}" is not a known kind of file; use a hyphen.`);
       if (shapeless.test(name.replace(/[.]ts$/, ''))) report('name it by what it does.');
+    },
+  }),
+};
+
+/** @type {import('eslint').Rule.RuleModule} */
+const componentFiles = {
+  meta: { type: 'suggestion', schema: [], messages: { name: '{{ name }}: {{ cure }}' } },
+  create: (context) => ({
+    Program(node) {
+      const name = context.filename.split(/[\\/]/).at(-1);
+      const report = (cure) => context.report({ node, messageId: 'name', data: { name, cure } });
+      const exported = node.body.flatMap(({ declaration }) => declaration?.id?.name ?? []);
+      const [base] = name.split('.');
+      if (name === 'main.tsx') return;
+      if (name.endsWith('.tsx') && (!/^[A-Z]/.test(base) || !exported.includes(base)))
+        report('name it like the component that it exports.');
+      if (name.endsWith('.ts') && !/^[a-z][A-Za-z]*$/.test(base)) report('write it in camelCase.');
+      if (shapeless.test(base)) report('name it by what it does.');
     },
   }),
 };
@@ -72,4 +91,10 @@ const isOverload = (node) => {
 };
 
 /** The plugin. */
-export const project = { rules: { 'file-names': fileNames, 'documented-exports': documentedExports } };
+export const project = {
+  rules: {
+    'component-files': componentFiles,
+    'documented-exports': documentedExports,
+    'file-names': fileNames,
+  },
+};

@@ -136,6 +136,7 @@ const settings = z.object({
   BATCHING: flag.default(false),
   INTROSPECTION: flag.default(true),
   GRAPHIQL: flag.default(true),
+  STUDIO: flag.default(true),
   LOG_LEVEL: z
     .enum(
       ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],

@@ -72,9 +72,10 @@ function settings(): Config {
 }
 
 function announce(config: Config, { url }: App): void {
-  const showsGraphiql = config.GRAPHIQL && config.ROLE !== 'worker';
+  const isApi = config.ROLE !== 'worker';
   const lines = [
-    `Likeness is ready: ${url}/${showsGraphiql ? '  (GraphiQL)' : ''}`,
+    `Likeness is ready: ${url}/${config.STUDIO && isApi ? '  (studio)' : ''}`,
+    ...(config.GRAPHIQL && isApi ? [`GraphiQL: ${url}/graphiql`] : []),
     ...(config.UPSTREAM === 'sandbox'
       ? [
           'The upstream is the sandbox: avatars are made from your photos without AI. Set PICSART_API_KEY to use Picsart.',

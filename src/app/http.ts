@@ -5,7 +5,7 @@ import { buildAppSchema } from '../graphql/build-schema';
 import type { Admit } from '../graphql/root-fields';
 import { isQueried } from '../graphql/selection';
 import { Connections, descriptorReserve, readDescriptorLimit } from '../http/connection-limits';
-import { graphiqlPath, loadGraphiql } from '../http/graphiql/graphiql';
+import { graphiqlPath } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
 import { OpenStreams } from '../http/graphql/open-streams';
 import { Operations } from '../http/graphql/operations';
@@ -19,9 +19,11 @@ import { Origins } from '../http/origins';
 import { RefusedOrigins } from '../http/refused-origins';
 import { HttpServer, type HttpServerOptions } from '../http/server';
 import { Sessions } from '../http/sessions';
+import { builtStudioFolder } from '../http/studio/studio';
 import type { Auth } from './auth';
 import { fileRoutes } from './file-routes';
 import type { Metrics } from './metrics/metrics';
+import { pageRoutes, type PageOptions } from './pages';
 import { createPlannedReads } from './reads';
 import type { Infrastructure, Services } from './services';
 
@@ -58,8 +60,10 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
+  const studioFolder = config.STUDIO && isApi ? builtStudioFolder : null;
   return assembleServers({
-    ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql },
+    ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql, studioFolder },
+    publicUrl: config.PUBLIC_URL,
     host: config.HOST,
     port: config.PORT,
     operations: makeOperations(deps),
@@ -89,12 +93,12 @@ const defaultMaxPerOwner = 100;
 
 /** What {@link assembleServers} connects. */
 export interface HttpParts
-  extends Omit<HttpServerOptions, 'sockets'>, Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'> {
+  extends
+    Omit<HttpServerOptions, 'sockets'>,
+    Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'>,
+    PageOptions {
   /** Whether the GraphQL transports are served, and not only the other routes. */
   readonly isApi: boolean;
-  readonly showsGraphiql: boolean;
-  /** Whether GraphiQL has a field for a key or token. */
-  readonly asksForKey: boolean;
   readonly socketLimits?: Partial<WebSocketLimits>;
   readonly streamLimits?: Partial<SseLimits>;
 }
@@ -110,7 +114,7 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
     routes: [
       ...parts.routes,
       ...(parts.isApi ? [graphql.route, events.route] : []),
-      ...(parts.showsGraphiql ? await loadGraphiql('/graphql', parts.asksForKey) : []),
+      ...(await pageRoutes(parts)),
     ],
     sockets: parts.isApi ? sockets : null,
   });

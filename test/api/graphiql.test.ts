@@ -13,7 +13,7 @@ describe('GraphiQL', () => {
   const files = (page: string): string[] =>
     [...page.matchAll(/(?:src|href)="(?!data:)([^"]+)"/g)].map((match) => match[1]!);
 
-  it('is served to browsers at / and at the GraphQL URL', async () => {
+  it('is where browsers are sent from the GraphQL URL, and from / without the studio', async () => {
     expect((await send(`${gateway.url}/`)).headers.location).toBe('/graphiql');
     const visit = await send(`${gateway.url}/graphql`, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect(visit.status).toBe(303);

@@ -6,6 +6,8 @@ import { chromium, type Browser } from 'playwright-core';
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: findChromium(),
+    // The suite's variable names the font of the sandbox's pictures.
+    env: { ...process.env, FONTCONFIG_FILE: undefined },
     args: [
       // A container has neither the rights for a sandbox nor a graphics card.
       '--no-sandbox',

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { assembleServers } from '../../src/app/http';
+import { assembleServers, type HttpParts } from '../../src/app/http';
 import { DomainError } from '../../src/core/errors';
 import { localViewer } from '../../src/core/viewer';
 import { ClientAddresses } from '../../src/http/client-address';
@@ -38,6 +38,8 @@ export interface TinyOptions {
   checks?: readonly HealthCheck[];
   introspection?: boolean;
   graphiql?: boolean;
+  /** The folder of a built studio. @defaultValue not served */
+  studioFolder?: string | null;
   isLocalOnly?: boolean;
   publicUrl?: string;
   allowedOrigins?: readonly string[];
@@ -64,8 +66,8 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
   const addresses = new ClientAddresses([]);
   const servers = await assembleServers({
-    ...{ host: '127.0.0.1', port: 0, isApi: true, showsGraphiql: Boolean(options.graphiql) },
-    ...{ authenticate, sessions, logger, asksForKey: !isLocalOnly },
+    ...{ host: '127.0.0.1', port: 0, isApi: true, ...pagesOf(options) },
+    ...{ authenticate, sessions, logger, publicUrl, asksForKey: !isLocalOnly },
     operations: new Operations({ schema, introspection, logger, deadlineMs: options.operationMs }),
     origins: new Origins({ publicUrl, isLocalOnly, allowed }),
     routes: [...healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 }), ...routes],
@@ -83,6 +85,13 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
     post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
     stop: (graceMs = 2_000) => servers.stop(graceMs),
   };
+}
+
+function pagesOf({
+  graphiql = false,
+  studioFolder = null,
+}: TinyOptions): Pick<HttpParts, 'showsGraphiql' | 'studioFolder'> {
+  return { showsGraphiql: graphiql, studioFolder };
 }
 
 function sessionsOf({ maxSocketsPerOwner }: TinyOptions, revoked: ReadonlySet<string>): Sessions {

@@ -25,7 +25,7 @@ const asWords = (line: string): string =>
     .replace(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, ' ')
     .replace(/[_-]/g, ' ');
 
-const files = ['src', 'test', 'docs', 'schema', '.ci', '.config', '.github', 'bench', 'examples']
+const files = ['src', 'test', 'docs', 'schema', '.ci', '.config', '.github', 'bench', 'examples', 'web']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
   )
@@ -33,7 +33,7 @@ const files = ['src', 'test', 'docs', 'schema', '.ci', '.config', '.github', 'be
   // Released migrations do not change.
   .filter((name) => !name.startsWith(join('src', 'database', 'migrations')))
   .filter((name) => !/node_modules|\bresults\b/.test(name) && !__filename.endsWith(name))
-  .filter((name) => /\.([cm]?[jt]s|json|md|graphql|ya?ml|html)$|^\.ci[\\/][\w-]+$/.test(name));
+  .filter((name) => /\.([cm]?[jt]sx?|css|json|md|graphql|ya?ml|html)$|^\.ci[\\/][\w-]+$/.test(name));
 
 describe('the language of the project', () => {
   it('is searched in all files', () => {

@@ -32,7 +32,7 @@ interface Asset {
 
 /**
  * Reads GraphiQL into memory and returns its routes: the page, its files under content-hashed paths, and a redirect from
- * `/`.
+ * `/`, which applies where no earlier route serves that path.
  * @param asksForKey - whether clients need a key or token
  * @throws Error if a package is not installed as expected
  */

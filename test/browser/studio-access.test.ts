@@ -1,0 +1,133 @@
+import { readFile } from 'node:fs/promises';
+import type { AxeResults } from 'axe-core';
+import type { Browser } from 'playwright-core';
+import { TestGateway } from '../support/gateway';
+import { startBrowser } from './chromium';
+import { photos, StudioPage, type StudioOptions } from './studio-page';
+
+const phone = { width: 360, height: 740 };
+const desktop = { width: 1280, height: 860 };
+
+let browser: Browser;
+let gateway: TestGateway;
+let axe: string;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+  gateway = await TestGateway.start();
+  axe = await readFile(require.resolve('axe-core'), 'utf8');
+  const studio = await StudioPage.open(browser, gateway.url);
+  await studio.choosePhotos(await photos(5));
+  await studio.train('Grace');
+  await studio.expectReady();
+  await studio.button('Make 2 avatars').click();
+  await studio.expectAvatars(2);
+  await studio.page.close();
+}, 60_000);
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+});
+
+/** What axe finds on the page, as `rule: element`. */
+async function violations(studio: StudioPage): Promise<string[]> {
+  await studio.page.evaluate(axe);
+  const { violations: found } = await studio.page.evaluate<AxeResults>('axe.run()');
+  return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}
+
+const views: [name: string, options: StudioOptions][] = [
+  ['desktop-light', { viewport: desktop, colorScheme: 'light' }],
+  ['desktop-dark', { viewport: desktop, colorScheme: 'dark' }],
+  ['phone-light', { viewport: phone, colorScheme: 'light' }],
+  ['phone-dark', { viewport: phone, colorScheme: 'dark' }],
+];
+
+describe('the studio for everyone', () => {
+  it.each(views)('has no problem that axe finds, and fits, on %s', async (name, options) => {
+    // Transitions would be measured half-way.
+    const studio = await StudioPage.open(browser, gateway.url, { ...options, reducedMotion: 'reduce' });
+    const check = async (step: string): Promise<void> => {
+      await studio.screenshot(`${name}-${step}`);
+      expect(await violations(studio)).toEqual([]);
+      const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+      expect(await studio.page.evaluate(overflow)).toBe(0);
+    };
+    const bad = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('not a photo') };
+    await studio.choosePhotos([...(await photos(2)), bad], 2);
+    await check('create');
+    await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+    await studio.page.getByRole('link', { name: /Grace/ }).waitFor();
+    await check('models');
+    await studio.page.getByRole('link', { name: /Grace/ }).click();
+    await studio.expectAvatars(2);
+    await check('model');
+    await studio.avatars.first().click();
+    await studio.page.getByText('the sandbox, without AI').waitFor();
+    await check('large');
+    await studio.page.keyboard.press('Escape');
+    await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
+    await studio.expectAvatars(2);
+    await check('avatars');
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.page.getByText('Trainings today').waitFor();
+    await studio.button('Developer').click();
+    await check('account');
+    await studio.context.close();
+  });
+
+  it('can be used with the keyboard alone', async () => {
+    const studio = await StudioPage.open(browser, gateway.url);
+    const { keyboard } = studio.page;
+    await keyboard.press('Tab');
+    expect(await focused(studio)).toBe('Skip to the content');
+    await keyboard.press('Enter');
+    const opened = studio.page.waitForEvent('filechooser');
+    await tabTo(studio, 'Choose photos');
+    await keyboard.press('Enter');
+    await (await opened).setFiles(await photos(5, 10));
+    await studio.page.getByText('5 of 5 usable.').waitFor();
+    await tabTo(studio, 'Woman');
+    await keyboard.press('Space');
+    await tabTo(studio, 'Name (optional)');
+    await keyboard.type('Ada');
+    await tabTo(studio, 'Train the model');
+    await keyboard.press('Enter');
+    await studio.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
+    await studio.expectReady();
+    await tabTo(studio, 'Make 2 avatars');
+    await keyboard.press('Enter');
+    await studio.expectAvatars(2);
+    await tabTo(studio, /^Open /);
+    await keyboard.press('Enter');
+    const large = studio.page.getByRole('dialog').first();
+    await large.waitFor();
+    await tabTo(studio, 'Favorite');
+    await keyboard.press('Space');
+    await large.locator('button[aria-pressed=true]').waitFor();
+    await keyboard.press('Escape');
+    await large.waitFor({ state: 'detached' });
+    // The focus is where it was.
+    expect(await focused(studio)).toMatch(/^Open /);
+    await studio.context.close();
+  });
+});
+
+/** The name of the focused element. */
+function focused(studio: StudioPage): Promise<string> {
+  return studio.page.evaluate<string>(`(() => {
+    const { ariaLabel, labels, innerText } = document.activeElement;
+    return (ariaLabel ?? (labels?.[0] ?? { innerText }).innerText).trim();
+  })()`);
+}
+
+/** Presses Tab until an element has the focus. */
+async function tabTo(studio: StudioPage, name: string | RegExp): Promise<void> {
+  const maxSteps = 60;
+  for (let step = 0; step < maxSteps; step++) {
+    await studio.page.keyboard.press('Tab');
+    const found = await focused(studio);
+    if (typeof name === 'string' ? found === name : name.test(found)) return;
+  }
+  throw new Error(`Tab does not reach ${String(name)}.`);
+}

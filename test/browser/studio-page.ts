@@ -1,0 +1,122 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { facePhoto } from '../support/pictures';
+
+/** Where screenshots are kept for people to look at. */
+const screenshotFolder = join(__dirname, '../../artifacts/screenshots');
+
+/** A file for an input element. */
+export interface TestFile {
+  name: string;
+  mimeType: string;
+  buffer: Buffer;
+}
+
+/** Photos of drawn faces. */
+export function photos(count: number, firstSeed = 1): Promise<TestFile[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, index) => ({
+      name: `face-${firstSeed + index}.jpg`,
+      mimeType: 'image/jpeg',
+      buffer: await facePhoto(firstSeed + index),
+    })),
+  );
+}
+
+/** Options of a window. */
+export interface StudioOptions extends Pick<
+  BrowserContextOptions,
+  'colorScheme' | 'viewport' | 'reducedMotion'
+> {
+  /** A window that shares its storage with another. */
+  context?: BrowserContext;
+}
+
+/** The studio in a window of a browser. Waits are bounded by the context's timeout. */
+export class StudioPage {
+  /** Errors and warnings of the console, and uncaught errors. */
+  readonly complaints: string[] = [];
+  /** The URLs of all requests. */
+  readonly requests: string[] = [];
+  /** Bytes of responses as they were sent, compressed. */
+  receivedBytes = 0;
+
+  private constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+  ) {
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(error.message));
+    page.on('request', (request) => this.requests.push(request.url()));
+    page.on('requestfinished', (request) => {
+      void request.sizes().then(
+        ({ responseBodySize }) => (this.receivedBytes += responseBodySize),
+        () => undefined,
+      );
+    });
+  }
+
+  /** Opens a URL in a new window, without stored state unless a context is given. It closes with the browser. */
+  static async open(browser: Browser, url: string, options: StudioOptions = {}): Promise<StudioPage> {
+    const { context: shared, ...rest } = options;
+    const context = shared ?? (await browser.newContext({ viewport: { width: 1280, height: 860 }, ...rest }));
+    context.setDefaultTimeout(20_000);
+    const page = await context.newPage();
+    const studio = new StudioPage(page, context);
+    await page.goto(url);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    return studio;
+  }
+
+  button(name: string | RegExp): Locator {
+    return this.page.getByRole('button', { name, exact: typeof name === 'string' });
+  }
+
+  /** Chooses photos on the start page and waits until as many are usable. */
+  async choosePhotos(files: TestFile[], usable = files.length): Promise<void> {
+    await this.page.getByLabel('Photos', { exact: true }).setInputFiles(files);
+    await this.page.getByText(new RegExp(`^${usable} of \\d+ usable[.]`)).waitFor();
+  }
+
+  /** Chooses who is in the photos. */
+  async chooseType(type: string): Promise<void> {
+    await this.page.getByRole('radio', { name: type, exact: true }).check();
+  }
+
+  /** Trains a model from chosen photos, and waits until its page is shown. */
+  async train(name: string): Promise<void> {
+    await this.chooseType('Woman');
+    await this.page.getByLabel('Name (optional)').fill(name);
+    await this.button('Train the model').click();
+    await this.page.getByRole('heading', { level: 1, name }).waitFor();
+  }
+
+  /** Waits until avatars can be ordered on the page of a model. */
+  async expectReady(): Promise<void> {
+    await this.page.getByRole('heading', { name: 'New avatars' }).waitFor();
+  }
+
+  /** The avatars of the page. */
+  get avatars(): Locator {
+    return this.page.getByRole('button', { name: /^Open / });
+  }
+
+  /** Waits until the page shows as many avatars. */
+  async expectAvatars(count: number): Promise<void> {
+    await this.avatars.nth(count - 1).waitFor();
+  }
+
+  /** Waits for a message at the edge of the page. */
+  async expectMessage(text: string | RegExp): Promise<void> {
+    await this.page.getByRole('log').getByText(text).first().waitFor();
+  }
+
+  /** Keeps a picture of the window. */
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(screenshotFolder, { recursive: true });
+    await this.page.screenshot({ path: join(screenshotFolder, `${name}.png`) });
+  }
+}

@@ -1,0 +1,61 @@
+import { type CombinedError } from '@urql/core';
+
+/** An error as people read it: what is wrong, and what to do. */
+export interface Problem {
+  /** `extensions.code` of the server, or OFFLINE if no answer came. */
+  readonly code: string;
+  readonly message: string;
+  readonly advice: string | null;
+  /** Whether the same request may succeed later: the order is kept and sent again. */
+  readonly isTemporary: boolean;
+}
+
+/** What to do, by code, where the server's message does not say it. */
+const advice: Readonly<Record<string, string>> = {
+  OFFLINE: 'Check your connection. What you ordered is kept, and goes on as soon as the server answers.',
+  UNAUTHENTICATED: 'Sign in again with a valid key.',
+  FORBIDDEN: 'Your key does not permit this. Ask the operator for a key with the scope it needs.',
+  QUOTA_EXCEEDED: 'Your account page shows your limits and when they are reset.',
+  RATE_LIMITED: 'Wait a moment. It is sent again by itself.',
+  SERVICE_UNAVAILABLE: 'The server is busy. It is sent again by itself.',
+  TIMEOUT: 'The server took too long. It is sent again by itself; nothing is paid twice.',
+  INTERNAL_SERVER_ERROR: 'Try again. If it stays, report the id in the message to the operator.',
+  PHOTO_INVALID: 'Replace the photos that are marked.',
+  PHOTO_NOT_READY: 'Wait until all photos are checked.',
+  TOO_FEW_PHOTOS: 'Add more photos.',
+  TOO_MANY_PHOTOS: 'Remove some photos.',
+  CONSENT_REQUIRED: 'Confirm that the person in the photos agrees.',
+  NOT_FOUND: 'It may have been deleted.',
+  UPLOAD_URL_EXPIRED: 'Add the photo again.',
+  QUERY_NOT_ALLOWED: 'The operator permits only listed operations. Ask for those of the studio to be added.',
+};
+
+const temporaryCodes = new Set([
+  'OFFLINE',
+  'RATE_LIMITED',
+  'SERVICE_UNAVAILABLE',
+  'TIMEOUT',
+  'INTERNAL_SERVER_ERROR',
+]);
+
+export function problemOf(code: string, message: string): Problem {
+  return { code, message, advice: advice[code] ?? null, isTemporary: temporaryCodes.has(code) };
+}
+
+export const offlineProblem = problemOf('OFFLINE', 'The server cannot be reached.');
+
+/** The first error of a result. */
+export function readProblem(error: CombinedError): Problem {
+  const [first] = error.graphQLErrors;
+  if (!first) return offlineProblem;
+  const { code } = first.extensions as { code?: unknown };
+  return problemOf(typeof code === 'string' ? code : 'INTERNAL_SERVER_ERROR', first.message);
+}
+
+/** Thrown by functions of the API layer. */
+export class ApiError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.message);
+    this.name = 'ApiError';
+  }
+}

@@ -1,0 +1,25 @@
+const dateFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
+
+export const formatDate = (date: string): string => dateFormat.format(new Date(date));
+
+export const formatTime = (date: string): string => timeFormat.format(new Date(date));
+
+export const formatMoney = ({ amount, currency }: { amount: string; currency: string }): string =>
+  currency === 'CREDITS' ? `${amount} credits` : `${amount} ${currency}`;
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** For example "about 20 seconds". */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 5) return 'a few seconds';
+  if (seconds < 90) return `about ${seconds < 20 ? seconds : Math.round(seconds / 5) * 5} seconds`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `about ${minutes} minutes` : `about ${Math.round(minutes / 60)} hours`;
+}
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -1,0 +1,33 @@
+/** A value that survives a reload, as JSON in localStorage; null if it is not stored. */
+export function readStored(key: string): unknown {
+  try {
+    const text = localStorage.getItem(`likeness.${key}`);
+    return text === null ? null : (JSON.parse(text) as unknown);
+  } catch {
+    return null;
+  }
+}
+
+/** Null removes the value. Storage may be full or forbidden: then nothing is kept. */
+export function store(key: string, value: unknown): void {
+  try {
+    if (value === null) localStorage.removeItem(`likeness.${key}`);
+    else localStorage.setItem(`likeness.${key}`, JSON.stringify(value));
+  } catch {
+    // The page works without; only a reload forgets.
+  }
+}
+
+/** Calls back when another tab changes the value. Returns a function that ends it. */
+export function onStoredElsewhere(key: string, listener: () => void): () => void {
+  const listen = (event: StorageEvent): void => {
+    if (event.key === `likeness.${key}` || event.key === null) listener();
+  };
+  addEventListener('storage', listen);
+  return () => removeEventListener('storage', listen);
+}
+
+/** Removes everything that the studio keeps in this browser. */
+export function clearStored(): void {
+  for (const key of Object.keys(localStorage)) if (key.startsWith('likeness.')) localStorage.removeItem(key);
+}

@@ -1,0 +1,35 @@
+import { useId, useState } from 'react';
+import { ConfirmDialog } from './ConfirmDialog';
+
+export interface EraseDialogProps {
+  readonly isBusy: boolean;
+  readonly onConfirm: () => void;
+  readonly onClose: () => void;
+}
+
+const word = 'DELETE';
+
+/** Asks for a word, since nothing can be brought back. */
+export function EraseDialog({ isBusy, onConfirm, onClose }: EraseDialogProps): React.JSX.Element {
+  const [typed, setTyped] = useState('');
+  const id = useId();
+  return (
+    <ConfirmDialog
+      title="Erase all of your data?"
+      action="Erase"
+      isBusy={isBusy || typed !== word}
+      onConfirm={onConfirm}
+      onClose={onClose}
+    >
+      <p>All photos, models and avatars are deleted for good. Running jobs are stopped.</p>
+      <label htmlFor={id}>Type {word} to confirm</label>
+      <input
+        id={id}
+        type="text"
+        value={typed}
+        autoComplete="off"
+        onChange={(event) => setTyped(event.target.value)}
+      />
+    </ConfirmDialog>
+  );
+}

@@ -1,0 +1,35 @@
+import { type FailureFieldsFragment } from '../graphql/operations';
+import { Icon } from './Icon';
+
+export interface FailureNoticeProps {
+  readonly failure: FailureFieldsFragment;
+  readonly canRetry: boolean;
+  readonly retryLabel: string;
+  readonly isRetrying: boolean;
+  readonly onRetry: () => void;
+}
+
+/** Why a job failed, and whether it can be repeated. */
+export function FailureNotice(props: FailureNoticeProps): React.JSX.Element {
+  const { failure, canRetry, retryLabel, isRetrying, onRetry } = props;
+  return (
+    <div className="problem-notice">
+      <Icon name="warning" />
+      <div>
+        <p>
+          <strong>{failure.message}</strong>
+        </p>
+        <p className="problem-code">{failure.code}</p>
+        {canRetry && (
+          <>
+            <button type="button" className="button" aria-disabled={isRetrying} onClick={onRetry}>
+              <Icon name="retry" />
+              {isRetrying ? 'Sending …' : retryLabel}
+            </button>
+            <p className="muted">It is a new attempt, and is charged like the first.</p>
+          </>
+        )}
+      </div>
+    </div>
+  );
+}

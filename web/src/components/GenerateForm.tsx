@@ -1,0 +1,90 @@
+import { useId, useState } from 'react';
+import { useClient } from 'urql';
+import { plural } from '../api/formats';
+import { useSession } from '../api/session';
+import {
+  GenerateAvatarsDocument,
+  type GenerateAvatarsInput,
+  type GenerateAvatarsMutation,
+} from '../graphql/operations';
+import { useOrder } from '../hooks/useOrder';
+import { CostNote } from './CostNote';
+import { CountStepper } from './CountStepper';
+import { ProblemNotice } from './ProblemNotice';
+import { StylePicker } from './StylePicker';
+
+const maxPerStyle = 8;
+
+/** Asks for avatars of a model in several styles. */
+export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Element {
+  const client = useClient();
+  const { styles, capabilities } = useSession();
+  const [selected, setSelected] = useState<ReadonlySet<string>>(
+    () => new Set(styles.filter(({ isDefault }) => isDefault).map(({ key }) => key)),
+  );
+  const [count, setCount] = useState(2);
+  const [prompt, setPrompt] = useState('');
+  const promptId = useId();
+  const { maxPrompts, maxLength, maxAvatars } = capabilities.prompts;
+  const order = useOrder<GenerateAvatarsInput, GenerateAvatarsMutation>(
+    `generate.${modelId}`,
+    ({ input, idempotencyKey }) =>
+      client.mutation(GenerateAvatarsDocument, { input: { ...input, idempotencyKey } }).toPromise(),
+    () => setPrompt(''),
+  );
+  const toggle = (key: string): void => {
+    const next = new Set(selected);
+    if (!next.delete(key)) next.add(key);
+    setSelected(next);
+  };
+  const total = selected.size * count;
+  const reason = reasonToWait(selected.size, total, maxPrompts, maxAvatars);
+  const text = prompt.trim();
+  const input: GenerateAvatarsInput | null =
+    reason === null
+      ? {
+          modelId,
+          prompts: [...selected].map((style) => ({ style, count, ...(text !== '' && { prompt: text }) })),
+        }
+      : null;
+  return (
+    <section className="card stack" aria-labelledby="generate-title">
+      <h2 id="generate-title">New avatars</h2>
+      <StylePicker selected={selected} onToggle={toggle} />
+      <div className="stack small">
+        <label htmlFor={promptId}>What should be in the picture? (optional)</label>
+        <input
+          id={promptId}
+          type="text"
+          value={prompt}
+          maxLength={maxLength}
+          placeholder="At the sea, in a red coat"
+          autoComplete="off"
+          onChange={(event) => setPrompt(event.target.value)}
+        />
+      </div>
+      <CostNote input={input && { generateAvatars: input }} />
+      {order.problem && <ProblemNotice problem={order.problem} />}
+      <div className="row between">
+        <CountStepper label="Pictures per style" value={count} max={maxPerStyle} onChange={setCount} />
+        <div className="row">
+          {reason !== null && <p className="muted">{reason}</p>}
+          <button
+            type="button"
+            className="button primary large"
+            aria-disabled={input === null || order.isSending}
+            onClick={() => input && order.submit(input)}
+          >
+            {order.isSending ? 'Sending …' : `Make ${plural(total, 'avatar')}`}
+          </button>
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function reasonToWait(styles: number, total: number, maxStyles: number, maxTotal: number): string | null {
+  if (styles === 0) return 'Choose at least one style.';
+  if (styles > maxStyles) return `Choose at most ${maxStyles} styles.`;
+  return total > maxTotal ? `At most ${maxTotal} avatars can be made at once.` : null;
+}

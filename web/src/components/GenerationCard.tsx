@@ -1,0 +1,65 @@
+import { useClient } from 'urql';
+import { formatDate, plural } from '../api/formats';
+import { isUnfinished } from '../api/jobs';
+import { useStyleName } from '../api/session';
+import { RetryGenerationDocument, type GenerationFieldsFragment } from '../graphql/operations';
+import { useRetry } from '../hooks/useRetry';
+import { AvatarGrid } from './AvatarGrid';
+import { FailureNotice } from './FailureNotice';
+import { GenerationActions } from './GenerationActions';
+import { JobProgress } from './JobProgress';
+import { ProblemNotice } from './ProblemNotice';
+
+/** Avatars that were ordered together. */
+export function GenerationCard({ generation }: { generation: GenerationFieldsFragment }): React.JSX.Element {
+  const { status, prompts, avatars, createdAt } = generation;
+  const styleName = useStyleName();
+  const isRunning = isUnfinished(status);
+  const total = prompts.reduce((sum, { count }) => sum + count, 0);
+  const title = [...new Set(prompts.map(({ style }) => styleName(style)))].join(', ');
+  const prompt = prompts[0]?.prompt ?? '';
+  const facts = [prompt && `“${prompt}”`, plural(total, 'avatar'), formatDate(createdAt)];
+  return (
+    <article className="card stack generation" aria-label={`${title}, ${formatDate(createdAt)}`}>
+      <div className="row between">
+        <div>
+          <h3>{title}</h3>
+          <p className="muted">{facts.filter(Boolean).join(' · ')}</p>
+        </div>
+        <GenerationActions title={title} generation={generation} />
+      </div>
+      {isRunning ? (
+        <JobProgress label={`Progress of ${title}`} job={generation} />
+      ) : (
+        <GenerationFailure generation={generation} />
+      )}
+      <AvatarGrid
+        label={`Avatars: ${title}`}
+        avatars={avatars}
+        pendingCount={isRunning ? Math.max(0, total - avatars.length) : 0}
+      />
+    </article>
+  );
+}
+
+/** What is missing and why; nothing if nothing is. */
+function GenerationFailure(props: { generation: GenerationFieldsFragment }): React.JSX.Element | null {
+  const { id, attempt, canRetry, status, failure, missing } = props.generation;
+  const client = useClient();
+  const retry = useRetry(id, (input) => client.mutation(RetryGenerationDocument, { input }).toPromise());
+  const reason = failure ?? missing[0]?.failure;
+  const isPartial = status === 'PARTIAL';
+  if (!reason) return null;
+  return (
+    <>
+      <FailureNotice
+        failure={reason}
+        canRetry={canRetry}
+        retryLabel={isPartial ? 'Order the missing ones again' : 'Order again'}
+        isRetrying={retry.isSending}
+        onRetry={() => retry.submit({ id, attempt, ...(isPartial && { missingOnly: true }) })}
+      />
+      {retry.problem && <ProblemNotice problem={retry.problem} />}
+    </>
+  );
+}

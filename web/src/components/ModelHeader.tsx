@@ -1,0 +1,65 @@
+import { useState } from 'react';
+import { useMutation } from 'urql';
+import { formatDate } from '../api/formats';
+import { CancelModelDocument, DeleteModelDocument, type ModelFieldsFragment } from '../graphql/operations';
+import { navigate } from '../hooks/useRoute';
+import { ConfirmDialog } from './ConfirmDialog';
+import { DownloadAllButton } from './DownloadAllButton';
+import { Icon } from './Icon';
+import { ModelName } from './ModelName';
+import { Picture } from './Picture';
+import { StatusBadge } from './StatusBadge';
+import { typeNames } from './TypePicker';
+
+/** Name, status and what can be done with the model. */
+export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JSX.Element {
+  const { id, name, type, status, cover, createdAt } = model;
+  const [, cancel] = useMutation(CancelModelDocument);
+  const [deletion, remove] = useMutation(DeleteModelDocument);
+  const [isAsking, setAsking] = useState(false);
+  const confirm = async (): Promise<void> => {
+    const { error } = await remove({ id });
+    setAsking(false);
+    if (!error) navigate({ page: 'models' });
+  };
+  return (
+    <div className="model-header">
+      {cover && (
+        <Picture url={cover.thumbnailUrl} thumbhash={cover.thumbhash} alt="" className="model-cover" />
+      )}
+      <div className="model-text">
+        <ModelName id={id} name={name} />
+        <p className="row muted">
+          <StatusBadge status={status} /> {typeNames[type]} · {formatDate(createdAt)}
+        </p>
+      </div>
+      <div className="row">
+        {cover && <DownloadAllButton select={{ modelId: id }} />}
+        {model.canCancel && (
+          <button type="button" className="button small" onClick={() => void cancel({ id })}>
+            Cancel
+          </button>
+        )}
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={`Delete ${name}`}
+          onClick={() => setAsking(true)}
+        >
+          <Icon name="trash" />
+        </button>
+      </div>
+      {isAsking && (
+        <ConfirmDialog
+          title={`Delete ${name}?`}
+          action="Delete"
+          isBusy={deletion.fetching}
+          onConfirm={() => void confirm()}
+          onClose={() => setAsking(false)}
+        >
+          <p>The model, its photos and all avatars made from it are deleted for good.</p>
+        </ConfirmDialog>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+import { useState, type FormEvent } from 'react';
+import { useMutation } from 'urql';
+import { useSession } from '../api/session';
+import { RenameModelDocument } from '../graphql/operations';
+import { Icon } from './Icon';
+
+/** The name as the heading of the page; it can be changed. */
+export function ModelName({ id, name }: { id: string; name: string }): React.JSX.Element {
+  const { capabilities } = useSession();
+  const [isEditing, setEditing] = useState(false);
+  const [{ error }, rename] = useMutation(RenameModelDocument);
+  const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
+    event.preventDefault();
+    const next = new FormData(event.currentTarget).get('name');
+    if (typeof next !== 'string' || next.trim() === '' || next.trim() === name) {
+      setEditing(false);
+      return;
+    }
+    const result = await rename({ id, name: next.trim() });
+    if (!result.error) setEditing(false);
+  };
+  if (!isEditing)
+    return (
+      <div className="row">
+        <h1 tabIndex={-1}>{name}</h1>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label={`Rename ${name}`}
+          onClick={() => setEditing(true)}
+        >
+          <Icon name="pencil" />
+        </button>
+      </div>
+    );
+  return (
+    <form className="row" onSubmit={(event) => void submit(event)}>
+      <input
+        name="name"
+        type="text"
+        aria-label="Name of the model"
+        defaultValue={name}
+        maxLength={capabilities.maxModelNameLength}
+        autoComplete="off"
+        ref={(input) => input?.focus()}
+        onKeyDown={({ key }) => {
+          if (key === 'Escape') setEditing(false);
+        }}
+      />
+      <button type="submit" className="button">
+        Save
+      </button>
+      {error && (
+        <p role="alert" className="field-error">
+          {error.graphQLErrors[0]?.message ?? 'The name was not saved. Try again.'}
+        </p>
+      )}
+    </form>
+  );
+}

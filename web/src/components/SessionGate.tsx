@@ -1,0 +1,73 @@
+import { type Client } from '@urql/core';
+import { useEffect, useState, type ReactNode } from 'react';
+import { useClient } from 'urql';
+import { readAccessKey } from '../api/accessKey';
+import { readProblem, type Problem } from '../api/errors';
+import { SessionContext, type Session } from '../api/session';
+import { SessionDocument, type SessionQuery } from '../graphql/operations';
+import { LoadingPage } from './LoadingPage';
+import { ProblemNotice } from './ProblemNotice';
+import { SignInPage } from './SignInPage';
+
+export interface SessionGateProps {
+  readonly children: ReactNode;
+  readonly onSignIn: (key: string) => void;
+  readonly onSignOut: () => void;
+}
+
+const retryMs = 3_000;
+
+/** Loads what every page needs, and asks for a key where the server wants one. */
+export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps): React.JSX.Element {
+  const client = useClient();
+  const [data, setData] = useState<SessionQuery | null>(null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+
+  useEffect(() => {
+    const controller = new AbortController();
+    void loadSession(client, controller.signal, setProblem).then(setData);
+    return () => controller.abort();
+  }, [client]);
+
+  if (problem?.code === 'UNAUTHENTICATED')
+    return <SignInPage wasRefused={readAccessKey() !== null} onSignIn={onSignIn} />;
+  const session = data && sessionOf(data, onSignOut);
+  if (session) return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>;
+  if (!problem) return <LoadingPage />;
+  return (
+    <main className="narrow-page">
+      <h1>Likeness</h1>
+      <ProblemNotice problem={problem} />
+      <p className="muted">Trying again every few seconds …</p>
+    </main>
+  );
+}
+
+/** Loads until the server has answered or asks for a key. */
+async function loadSession(
+  client: Client,
+  signal: AbortSignal,
+  onProblem: (problem: Problem | null) => void,
+): Promise<SessionQuery | null> {
+  for (;;) {
+    const { data, error } = await client.query(SessionDocument, {}, { requestPolicy: 'network-only' });
+    if (signal.aborted) return null;
+    const problem = error ? readProblem(error) : null;
+    onProblem(problem);
+    if (!problem || problem.code === 'UNAUTHENTICATED') return data ?? null;
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+  }
+}
+
+function sessionOf({ viewer, capabilities, styles }: SessionQuery, onSignOut: () => void): Session | null {
+  const { graphiql } = document.documentElement.dataset;
+  if (!capabilities || !styles) return null;
+  return {
+    owner: viewer.owner,
+    activityCursor: viewer.activityCursor,
+    capabilities,
+    styles,
+    graphiqlPath: graphiql === undefined || graphiql === '' ? null : graphiql,
+    signOut: readAccessKey() === null ? null : onSignOut,
+  };
+}

@@ -1,0 +1,49 @@
+import { useId, type FormEvent } from 'react';
+import { Logo } from './Logo';
+
+export interface SignInPageProps {
+  /** The key that was tried is not valid. */
+  readonly wasRefused: boolean;
+  readonly onSignIn: (key: string) => void;
+}
+
+/** Asks for an API key or a token. It is kept until the tab is closed. */
+export function SignInPage({ wasRefused, onSignIn }: SignInPageProps): React.JSX.Element {
+  const fieldId = useId();
+  const hintId = useId();
+  const submit = (event: FormEvent<HTMLFormElement>): void => {
+    event.preventDefault();
+    const key = new FormData(event.currentTarget).get('key');
+    if (typeof key === 'string' && key.trim() !== '') onSignIn(key.trim().replace(/^Bearer\s+/i, ''));
+  };
+  return (
+    <main className="narrow-page">
+      <form className="card stack" onSubmit={submit}>
+        <Logo />
+        <h1>Sign in</h1>
+        {wasRefused && (
+          <p role="alert" className="field-error">
+            This key is not valid, or it has expired. Paste another one.
+          </p>
+        )}
+        <label htmlFor={fieldId}>API key or token</label>
+        <input
+          id={fieldId}
+          name="key"
+          type="password"
+          autoComplete="off"
+          spellCheck={false}
+          required
+          aria-describedby={hintId}
+        />
+        <p id={hintId} className="muted">
+          The operator of this server makes keys: <code>npm run likeness -- keys create --owner me</code>. The
+          key stays in this tab, and is forgotten when you close it.
+        </p>
+        <button type="submit" className="button primary">
+          Sign in
+        </button>
+      </form>
+    </main>
+  );
+}

@@ -1,0 +1,87 @@
+import { useClient } from 'urql';
+import { useSession, type Session } from '../api/session';
+import { TrainModelDocument, type TrainModelInput, type TrainModelMutation } from '../graphql/operations';
+import { useOrder } from '../hooks/useOrder';
+import { type DraftPhotos } from '../hooks/usePhotoDraft';
+import { navigate } from '../hooks/useRoute';
+import { useTrainingDetails, type TrainingDetails } from '../hooks/useTrainingDetails';
+import { CostNote } from './CostNote';
+import { PhotoStep } from './PhotoStep';
+import { ProblemNotice } from './ProblemNotice';
+import { SubjectStep } from './SubjectStep';
+
+/** Photos, type and name, then the training. */
+export function TrainForm({ chosen }: { chosen: DraftPhotos }): React.JSX.Element {
+  const client = useClient();
+  const { capabilities } = useSession();
+  const [details, changeDetails] = useTrainingDetails();
+  const limits =
+    capabilities.avatarTypes.find(({ type }) => type === details.type) ?? capabilities.avatarTypes[0]!;
+  const order = useOrder<TrainModelInput, TrainModelMutation>(
+    'train',
+    ({ input, idempotencyKey }) =>
+      client.mutation(TrainModelDocument, { input: { ...input, idempotencyKey } }).toPromise(),
+    ({ trainModel }) => {
+      chosen.draft.clear();
+      changeDetails(null);
+      navigate({ page: 'model', id: trainModel!.model.id });
+    },
+  );
+  const reason =
+    photoReason(chosen, limits.minPhotos, limits.maxPhotos) ?? detailReason(details, capabilities);
+  const input = reason === null ? inputOf(chosen, details, capabilities) : null;
+  return (
+    <div className="stack large">
+      <PhotoStep chosen={chosen} minPhotos={limits.minPhotos} maxPhotos={limits.maxPhotos} />
+      <SubjectStep details={details} onChange={changeDetails} />
+      <section className="card stack" aria-labelledby="train-step">
+        <h2 id="train-step">
+          <span className="step">3</span> Train
+        </h2>
+        <CostNote input={input && { trainModel: input }} />
+        {order.problem && <ProblemNotice problem={order.problem} />}
+        <div className="row">
+          <button
+            type="button"
+            className="button primary large"
+            aria-disabled={input === null || order.isSending}
+            aria-describedby="train-hint"
+            onClick={() => input && order.submit(input)}
+          >
+            {order.isSending ? 'Sending …' : 'Train the model'}
+          </button>
+          <p id="train-hint" className="muted">
+            {reason ?? 'It takes a while. You can close this page: the training goes on.'}
+          </p>
+        </div>
+      </section>
+    </div>
+  );
+}
+
+/** Why the photos do not suffice yet; null if they do. */
+function photoReason({ photos, readyIds }: DraftPhotos, min: number, max: number): string | null {
+  const isPending = photos.some(({ state }) => state === 'sending' || state === 'checking');
+  if (isPending) return 'Waiting until all photos are checked.';
+  const missing = min - readyIds.length;
+  if (missing > 0) return `${missing} more usable ${missing === 1 ? 'photo is' : 'photos are'} needed.`;
+  return readyIds.length > max ? `Remove ${readyIds.length - max} photos: ${max} can be used.` : null;
+}
+
+function detailReason(details: TrainingDetails, capabilities: Session['capabilities']): string | null {
+  if (details.type === null) return 'Choose who is in the photos.';
+  return capabilities.consentVersion !== null && !details.hasConsent ? 'Confirm the consent.' : null;
+}
+
+function inputOf(
+  { readyIds }: DraftPhotos,
+  { type, name }: TrainingDetails,
+  { consentVersion }: Session['capabilities'],
+): TrainModelInput {
+  return {
+    type: type!,
+    ...(name.trim() !== '' && { name: name.trim() }),
+    photos: readyIds.map((photoId) => ({ photoId })),
+    ...(consentVersion !== null && { consent: { version: consentVersion } }),
+  };
+}

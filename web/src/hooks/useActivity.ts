@@ -1,0 +1,61 @@
+import { useEffect, useState } from 'react';
+import { useClient } from 'urql';
+import { followActivity, type Activity, type ConnectionState } from '../api/activity';
+import { plural } from '../api/formats';
+import { useSession } from '../api/session';
+import { type Announcement, type Announcements } from './useAnnouncements';
+
+type News = Omit<Announcement, 'id'>;
+type Change = Activity['change'];
+
+function modelNews(change: Extract<Change, { __typename: 'ModelChanged' }>): News | null {
+  if (!change.model) return null;
+  const { id, name, failure } = change.model;
+  const route = { page: 'model', id } as const;
+  if (change.modelStatus === 'READY')
+    return { tone: 'good', text: `${name} is ready.`, link: { label: 'Make avatars', route } };
+  if (change.modelStatus !== 'FAILED') return null;
+  const text = `The training of ${name} failed. ${failure?.message ?? ''}`;
+  return { tone: 'bad', text, link: { label: 'See what to do', route } };
+}
+
+function generationNews(change: Extract<Change, { __typename: 'GenerationChanged' }>): News | null {
+  if (!change.generation) return null;
+  const { avatars, model, failure } = change.generation;
+  const link = model ? { label: 'Show', route: { page: 'model', id: model.id } as const } : undefined;
+  const of = model ? ` of ${model.name}` : '';
+  if (change.generationStatus === 'COMPLETED' || change.generationStatus === 'PARTIAL')
+    return { tone: 'good', text: `${plural(avatars.length, 'avatar')}${of} finished.`, link };
+  if (change.generationStatus !== 'FAILED') return null;
+  return { tone: 'bad', text: `Avatars${of} could not be made. ${failure?.message ?? ''}`, link };
+}
+
+/** What people want to know of a change; null of all others. */
+function newsOf({ change, isEstimate, isSnapshot }: Activity): News | null {
+  if (isEstimate || isSnapshot) return null;
+  if (change.__typename === 'ModelChanged') return modelNews(change);
+  return change.__typename === 'GenerationChanged' ? generationNews(change) : null;
+}
+
+/** Follows the viewer's activity while mounted, and announces what has become ready, also while the studio was closed. */
+export function useActivity(announce: Announcements['announce']): ConnectionState {
+  const client = useClient();
+  const { owner, activityCursor } = useSession();
+  const [state, setState] = useState<ConnectionState>('connecting');
+  useEffect(() => {
+    let missed: News[] = [];
+    return followActivity(client, owner, activityCursor, {
+      onConnection: setState,
+      onActivity: (activity, isMissed) => {
+        const news = newsOf(activity);
+        if (news && isMissed) missed = [...missed.filter(({ text }) => text !== news.text), news];
+        else if (news) announce(news);
+        if (activity.change.__typename !== 'CaughtUp') return;
+        for (const { text, ...rest } of missed.slice(-3))
+          announce({ ...rest, text: `While you were away: ${text}` });
+        missed = [];
+      },
+    });
+  }, [client, owner, activityCursor, announce]);
+  return state;
+}

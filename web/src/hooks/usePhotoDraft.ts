@@ -1,0 +1,21 @@
+import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useClient } from 'urql';
+import { type DraftPhoto } from '../api/draftPhotos';
+import { PhotoDraft, readyIdsOf } from '../api/photoDraft';
+import { useSession } from '../api/session';
+
+/** The photos of the next training, and what can be done with them. */
+export interface DraftPhotos {
+  readonly draft: PhotoDraft;
+  readonly photos: readonly DraftPhoto[];
+  readonly readyIds: readonly string[];
+}
+
+export function usePhotoDraft(): DraftPhotos {
+  const client = useClient();
+  const { owner, capabilities } = useSession();
+  const [draft] = useState(() => new PhotoDraft(client, owner, capabilities.photos.maxFiles));
+  const photos = useSyncExternalStore(draft.subscribe, draft.read);
+  useEffect(() => draft.start(), [draft]);
+  return { draft, photos, readyIds: readyIdsOf(photos) };
+}

@@ -1,0 +1,11 @@
+import { createRoot } from 'react-dom/client';
+import { App } from './App';
+import './styles/base.css';
+import './styles/controls.css';
+import './styles/layout.css';
+import './styles/photos.css';
+import './styles/jobs.css';
+import './styles/avatars.css';
+import './styles/developer.css';
+
+createRoot(document.getElementById('root')!).render(<App />);

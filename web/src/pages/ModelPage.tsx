@@ -1,0 +1,75 @@
+import { useClient, useQuery } from 'urql';
+import { readProblem } from '../api/errors';
+import { isUnfinished } from '../api/jobs';
+import { FailureNotice } from '../components/FailureNotice';
+import { GenerateForm } from '../components/GenerateForm';
+import { GenerationPages } from '../components/GenerationPages';
+import { JobProgress } from '../components/JobProgress';
+import { ModelHeader } from '../components/ModelHeader';
+import { ProblemNotice } from '../components/ProblemNotice';
+import { ModelDocument, RetryModelDocument, type ModelFieldsFragment } from '../graphql/operations';
+import { useDocumentTitle } from '../hooks/useDocumentTitle';
+import { useRetry } from '../hooks/useRetry';
+import { pathOf } from '../hooks/useRoute';
+
+/** A model: its training, then its avatars. */
+export function ModelPage({ id }: { id: string }): React.JSX.Element {
+  const [{ data, error, fetching, stale }] = useQuery({ query: ModelDocument, variables: { id } });
+  const model = data?.model;
+  if (model) return <LoadedModel model={model} />;
+  if (fetching || stale)
+    return (
+      <p className="muted page" role="status">
+        Loading …
+      </p>
+    );
+  return (
+    <div className="page reading stack">
+      <h1 tabIndex={-1}>Model not found</h1>
+      {error ? <ProblemNotice problem={readProblem(error)} /> : <p>It may have been deleted.</p>}
+      <p>
+        <a href={pathOf({ page: 'models' })}>All models</a>
+      </p>
+    </div>
+  );
+}
+
+function LoadedModel({ model }: { model: ModelFieldsFragment }): React.JSX.Element {
+  const client = useClient();
+  const { id, name, status, progress, failure, attempt } = model;
+  const isRunning = isUnfinished(status);
+  useDocumentTitle(isRunning ? `${progress} % · ${name}` : name);
+  const retry = useRetry(id, (input) =>
+    client
+      .mutation(RetryModelDocument, {
+        input: { id: input.id, attempt: input.attempt, idempotencyKey: input.idempotencyKey },
+      })
+      .toPromise(),
+  );
+  return (
+    <div className="page stack large">
+      <ModelHeader model={model} />
+      {isRunning && (
+        <section className="card stack" aria-label="Training">
+          <JobProgress label={`Training of ${name}`} job={model} />
+          <p className="muted">
+            You can close this page: the training goes on, and the studio says when it is ready.
+          </p>
+        </section>
+      )}
+      {failure && (
+        <FailureNotice
+          failure={failure}
+          canRetry={model.canRetry}
+          retryLabel="Train again"
+          isRetrying={retry.isSending}
+          onRetry={() => retry.submit({ id, attempt })}
+        />
+      )}
+      {retry.problem && <ProblemNotice problem={retry.problem} />}
+      {status === 'CANCELLED' && <p>This training was cancelled. Nothing more happens to it.</p>}
+      {status === 'READY' && <GenerateForm modelId={id} />}
+      <GenerationPages modelId={id} after={null} />
+    </div>
+  );
+}
