@@ -26,6 +26,24 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /**
+ * The result of a promise, if the signal is not aborted before it settles.
+ * @throws the signal's reason
+ */
+export async function unlessAborted<Result>(signal: AbortSignal, result: Promise<Result>): Promise<Result> {
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort);
+  });
+  try {
+    return await Promise.race([result, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/**
  * Runs `work` with a signal that aborts when `parent` does, after `timeoutMs`, or once `work` has settled. Use it
  * instead of `AbortSignal.any`, which leaks about 60 bytes into a long-lived parent for every derived signal.
  */

@@ -1,3 +1,4 @@
+import { unlessAborted } from './clock';
 import { equalWeights, type OwnerWeights } from './owner-weights';
 
 /** Limits of uploads or downloads. */
@@ -58,16 +59,9 @@ export class Transfer {
    */
   async wait<Result>(step: Promise<Result>): Promise<Result> {
     this.beginWait();
-    let onAbort: () => void = () => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      onAbort = () => reject(this.signal.reason as Error);
-      if (this.signal.aborted) onAbort();
-      else this.signal.addEventListener('abort', onAbort);
-    });
     try {
-      return await Promise.race([step, aborted]);
+      return await unlessAborted(this.signal, step);
     } finally {
-      this.signal.removeEventListener('abort', onAbort);
       this.endWait();
     }
   }

@@ -1,7 +1,7 @@
 import { audit } from '../accounts/audit.repository';
 import { writeTransaction } from '../accounts/write-admission.repository';
 import { BulkChanges, type BulkLimits, type Selection } from '../core/bulk-changes';
-import { pause } from '../core/clock';
+import { pause, unlessAborted } from '../core/clock';
 import { DomainError, notFound } from '../core/errors';
 import { newId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
@@ -65,10 +65,14 @@ export interface AvatarDownloadDeps {
 /** Archives of selected avatars. */
 export class AvatarDownloadService {
   private readonly transfers: TransferSlots;
+  /** Conversions may take long: they leave half of the slots to archives of originals. */
+  private readonly conversions: TransferSlots;
   private readonly bulk: BulkChanges<AvatarEntity, AvatarFilter, SelectedAvatar>;
 
   constructor(private readonly deps: AvatarDownloadDeps) {
     this.transfers = new TransferSlots(deps.transfers, archiveTransferErrors);
+    const maxTransfers = Math.ceil(deps.transfers.maxTransfers / 2);
+    this.conversions = new TransferSlots({ ...deps.transfers, maxTransfers }, archiveTransferErrors);
     this.bulk = new BulkChanges(deps.avatars.list, 'Avatar', ['id', 'byte_size'], deps.bulk);
   }
 
@@ -126,9 +130,12 @@ export class AvatarDownloadService {
     const download = await findDownload(database, id);
     if (!download) throw notFound('archive');
     const fileName = `likeness-avatars-${new Date().toISOString().slice(0, 10)}.zip`;
-    await this.transfers.run(download.owner, (transfer) =>
-      send({ fileName, transfer, bytes: zip(this.filesOf(download, transfer)) }),
-    );
+    const transfer = (): Promise<void> =>
+      this.transfers.run(download.owner, (running) =>
+        send({ fileName, transfer: running, bytes: zip(this.filesOf(download, running)) }),
+      );
+    const isConverted = download.variant !== originalVariant.name;
+    await (isConverted ? this.conversions.run(download.owner, transfer) : transfer());
   }
 
   /** The files of the avatars that still exist. Memory holds a batch of rows and a chunk of a picture. */
@@ -169,7 +176,8 @@ export class AvatarDownloadService {
     const { pictures } = this.deps;
     for (let repeats = 0; ; repeats += 1) {
       try {
-        const file = await pictures.fileOf(avatar, variant);
+        // The conversion goes on, for others and for the next download.
+        const file = await unlessAborted(signal, pictures.fileOf(avatar, variant));
         return { contentType: file.contentType, object: await pictures.open(avatar, file) };
       } catch (error) {
         if (isLost(error)) return null;

@@ -31,6 +31,9 @@ export function generatedFileRoute(path: string, serve: ServeGeneratedFile): Rou
   return { methods: ['GET'], path, handle };
 }
 
+const disconnectMessage = 'the client disconnected during a download';
+const disconnected = new Error('The client disconnected.');
+
 async function sendGeneratedFile(
   exchange: Exchange,
   { contentType, fileName, bytes, transfer }: GeneratedFile,
@@ -42,12 +45,17 @@ async function sendGeneratedFile(
   });
   // The first bytes may take long.
   exchange.response.flushHeaders();
-  await sendStream(
-    exchange,
-    timed(bytes, transfer),
-    'the client disconnected during a download',
-    transfer.signal,
-  );
+  // Also while the next bytes are made.
+  const onClose = (): void => transfer.end(disconnected);
+  exchange.response.once('close', onClose);
+  try {
+    await sendStream(exchange, timed(bytes, transfer), disconnectMessage, transfer.signal);
+  } catch (error) {
+    if (error !== disconnected) throw error;
+    exchange.logger.debug(disconnectMessage);
+  } finally {
+    exchange.response.off('close', onClose);
+  }
 }
 
 /** Passes the bytes on and counts the time until the next read, and after the last chunk, against the client. */
