@@ -19,6 +19,8 @@ export interface FeedOptions<T> {
   token?: string | null;
   /** Called with each message. */
   onMessage?: (message: T) => void;
+  /** Called with each message with `isEstimate`. */
+  onEstimate?: (message: T) => void;
 }
 
 /** A socket that is terminated while it connects emits an error after graphql-ws has removed its own handlers. */
@@ -116,6 +118,7 @@ export class Feed<T> {
   private add(message: T): void {
     if (isEstimate(message)) {
       this.estimates.push(message);
+      this.options.onEstimate?.(message);
       this.changed();
       return;
     }

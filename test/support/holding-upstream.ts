@@ -10,10 +10,13 @@ export interface HeldCall {
   isAnswered: boolean;
 }
 
-/** An avatar service that answers each paid call when the test says so, and never finishes a job. */
+/** An avatar service that answers each paid call when the test says so. */
 export class HoldingUpstream {
+  /** The answer to polls. */
+  state: object = { status: 'IN_PROGRESS' };
   /** In the order of arrival. */
   readonly calls: HeldCall[] = [];
+  polls = 0;
   private readonly waiting: (() => void)[] = [];
 
   private constructor(
@@ -25,7 +28,10 @@ export class HoldingUpstream {
     const server = createServer();
     const upstream = new HoldingUpstream(server, `http://127.0.0.1:${await listening(server)}`);
     server.on('request', (request, response) => {
-      if (request.method !== 'POST') return void response.end('{"status":"IN_PROGRESS","credits":1000}');
+      if (request.method !== 'POST') {
+        upstream.polls += 1;
+        return void response.end(JSON.stringify({ credits: 1_000, ...upstream.state }));
+      }
       void request.toArray().then((chunks: Buffer[]) => upstream.hold(Buffer.concat(chunks), response));
     });
     return upstream;
