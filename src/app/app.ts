@@ -13,6 +13,7 @@ import { entities } from '../entities';
 import { streamReader } from '../events/event-page.repository';
 import { EventFeed } from '../events/feed';
 import { OwnerFeed } from '../events/owner-feed';
+import { everyTopic } from '../events/wake';
 import { Wakeups } from '../events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
@@ -29,7 +30,8 @@ import { createMetrics } from './metrics/metrics';
 import { openMonitoring } from './monitoring';
 import { createServices } from './services';
 import { checkKey, openUpstream, type Startup } from './upstream';
-import { createWork, makeBudget } from './workers';
+import { webhooksTopic } from './webhooks';
+import { createWork, makeBudget, type Work } from './workers';
 
 /** A running gateway. */
 export interface App {
@@ -93,7 +95,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();
   shutdown.onStop(() => journal.stop());
-  const { poller, replay } = createWork(
+  const { poller, replay, onStreams } = createWork(
     { ...deps, budget, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal },
     services,
   );
@@ -108,7 +110,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
-  if (config.ROLE !== 'api') startWork(poller, wakeups);
+  if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
   if (config.ROLE !== 'api' && config.UPSTREAM !== 'sandbox') void checkKey(provider, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
 }
@@ -125,11 +127,15 @@ function signing(
 /** How often events make the poller read due times again, in milliseconds. */
 const eventDelayMs = 100;
 
-function startWork(poller: Poller, wakeups: Wakeups): void {
+function startWork(poller: Poller, wakeups: Wakeups, onStreams: Work['onStreams']): void {
   wakeups.onWork(() => poller.wake());
+  wakeups.onTopic((topic) => {
+    if (topic === webhooksTopic || topic === everyTopic) onStreams('all');
+  });
   // Events may have to be sent to webhooks.
   let timer: NodeJS.Timeout | null = null;
-  wakeups.onStreams(() => {
+  wakeups.onStreams((ids) => {
+    onStreams(ids);
     timer ??= setTimeout(() => {
       timer = null;
       poller.refresh();

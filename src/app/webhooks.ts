@@ -14,6 +14,9 @@ import { leasedWebhooks } from '../webhooks/webhook.repository';
 import { WebhookService } from '../webhooks/webhook.service';
 import type { JobMetrics } from './metrics/job-metrics';
 
+/** The topic that is announced when a webhook was changed. */
+export const webhooksTopic = 'webhooks';
+
 /** What {@link makeWebhooks} uses. */
 interface WebhookDeps {
   config: Config;
@@ -39,7 +42,7 @@ export function makeWebhooks({ config, database, wakeups, signingSecrets }: Webh
     maxReplays: config.MAX_BULK_OBJECTS,
     timeoutMs: config.WEBHOOK_TIMEOUT,
     onDue: () => {
-      wakeups.announce({ work: true });
+      wakeups.announce({ work: true, topics: [webhooksTopic] });
     },
   });
   return { service, sender };

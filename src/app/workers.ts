@@ -42,6 +42,8 @@ export interface Work {
   poller: Poller;
   /** Writes journal entries that are missing in the database. Call it before starting the poller. */
   replay: () => Promise<void>;
+  /** Call it when streams may have new events. */
+  onStreams: (ids: readonly string[] | 'all') => void;
 }
 
 type MediaWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'deletion'>;
@@ -55,7 +57,11 @@ export function createWork(deps: WorkDeps, services: Services): Work {
   const webhooks = createWebhookWork(deps, services);
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
   const poller: Poller = new Poller(tasks, new Agenda(database), logger, metrics.taskFailure);
-  return { poller, replay: () => jobWork.recorder.replay() };
+  return {
+    poller,
+    replay: () => jobWork.recorder.replay(),
+    onStreams: (ids) => webhooks.follow.onStreams(ids),
+  };
 }
 
 /** Creates the work that submits jobs and tracks them. */

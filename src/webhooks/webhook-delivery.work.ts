@@ -92,25 +92,44 @@ export class WebhookDeliveryWork {
   private async sendDue(webhook: Claimed<WebhookEntity>, signal: AbortSignal): Promise<void> {
     const { database } = this.deps;
     const endMs = performance.now() + maxTurnMs;
-    const deliveries = await findDueDeliveries(database, webhook.id, deliveriesPerTurn);
-    for (const delivery of deliveries) {
-      if (signal.aborted || performance.now() >= endMs) break;
-      // The owner may have changed, paused or deleted it, and the endpoint may rest.
-      const present = await readLeased(database, webhook);
-      if (!present) break;
-      const sent = await this.send(present, delivery, signal);
-      if (sent.outcome === 'deferred') {
-        await this.rows.defer(webhook, signal);
-        return;
+    const isOver = (): boolean => signal.aborted || performance.now() >= endMs;
+    for (let left = deliveriesPerTurn; left > 0 && !isOver();) {
+      // The first of each stream; then the next ones of streams whose first was delivered.
+      const deliveries = await findDueDeliveries(database, webhook.id, left);
+      if (deliveries.length === 0) break;
+      left -= deliveries.length;
+      for (const delivery of deliveries) {
+        if (isOver()) break;
+        if (!(await this.sendOne(webhook, delivery, signal))) return;
       }
-      if (sent.outcome === 'unsigned') {
-        await this.deferUnsigned(webhook, delivery, sent.attempt);
-        return;
-      }
-      this.unreadable.delete(webhook.id);
-      if (!(await this.record(webhook, delivery, sent))) return;
     }
     await database.transaction((sql) => releaseWebhook(sql, webhook));
+  }
+
+  /** @returns whether this worker still leases the webhook */
+  private async sendOne(
+    webhook: Claimed<WebhookEntity>,
+    delivery: WebhookDeliveryEntity,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { database } = this.deps;
+    // The owner may have changed, paused or deleted it, and the endpoint may rest.
+    const present = await readLeased(database, webhook);
+    if (!present) {
+      await database.transaction((sql) => releaseWebhook(sql, webhook));
+      return false;
+    }
+    const sent = await this.send(present, delivery, signal);
+    if (sent.outcome === 'deferred') {
+      await this.rows.defer(webhook, signal);
+      return false;
+    }
+    if (sent.outcome === 'unsigned') {
+      await this.deferUnsigned(webhook, delivery, sent.attempt);
+      return false;
+    }
+    this.unreadable.delete(webhook.id);
+    return this.record(webhook, delivery, sent);
   }
 
   private async send(

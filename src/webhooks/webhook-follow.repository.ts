@@ -1,4 +1,3 @@
-import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { StoredEvent } from '../events/event';
 import { hasUnnumberedEvents } from '../events/owner-stream.repository';
@@ -19,20 +18,49 @@ export interface WebhookBehind {
   readonly head: number | null;
 }
 
-const behind = `FROM webhooks w LEFT JOIN owner_streams o ON o.owner = w.owner
-  WHERE w.status = 'ENABLED'
+/** The streams of models and generations whose owners' webhooks are searched; null: all webhooks. */
+export type SearchedStreams = readonly string[] | null;
+
+/** SQL: the enabled webhooks with new events. Costs two index lookups for each searched webhook without any. */
+const behind = (isSearched: string): string => `FROM webhooks w LEFT JOIN owner_streams o ON o.owner = w.owner
+  WHERE w.status = 'ENABLED' AND ${isSearched}
     AND (o.id IS DISTINCT FROM w.owner_stream_id OR o.sequence > w.position OR ${hasUnnumberedEvents})`;
 
-/** When a webhook has new events. Costs two index lookups for each webhook without any. */
-export const followDue = dueAt(`(SELECT w.follow_at ${behind} ORDER BY w.follow_at LIMIT 1)`);
+/** SQL: two parts, since one condition for both would read all webhooks to search those of few owners. */
+const searches = (streams: string): string[] => [
+  behind(`${streams}::uuid[] IS NULL`),
+  behind(`w.owner IN (SELECT s.owner FROM streams s WHERE s.id = ANY(${streams}::uuid[]))`),
+];
 
-/** The webhooks with new events, at most `limit`. */
-export function findWebhooksBehind(sql: Sql, limit: number): Promise<WebhookBehind[]> {
+/** SQL: when a webhook has new events. The parameter is {@link SearchedStreams}. */
+export function nextFollow(streams: string): string {
+  const times = searches(streams).map(
+    (found) => `(SELECT w.follow_at ${found} ORDER BY w.follow_at LIMIT 1)`,
+  );
+  return `least(${times.join(', ')})`;
+}
+
+/** Maximum number of webhooks among which those with new events are chosen. */
+const maxFound = 1_000;
+
+/**
+ * The webhooks with new events, at most `limit`: one of each owner before the second one of any, and those first whose
+ * events were read longest ago.
+ */
+export function findWebhooksBehind(
+  sql: Sql,
+  streams: SearchedStreams,
+  limit: number,
+): Promise<WebhookBehind[]> {
+  const found = searches('$1').map(
+    (search) => `(SELECT w.id, w.owner, w.owner_stream_id AS "ownerStreamId", w.position::float8 AS position,
+        w.event_types AS "eventTypes", o.id AS "currentStreamId", o.sequence::float8 AS head, w.follow_at
+       ${search} AND w.follow_at <= now() ORDER BY w.follow_at, w.id LIMIT ${maxFound})`,
+  );
   return sql.rows<WebhookBehind>(
-    `SELECT w.id, w.owner, w.owner_stream_id AS "ownerStreamId", w.position::float8 AS position,
-            w.event_types AS "eventTypes", o.id AS "currentStreamId", o.sequence::float8 AS head
-       ${behind} AND w.follow_at <= now() ORDER BY w.follow_at, w.id LIMIT $1`,
-    [limit],
+    `SELECT * FROM (${found.join(' UNION ALL ')}) f
+      ORDER BY row_number() OVER (PARTITION BY owner ORDER BY follow_at, id), follow_at, id LIMIT $2`,
+    [streams, limit],
   );
 }
 
@@ -167,7 +195,7 @@ export async function insertDeliveries(
   // A worker that leases the webhook finds the new deliveries itself.
   await sql.rows(
     `UPDATE webhooks
-        SET position = $2, last_number = last_number + $3,
+        SET position = $2, last_number = last_number + $3, follow_at = now(),
             due_at = CASE WHEN lease IS NULL AND $3 > 0 THEN least(due_at, greatest(now(), rest_until)) ELSE due_at END
       WHERE id = $1`,
     [id, position, deliveries.length],

@@ -14,12 +14,13 @@ import {
   countPending,
   dropDeliveries,
   findWebhooksBehind,
-  followDue,
   followLater,
   insertDeliveries,
   lockPosition,
   moveToStream,
+  nextFollow,
   statesBefore,
+  type SearchedStreams,
   type WebhookBehind,
 } from './webhook-follow.repository';
 import { lockWebhook } from './webhook.repository';
@@ -39,24 +40,101 @@ export interface WebhookFollowWorkDeps {
   onGap: () => void;
 }
 
+/** How often the webhooks of all owners are searched for new events, whose notifications may have been lost. */
+const searchAllEveryMs = 10_000;
+/** With more streams with new events, all webhooks are searched. */
+const maxNewStreams = 1_000;
+
+/**
+ * The streams whose owners' webhooks are searched for new events. A search that finds nothing forgets them: the events were
+ * committed before their streams were added.
+ */
+class NewStreams {
+  private ids = new Set<string>();
+  private isAll = true;
+  private searchedAllMs = -Infinity;
+  private last: SearchedStreams = null;
+
+  /** What the last look for due work has searched. */
+  get searched(): SearchedStreams {
+    return this.last;
+  }
+
+  add(ids: readonly string[] | 'all'): void {
+    if (ids === 'all') this.isAll = true;
+    else for (const id of ids) this.ids.add(id);
+    if (this.ids.size > maxNewStreams) this.isAll = true;
+    if (this.isAll) this.ids.clear();
+  }
+
+  /** Chooses what is searched now. */
+  search(): void {
+    const isAll = this.isAll || performance.now() - this.searchedAllMs >= searchAllEveryMs;
+    if (isAll) this.searchedAllMs = performance.now();
+    this.last = isAll ? null : [...this.ids];
+    this.clear();
+  }
+
+  /** Returns and removes what was searched last, and what was added since. */
+  take(): SearchedStreams {
+    const taken = this.isAll || this.last === null ? null : [...new Set([...this.last, ...this.ids])];
+    this.last = [];
+    this.clear();
+    return taken;
+  }
+
+  private clear(): void {
+    this.ids = new Set();
+    this.isAll = false;
+  }
+}
+
 /**
  * Creates the deliveries of webhooks from the streams of their owners. A webhook's position advances in the transaction that
  * inserts the deliveries, so that each event is taken exactly once, by any process.
  */
 export class WebhookFollowWork {
   /** When a webhook has new events. */
-  readonly due: DueQuery = followDue;
+  readonly due: DueQuery;
+  private readonly streams = new NewStreams();
 
-  constructor(private readonly deps: WebhookFollowWorkDeps) {}
+  constructor(private readonly deps: WebhookFollowWorkDeps) {
+    const { streams } = this;
+    this.due = {
+      sql: (first) => {
+        streams.search();
+        return nextFollow(`$${first}`);
+      },
+      get parameters() {
+        return [streams.searched];
+      },
+    };
+  }
+
+  /** Call it when streams may have new events, so that their owners' webhooks are searched at the next look for due work. */
+  onStreams(ids: readonly string[] | 'all'): void {
+    this.streams.add(ids);
+  }
 
   /** Takes the next events of webhooks. Returns the number of webhooks that had some. */
   async processBatch(signal: AbortSignal): Promise<number> {
-    const webhooks = await findWebhooksBehind(this.deps.database, webhooksPerRun);
+    const webhooks = await this.find();
     for (const webhook of webhooks) {
       if (signal.aborted) break;
       await this.tryToFollow(webhook);
     }
     return webhooks.length;
+  }
+
+  /** The webhooks with new events: of owners with new events, or, if those have none, of all owners. */
+  private async find(): Promise<WebhookBehind[]> {
+    const { database } = this.deps;
+    const searched = this.streams.take();
+    const webhooks = await findWebhooksBehind(database, searched, webhooksPerRun);
+    // Further events of the same owners may be left.
+    if (webhooks.length > 0) this.streams.add(searched ?? 'all');
+    else if (searched) return findWebhooksBehind(database, null, webhooksPerRun);
+    return webhooks;
   }
 
   /** A failure delays this webhook only. */

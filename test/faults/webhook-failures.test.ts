@@ -258,11 +258,42 @@ describe('an endpoint that fails', () => {
     await healthy.stop();
   });
 
+  it('delays no webhook of another owner, with very many events for as many webhooks as are read at a time', async () => {
+    await gateway.rows('DELETE FROM webhooks');
+    const { webhook } = await createWebhook(owner, { url: receiver.url, eventTypes: ['AVATAR_DELETED'] });
+    await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
+    const events = 8_000;
+    for (let count = 0; count < events; count += 1_000)
+      await emitModel(
+        database,
+        name(),
+        Array.from({ length: 1_000 }, () => 'TRAINING'),
+      );
+    await gateway.rows(
+      `INSERT INTO webhooks (id, owner, url, event_types, secret, owner_stream_id, position)
+       SELECT gen_random_uuid(), owner, url, event_types, secret, owner_stream_id, position FROM webhooks, generate_series(1, 49)`,
+    );
+    await gateway.rows(`UPDATE webhooks SET status = 'ENABLED', follow_at = now() - interval '1 minute'`);
+    const healthy = await WebhookReceiver.start();
+    const other = await Client.of(gateway);
+    const its = await createWebhook(other, { url: healthy.url });
+    await emitModel(database, other.name, ['READY']);
+    await wake(other, its.webhook.id);
+    await until(() => healthy.received.length === 1, 50_000);
+    const behind = await gateway.rows('SELECT FROM webhooks WHERE owner = $1 AND position < $2', [
+      name(),
+      events,
+    ]);
+    expect(behind.length).toBeGreaterThan(40);
+    await healthy.stop();
+  });
+
   it('delays no endpoint of another owner, with 1,000 pending deliveries', async () => {
     await gateway.restart({ WEBHOOK_TIMEOUT: '10s', MAX_WEBHOOK_DELIVERIES: '4' });
     const { webhook } = await createWebhook(owner, { url: receiver.url });
     receiver.answer = () => undefined;
-    await Promise.all(Array.from({ length: 1_000 }, () => emitModel(database, name(), ['READY'])));
+    for (let count = 0; count < 20; count += 1)
+      await Promise.all(Array.from({ length: 50 }, () => emitModel(database, name(), ['READY'])));
     await wake(owner, webhook.id);
     await until(() => receiver.received.length > 0);
     const healthy = await WebhookReceiver.start();
