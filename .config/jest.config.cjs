@@ -54,6 +54,6 @@ module.exports = {
     suite('security', withDatabase),
     suite('faults', withProcesses),
     suite('browser', withDatabase),
-    suite('clients', withDatabase),
+    suite('clients', withProcesses),
   ],
 };

@@ -6,6 +6,13 @@ import type { Headers } from './responses';
 /** The message for requests of a foreign origin. */
 export const foreignOriginMessage = 'Origin not allowed. Add it to CORS_ORIGINS.';
 
+/** Headers that a page may send: our own, and those of Apollo Client, OpenTelemetry and server-sent events. */
+const allowedHeaders = [
+  ...['Authorization', 'Content-Type', 'X-Likeness-Owner', 'X-Request-Id', 'Last-Event-ID'],
+  ...['Apollo-Require-Preflight', 'Apollographql-Client-Name', 'Apollographql-Client-Version'],
+  ...['Traceparent', 'Tracestate', 'Baggage'],
+].join(', ');
+
 export interface OriginsOptions {
   /** The public URL of the gateway if it differs from the one that it listens on. */
   readonly publicUrl?: string;
@@ -81,7 +88,7 @@ export class Origins {
     if (this.refuses(headers) || headers.origin === undefined || !this.allowed.has(headers.origin)) return {};
     return {
       'access-control-allow-methods': methods.join(', '),
-      'access-control-allow-headers': 'Authorization, Content-Type, Apollo-Require-Preflight, X-Request-Id',
+      'access-control-allow-headers': allowedHeaders,
       'access-control-max-age': 600,
     };
   }

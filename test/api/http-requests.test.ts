@@ -101,6 +101,12 @@ describe('the HTTP handler accepts', () => {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
     });
+    const allowed = String(preflight.headers['access-control-allow-headers']).toLowerCase().split(', ');
+    const sent = [
+      ...['authorization', 'content-type', 'x-likeness-owner', 'last-event-id', 'apollo-require-preflight'],
+      ...['apollographql-client-name', 'apollographql-client-version', 'traceparent', 'baggage'],
+    ];
+    expect(allowed).toEqual(expect.arrayContaining(sent));
     expect((await open.post('{ greeting }', undefined, { origin })).status).toBe(200);
     const foreign = await send(`${open.url}/graphql`, {
       method: 'OPTIONS',

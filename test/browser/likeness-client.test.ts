@@ -6,7 +6,7 @@ import type { Browser } from 'playwright-core';
 import ts from 'typescript';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
-import { listening, stopped } from '../support/servers';
+import { listening, stopped, TcpProxy } from '../support/servers';
 import { startBrowser } from './chromium';
 
 const sources = join(__dirname, '../../src/client');
@@ -92,5 +92,50 @@ describe('likeness/client in a browser', () => {
       reason: 'left',
     });
     await page.close();
+  }, 120_000);
+});
+
+/** Follows a training with EventSource, in the page. */
+const followBySource = `(url, id) => new Promise((resolve) => {
+  const query = 'subscription ($id: ID!, $after: String) {' +
+    ' trainingProgress(modelId: $id, after: $after) { status cursor isSnapshot isEstimate } }';
+  const parameters = new URLSearchParams({ query, variables: JSON.stringify({ id }) });
+  const source = new EventSource(url + '/graphql/stream?' + parameters);
+  window.seen = [];
+  source.addEventListener('next', ({ data }) => window.seen.push(JSON.parse(data).data.trainingProgress));
+  source.addEventListener('complete', () => {
+    source.close();
+    resolve(window.seen);
+  });
+})`;
+
+describe('EventSource', () => {
+  let proxy: TcpProxy;
+  beforeEach(async () => {
+    proxy = new TcpProxy(new URL(gateway.url));
+    await proxy.open();
+  });
+  afterEach(() => proxy.close());
+
+  it('resumes after a lost connection: every change once and in order', async () => {
+    const page = await browser.newPage();
+    await page.goto(origin);
+    const client = gateway.client;
+    const { id } = await client.train({ photoIds: await client.upload() });
+    const target = JSON.stringify([proxy.url.replace(/[/]$/, ''), id]);
+    const following = page.evaluate(`(${followBySource})(...${target})`);
+    await page.waitForFunction('window.seen?.length > 0');
+    await proxy.close();
+    await proxy.open();
+    const seen = (await following) as {
+      status: string;
+      cursor: string;
+      isSnapshot: boolean;
+      isEstimate: boolean;
+    }[];
+    expect(seen.filter(({ isSnapshot }) => isSnapshot)).toHaveLength(1);
+    const cursors = seen.filter(({ isEstimate }) => !isEstimate).map(({ cursor }) => cursor);
+    expect(cursors).toEqual([...new Set(cursors)]);
+    expect(seen.filter(({ status }) => status === 'READY')).toHaveLength(1);
   }, 120_000);
 });

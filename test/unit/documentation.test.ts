@@ -22,7 +22,15 @@ const pages = [
 const currentPages = pages.filter((page) => page !== 'CHANGELOG.md');
 
 /** Names in capitals that are neither settings, codes nor values of the API: what each is, is said beside it. */
-const otherNames = ['DRILL_SEED', 'IMAGE_NOT_VALID', 'NOT_EXECUTED', 'NOT_SENT', 'PICSART_KEY', 'UPPER_CASE'];
+const otherNames = [
+  'DRILL_SEED',
+  'LIKENESS_URL',
+  'IMAGE_NOT_VALID',
+  'NOT_EXECUTED',
+  'NOT_SENT',
+  'PICSART_KEY',
+  'UPPER_CASE',
+];
 
 /** The names that a page's tables explain: in capitals and backticks at the start of a row. */
 const explained = (page: string): string[] =>

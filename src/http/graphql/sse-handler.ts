@@ -60,7 +60,7 @@ export class SseHandler {
     origins.check(request.headers);
     checkAccept(request.headers);
     const viewer = await authenticateRequest(exchange, this.options);
-    const prepared = operations.prepare(await readOperationJson(exchange));
+    const prepared = operations.prepare(resumed(await readOperationJson(exchange), request.headers));
     sessions.check(viewer);
     if (request.method === 'GET' && isMutation(prepared)) {
       sendJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
@@ -136,6 +136,34 @@ function checkAccept({ accept = '*/*' }: IncomingHttpHeaders): void {
   );
 }
 
+/**
+ * With the header `Last-Event-ID`, which browsers send when they connect again, the variable `after` has its value.
+ * Operations that do not declare that variable ignore it.
+ */
+function resumed(given: unknown, headers: IncomingHttpHeaders): unknown {
+  const after = headers['last-event-id'];
+  if (typeof after !== 'string' || after === '' || typeof given !== 'object' || given === null) return given;
+  const { variables } = given as { variables?: unknown };
+  // Variables of another form are refused as such.
+  if (typeof (variables ?? {}) !== 'object' || Array.isArray(variables)) return given;
+  return { ...given, variables: { ...(variables as object | null), after } };
+}
+
+let latest: { text: string; id: string | null } = { text: '', id: null };
+
+/** The `cursor` of an event, if it was selected. Subscribers share the text of an event, which is parsed once. */
+function eventId(text: string): string | null {
+  if (latest.text !== text) latest = { text, id: text.includes('"cursor":"') ? cursorIn(text) : null };
+  return latest.id;
+}
+
+function cursorIn(text: string): string | null {
+  const { data } = JSON.parse(text) as { data?: object | null };
+  const [field] = Object.values(data ?? {}) as unknown[];
+  const { cursor } = (field ?? {}) as { cursor?: unknown };
+  return typeof cursor === 'string' && /^[!-~]+$/.test(cursor) ? cursor : null;
+}
+
 /** A response stream. Does not buffer for a client that does not read, but disconnects it. */
 class EventStream {
   private readonly ping: NodeJS.Timeout;
@@ -160,7 +188,8 @@ class EventStream {
 
   /** @returns a promise if the client has to read before more is sent */
   next(text: string): Promise<void> | undefined {
-    return this.write(`event: next\ndata: ${text}\n\n`);
+    const id = eventId(text);
+    return this.write(`event: next\n${id === null ? '' : `id: ${id}\n`}data: ${text}\n\n`);
   }
 
   complete(): Promise<void> | undefined {

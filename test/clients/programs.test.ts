@@ -1,0 +1,172 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { codegen } from '@graphql-codegen/core';
+import * as documentNodePlugin from '@graphql-codegen/typed-document-node';
+import * as operationsPlugin from '@graphql-codegen/typescript-operations';
+import { parse } from 'graphql';
+import ts from 'typescript';
+import { documents } from '../../src/client/documents.ts';
+import { TestGateway } from '../support/gateway';
+import { facePhoto } from '../support/pictures';
+import { TcpProxy } from '../support/servers';
+
+const project = resolve(__dirname, '../..');
+const compileRelay = createRequire(__filename)('relay-compiler') as string;
+const run = promisify(execFile);
+
+/** The folder of the programs; within this package, so that its dependencies are found. */
+let folder: string;
+let gateway: TestGateway;
+let photos: string[];
+
+const read = (name: string): Promise<string> => readFile(join(folder, name), 'utf8');
+
+/** Writes the files of docs/clients.md: each has its name in a line before its content. */
+async function extractPrograms(): Promise<void> {
+  const page = await readFile(join(project, 'docs/clients.md'), 'utf8');
+  const files = page.matchAll(/^`([\w.-]+)`[^\n]*:\n\n```\w+\n([^]*?)\n```$/gm);
+  for (const [, name, text] of files) await writeFile(join(folder, name!), `${text!}\n`);
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(project, join(folder, 'node_modules/likeness'));
+}
+
+interface Codegen {
+  schema: string;
+  documents: string;
+  generates: Record<string, { plugins: string[]; config: object }>;
+}
+
+/** Generates the types of the operations as `codegen.json` says. */
+async function generateOperations(): Promise<void> {
+  const { schema, documents: name, generates } = JSON.parse(await read('codegen.json')) as Codegen;
+  for (const [filename, { plugins, config }] of Object.entries(generates)) {
+    const generated = await codegen({
+      filename,
+      schema: parse(await read(schema)),
+      documents: [{ location: name, document: parse(await read(name)) }],
+      config,
+      plugins: plugins.map((plugin) => ({ [plugin]: {} })),
+      pluginMap: { 'typescript-operations': operationsPlugin, 'typed-document-node': documentNodePlugin },
+    });
+    await writeFile(join(folder, filename), generated);
+  }
+}
+
+/** Relay's compiler adds its files to the repository that it runs in, so it runs elsewhere. */
+async function compileForRelay(): Promise<void> {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'likeness-relay-'));
+  try {
+    await mkdir(join(elsewhere, 'node_modules'));
+    await symlink(project, join(elsewhere, 'node_modules/likeness'));
+    for (const name of ['avatars.ts', 'relay.config.json'])
+      await cp(join(folder, name), join(elsewhere, name));
+    await run(compileRelay, ['relay.config.json'], { cwd: elsewhere, env: { PATH: process.env.PATH } });
+    await cp(join(elsewhere, '__generated__'), join(folder, '__generated__'), { recursive: true });
+  } finally {
+    await rm(elsewhere, { recursive: true });
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(__dirname, '.programs-'));
+  await extractPrograms();
+  await Promise.all([generateOperations(), compileForRelay()]);
+  photos = [1, 2, 3, 4, 5].map((seed) => join(folder, `${seed}.jpg`));
+  await Promise.all(photos.map(async (path, seed) => writeFile(path, await facePhoto(seed, { width: 640 }))));
+  await writeFile(join(folder, 'broken.jpg'), 'no picture');
+  // A training takes two seconds.
+  gateway = await TestGateway.start({ SANDBOX_SPEED: '600' });
+}, 120_000);
+
+afterAll(async () => {
+  await gateway.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a program, breaks its connections at the first event, and returns its output. */
+async function runProgram(command: string, ...args: string[]): Promise<{ code: unknown; lines: string[] }> {
+  const proxy = new TcpProxy(new URL(gateway.url));
+  await proxy.open();
+  const child = spawn(command, [...args, ...photos, join(folder, 'broken.jpg')], {
+    cwd: folder,
+    env: { ...process.env, LIKENESS_URL: proxy.url.replace(/\/$/, '') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  let isBroken = false;
+  child.stderr.on('data', (chunk: Buffer) => lines.push(chunk.toString()));
+  createInterface(child.stdout).on('line', (line) => {
+    lines.push(line);
+    if (isBroken || !line.startsWith('training')) return;
+    isBroken = true;
+    void proxy.close().then(() => proxy.open());
+  });
+  const [code] = (await once(child, 'close')) as [unknown];
+  await proxy.close();
+  return { code, lines };
+}
+
+const order = ['QUEUED', 'SUBMITTING', 'TRAINING', 'READY'];
+
+describe('the programs of docs/clients.md', () => {
+  it('have no type errors', () => {
+    const options: ts.CompilerOptions = {
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+      noUncheckedIndexedAccess: true,
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      types: ['node'],
+      typeRoots: [join(project, 'node_modules/@types')],
+    };
+    const programs = ['likeness.ts', 'apollo.ts', 'urql.ts', 'relay.ts'].map((name) => join(folder, name));
+    const errors = ts.getPreEmitDiagnostics(ts.createProgram(programs, options));
+    expect(
+      errors.map(({ file, messageText }) => [
+        file?.fileName,
+        ts.flattenDiagnosticMessageText(messageText, '\n'),
+      ]),
+    ).toEqual([]);
+  }, 120_000);
+
+  it.each([
+    ['likeness.ts', process.execPath, ['-r', '@swc-node/register']],
+    ['apollo.ts', process.execPath, ['-r', '@swc-node/register']],
+    ['urql.ts', process.execPath, ['-r', '@swc-node/register']],
+    ['relay.ts', process.execPath, ['-r', '@swc-node/register']],
+    ['fetch.mjs', process.execPath, []],
+    ['curl.sh', 'bash', []],
+  ])(
+    'run the full flow across a lost connection: %s',
+    async (name, command, options) => {
+      const before = await gateway.sandbox.counts();
+      const { code, lines } = await runProgram(command, ...options, name);
+      expect([code, lines.join('\n')]).toEqual([0, expect.stringContaining('READY 100 %')]);
+      const statuses = lines.flatMap((line) => /^training (\w+)/.exec(line)?.[1] ?? []);
+      expect(statuses).toEqual([...statuses].sort((a, b) => order.indexOf(a) - order.indexOf(b)));
+      expect(statuses.filter((status) => status === 'READY')).toHaveLength(1);
+      expect(lines).toContainEqual(expect.stringMatching(/^refused broken.jpg: /));
+      const urls = lines.flatMap((line) => /^avatar \S+ (http\S+)$/.exec(line)?.[1] ?? []);
+      expect(new Set(urls).size).toBe(2);
+      expect((await fetch(urls[0]!)).status).toBe(200);
+      const { trainings, generations } = await gateway.sandbox.counts();
+      expect([trainings - before.trainings, generations - before.generations]).toEqual([1, 1]);
+    },
+    120_000,
+  );
+
+  it('include one that writes the allow-list of likeness/client', async () => {
+    const { stdout } = await run(process.execPath, ['allow-list.mjs'], { cwd: folder });
+    expect(Object.values(JSON.parse(stdout) as object)).toEqual(
+      Object.values(documents).map((document) => document.toString()),
+    );
+  });
+});
