@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { DemoError, type DemoConnection } from './demo-connection';
-import { createPhotoUploads, type DemoUploadSlot } from './demo-operations';
+import type { LikenessClient } from '../client/client';
+import { DemoError } from './demo-client';
 
 /** Content types by file extension; the server checks the content. */
 const contentTypes: ReadonlyMap<string, string> = new Map([
@@ -15,7 +15,6 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
 
 /** Maximum number of photos per training. */
 const maxPhotos = 30;
-const maxConcurrentUploads = 4;
 
 /** A photo of the folder. */
 export interface PhotoFile {
@@ -52,48 +51,24 @@ export async function readFolder(folder: string, print: Print): Promise<PhotoFil
 /**
  * Uploads photos and prints the result of each.
  * @returns the ids of the accepted photos
+ * @throws LikenessError if a photo could not be sent
  */
 export async function uploadPhotos(
-  connection: DemoConnection,
+  client: LikenessClient,
   files: readonly PhotoFile[],
   print: Print,
 ): Promise<string[]> {
-  const { slots, accepted } = await createSlots(connection, files, print);
-  const ids: (string | null)[] = [];
-  for (let first = 0; first < accepted.length; first += maxConcurrentUploads) {
-    const batch = accepted.slice(first, first + maxConcurrentUploads);
-    const sent = batch.map((file, index) => send(connection, file, slots[first + index]!, print));
-    ids.push(...(await Promise.all(sent)));
-  }
-  return ids.filter((id) => id !== null);
-}
-
-/** Creates upload slots, without those of files that are refused, for example for their size. */
-async function createSlots(
-  connection: DemoConnection,
-  files: readonly PhotoFile[],
-  print: Print,
-): Promise<{ slots: DemoUploadSlot[]; accepted: readonly PhotoFile[] }> {
-  const announced = files.map(({ bytes, ...file }) => ({ ...file, byteSize: bytes.length }));
-  const { payload } = await connection.request(createPhotoUploads, { input: { files: announced } });
-  payload.uploads.forEach(({ problems: [problem] }, index) => {
-    if (problem) print(`  refused    ${files[index]!.filename}: ${problem.message}`);
-  });
-  const isAccepted = (index: number): boolean => payload.uploads[index]!.problems.length === 0;
-  return {
-    slots: payload.uploads.filter((_, index) => isAccepted(index)),
-    accepted: files.filter((_, index) => isAccepted(index)),
-  };
-}
-
-async function send(
-  connection: DemoConnection,
-  { filename, bytes }: PhotoFile,
-  { photo, uploadUrl, headers }: DemoUploadSlot,
-  print: Print,
-): Promise<string | null> {
-  const uploadHeaders = Object.fromEntries(headers.map(({ name, value }) => [name, value]));
-  const problem = await connection.upload(uploadUrl, uploadHeaders, bytes);
-  print(problem === null ? `  taken      ${filename}` : `  refused    ${filename}: ${problem}`);
-  return problem === null ? photo.id : null;
+  const results = await client.upload(
+    files.map(
+      ({ filename, contentType, bytes }) =>
+        new File([new Uint8Array(bytes)], filename, { type: contentType }),
+    ),
+    {
+      onResult: ({ file, error }) =>
+        print(error ? `  refused    ${file.name}: ${error.message}` : `  taken      ${file.name}`),
+    },
+  );
+  const lost = results.find(({ error }) => error?.isTemporary);
+  if (lost?.error) throw lost.error;
+  return results.flatMap(({ photoId }) => photoId ?? []);
 }

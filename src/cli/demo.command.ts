@@ -1,21 +1,25 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DemoError, DemoConnection } from './demo-connection';
+import type { AvatarType, GenerationProgressEvent, TrainingProgressEvent } from '../client/api';
+import type { LikenessClient } from '../client/client';
 import {
-  avatarCompleted,
+  createDemoClient,
+  DemoError,
+  downloadImage,
+  untilFirstAnswer,
+  withAdvice,
+  type DemoServer,
+} from './demo-client';
+import {
   finishedAvatars,
-  generateAvatars,
   generation,
   offeredStyles,
   training,
-  trainModel,
   type DemoAvatar,
-  type DemoJob,
   type DemoJobKind,
 } from './demo-operations';
-import { readFolder, uploadPhotos } from './demo-photos';
+import { readFolder, uploadPhotos, type PhotoFile } from './demo-photos';
 import type { Shell } from './shell';
 
 interface DemoOptions {
@@ -23,8 +27,8 @@ interface DemoOptions {
   token?: string;
   /** The folder for the avatars. */
   out: string;
-  /** The subject of the photos: an `AvatarType`. */
-  type: string;
+  /** The subject of the photos. */
+  type: AvatarType;
   /** Default: the first two styles of the server. */
   styles?: readonly string[];
   /** Number of avatars per style. */
@@ -77,12 +81,13 @@ function reachable(host = ''): string {
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
   const { url, token, patience } = options;
   const print = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
-  const connection = new DemoConnection({ url, token, maxUnavailableMs: patience * 1_000, print });
+  const server = { url, token, maxUnavailableMs: patience * 1_000, print };
+  const client = createDemoClient(server);
   print(`Using the server at ${url}`);
   try {
-    await new Demo(connection, options, print).run(folder);
+    await new Demo(server, client, options).run(folder);
   } finally {
-    await connection.close();
+    await client.close();
   }
 }
 
@@ -104,24 +109,37 @@ function readNumber(text: string): number {
   throw new InvalidArgumentError('Use a whole number, for example 2.');
 }
 
+type JobEvent = TrainingProgressEvent | GenerationProgressEvent;
+
 const ends: readonly string[] = ['READY', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED'];
 
 /** Creates a folder of avatars from a folder of photos. */
 class Demo {
-  /** @param print - prints a line of progress */
   constructor(
-    private readonly connection: DemoConnection,
+    private readonly server: DemoServer,
+    private readonly client: LikenessClient,
     private readonly options: DemoOptions,
-    private readonly print: (line: string) => void,
   ) {}
+
+  private get print(): (line: string) => void {
+    return this.server.print;
+  }
 
   /** @throws an error with a message for the user */
   async run(folder: string): Promise<void> {
     const files = await readFolder(folder, this.print);
     // Checked first, so that an unknown style is reported before the training is paid.
     const styles = await this.chooseStyles();
+    await withAdvice(this.server, () => this.create(folder, files, styles));
+  }
+
+  private async create(
+    folder: string,
+    files: readonly PhotoFile[],
+    styles: readonly string[],
+  ): Promise<void> {
     this.print(`Uploading the photos of ${folder}`);
-    const photoIds = await uploadPhotos(this.connection, files, this.print);
+    const photoIds = await uploadPhotos(this.client, files, this.print);
     const modelId = await this.train(photoIds);
     const avatars = await this.generate(modelId, styles);
     await this.write(avatars);
@@ -129,7 +147,10 @@ class Demo {
   }
 
   private async chooseStyles(): Promise<readonly string[]> {
-    const { styles } = await this.connection.request(offeredStyles, {});
+    const server = untilFirstAnswer(this.server);
+    const client = createDemoClient(server);
+    const { styles } = await withAdvice(server, () => client.query(offeredStyles, {}));
+    await client.close();
     const offered = styles.map(({ key }) => key);
     const wanted = this.options.styles ?? offered.slice(0, 2);
     const unknown = wanted.find((style) => !offered.includes(style));
@@ -139,14 +160,10 @@ class Demo {
 
   private async train(photoIds: readonly string[]): Promise<string> {
     const { type, consent } = this.options;
-    // Created once, so that repeated requests train and pay for one model.
-    const idempotencyKey = randomUUID();
     const agreed = consent === undefined ? undefined : { version: consent };
     const name = `Demo of ${photoIds.length} photos`;
     const photos = photoIds.map((photoId) => ({ photoId }));
-    const input = { name, type, photos, consent: agreed, idempotencyKey };
-    const { payload } = await this.connection.request(trainModel, { input });
-    const { id } = payload.model;
+    const { id } = await this.client.train({ name, type, photos, consent: agreed });
     this.print(`Training ${id} from ${photoIds.length} photos`);
     await this.followJob(training, id);
     return id;
@@ -155,9 +172,7 @@ class Demo {
   private async generate(modelId: string, styles: readonly string[]): Promise<DemoAvatar[]> {
     const { count } = this.options;
     const prompts = styles.map((style) => ({ style, count }));
-    const input = { modelId, prompts, idempotencyKey: randomUUID() };
-    const { payload } = await this.connection.request(generateAvatars, { input });
-    const { id } = payload.generation;
+    const { id } = await this.client.generate({ modelId, prompts });
     this.print(`Generating ${id}: ${count} of each of ${styles.join(', ')}`);
     const over = new AbortController();
     try {
@@ -166,37 +181,29 @@ class Demo {
     } finally {
       over.abort();
     }
-    const { generation: finished } = await this.connection.request(finishedAvatars, { id });
+    const { generation: finished } = await this.client.query(finishedAvatars, { id });
     return finished.avatars;
   }
 
   /** Prints each change of a job until it has succeeded. */
-  private async followJob({ noun, progress, now, success, retry }: DemoJobKind, id: string): Promise<void> {
+  private async followJob(kind: DemoJobKind, id: string): Promise<void> {
     const { wait } = this.options;
-    const run = (job: DemoJob): void => {
-      this.print(`  ${noun.padEnd(11)}${inWords(job)}`);
-      if (job.status === 'UNCERTAIN') this.print(uncertain(retry));
-    };
-    await this.connection.follow(progress, id, run, AbortSignal.timeout(wait * 60_000));
-    const { job } = await this.connection.request(now, { id });
-    if (job?.status === success) return;
-    if (!job) throw new DemoError(`The ${noun} was deleted meanwhile.`);
-    const hasEnded = ends.includes(job.status);
-    throw new DemoError(
-      hasEnded
-        ? `The ${noun} has ended as ${job.status}. ${job.failure?.message ?? ''}`
-        : `The ${noun} is still ${job.status} after ${wait} minutes. It continues without the demo; check ${id} later.`,
-    );
+    const signal = AbortSignal.timeout(wait * 60_000);
+    const retryForMs = this.server.maxUnavailableMs;
+    let latest: JobEvent | null = null;
+    for await (const job of this.client.watch(id, { signal, retryForMs })) {
+      latest = job;
+      this.print(`  ${kind.noun.padEnd(11)}${inWords(job)}`);
+      if (job.status === 'UNCERTAIN') this.print(uncertain(kind.retry));
+    }
+    if (latest?.status !== kind.success) throw unsuccessful(kind.noun, id, latest, wait);
   }
 
   private async followAvatars(id: string, signal: AbortSignal): Promise<void> {
-    const size = ({ width, height }: { width: number; height: number }): string => `${width}×${height}`;
-    await this.connection.follow(
-      avatarCompleted,
-      id,
-      ({ avatar }) => this.print(`  avatar     ${avatar.style}, ${size(avatar)}: ${avatar.id}`),
-      signal,
-    );
+    const retryForMs = this.server.maxUnavailableMs;
+    for await (const { avatar } of this.client.watch({ avatarsOf: id }, { signal, retryForMs })) {
+      this.print(`  avatar     ${avatar.style}, ${avatar.width}×${avatar.height}: ${avatar.id}`);
+    }
   }
 
   /** Downloads the avatars to the output folder. */
@@ -205,14 +212,23 @@ class Demo {
     await mkdir(out, { recursive: true });
     for (const [index, avatar] of avatars.entries()) {
       const path = join(out, fileNameOf(avatar, index + 1));
-      const bytes = await this.connection.download(avatar.url, avatar);
+      const bytes = await downloadImage(avatar.url, avatar, this.server.maxUnavailableMs);
       await writeFile(path, bytes);
       this.print(`  written    ${path}, ${Math.round(bytes.length / 1_000)} kB`);
     }
   }
 }
 
-function inWords({ status, progress, estimatedReadyAt }: DemoJob): string {
+function unsuccessful(noun: string, id: string, job: JobEvent | null, waitMinutes: number): DemoError {
+  if (job && ends.includes(job.status))
+    return new DemoError(`The ${noun} has ended as ${job.status}. ${job.failure?.message ?? ''}`);
+  const status = job?.status ?? 'QUEUED';
+  return new DemoError(
+    `The ${noun} is still ${status} after ${waitMinutes} minutes. It continues without the demo; check ${id} later.`,
+  );
+}
+
+function inWords({ status, progress, estimatedReadyAt }: JobEvent): string {
   const words = `${String(progress).padStart(3)} %  ${status}`;
   if (estimatedReadyAt === null) return words;
   const seconds = Math.max(0, Math.round((Date.parse(estimatedReadyAt) - Date.now()) / 1_000));
