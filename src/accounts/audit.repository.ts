@@ -11,6 +11,7 @@ export type AuditedAction =
   | 'cancelModel'
   | 'cancelGeneration'
   | 'settleUncertain'
+  | 'importModel'
   | 'retryModel'
   | 'retryGeneration'
   | 'deletePhoto'

@@ -8,6 +8,7 @@ import { allJobsCommand, cancelCommand, deleteCommand, retryCommand } from './jo
 import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
 import { messageOf } from './messages';
+import { exportCommand, importCommand } from './register.command';
 import { sandboxCommand } from './sandbox.command';
 import { migrateCommand, schemaCommand } from './schema.command';
 import type { Shell } from './shell';
@@ -38,6 +39,8 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
     eventsCommand(shell),
     backupCommand(shell),
     restoreCommand(shell),
+    exportCommand(shell),
+    importCommand(shell),
     migrateCommand(shell),
     schemaCommand(shell),
     sandboxCommand(shell),

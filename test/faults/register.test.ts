@@ -1,0 +1,125 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, uuidOf } from '../support/client';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestDatabase } from '../support/database';
+import { TestGateway } from '../support/gateway';
+
+jest.setTimeout(120_000);
+
+describe('the register', () => {
+  let gateway: TestGateway;
+  let client: Client;
+  let folder: string;
+  let trained: string;
+
+  beforeAll(async () => {
+    gateway = await TestGateway.start();
+    client = new Client(() => gateway.url);
+    folder = await mkdtemp(join(tmpdir(), 'likeness-register-'));
+    trained = (await client.settle()).modelId;
+  });
+  afterAll(async () => {
+    await gateway.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const operate = (...words: string[]): Promise<CommandResult> =>
+    likeness({ DATABASE_URL: gateway.databaseUrl, DATA_DIR: gateway.dataDir }, ...words);
+  const importLines = async (...lines: (object | string)[]): Promise<CommandResult> => {
+    const file = join(folder, 'import.jsonl');
+    const texts = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)));
+    await writeFile(file, texts.join('\n'));
+    return operate('import', file);
+  };
+  const model = (changes: object = {}): object => ({
+    ...{ kind: 'model', owner: 'local', provider: 'sandbox', providerRef: 'ref-1', type: 'DOG', name: 'Rex' },
+    ...{ photoCount: 5, readyAt: '2026-01-31T12:00:00Z' },
+    ...changes,
+  });
+
+  it('of a database rebuilds the models in another one, with their ids, and changes nothing when repeated', async () => {
+    const file = join(folder, 'models.jsonl');
+    expect(await operate('export', '--out', file)).toMatchObject({ code: 0, remarks: '1 models exported.' });
+    const [line] = (await readFile(file, 'utf8')).trim().split('\n');
+    const [row] = await gateway.rows<{ ref: string }>('SELECT provider_ref AS ref FROM models');
+    expect(JSON.parse(line!)).toMatchObject({
+      ...{
+        kind: 'model',
+        id: trained,
+        owner: 'local',
+        provider: 'sandbox',
+        providerRef: row!.ref,
+        status: 'READY',
+      },
+      avatarHashes: [expect.stringMatching(/^[0-9a-f]{64}$/), expect.any(String)],
+    });
+    const other = await TestDatabase.create();
+    const rebuild = (): Promise<CommandResult> =>
+      likeness({ DATABASE_URL: other.url, DATA_DIR: folder }, 'import', file);
+    expect(await rebuild()).toMatchObject({ code: 0, out: '1 models added, 0 were known.' });
+    expect(await rebuild()).toMatchObject({ code: 0, out: '0 models added, 1 were known.' });
+    const columns = 'SELECT id, owner, provider_ref, status, name, type, created_at, ready_at FROM models';
+    expect(await other.rows(columns)).toEqual(await gateway.rows(columns));
+    await other.drop();
+  });
+
+  it('adopts a model that was paid for elsewhere: avatars are made from it', async () => {
+    const [row] = await gateway.rows<{ ref: string }>(
+      'SELECT provider_ref AS ref FROM models WHERE id = $1',
+      [uuidOf(trained)],
+    );
+    // It is known upstream, but no longer here.
+    await client.delete('deleteModel', trained);
+    expect(
+      await importLines(model({ providerRef: row!.ref, status: 'TRAINING', readyAt: null })),
+    ).toMatchObject({
+      code: 0,
+    });
+    const [adopted] = await gateway.rows<{ id: string }>('SELECT id FROM models');
+    const id = `model_${adopted!.id.replaceAll('-', '')}`;
+    await client.becomes('model', id, 'READY');
+    const generation = await client.generate(id, [{ prompt: 'by the sea', count: 1 }]);
+    expect(await client.generationEnd(generation.id)).toMatchObject({ status: 'COMPLETED' });
+    const audited = await gateway.rows(`SELECT subject FROM audit_log WHERE action = 'importModel'`);
+    expect(audited).toEqual([{ subject: id }]);
+  });
+
+  it('is refused as a whole, with the number and the cure of each line', async () => {
+    const before = await gateway.rows('SELECT id FROM models');
+    const [{ ref } = { ref: '' }] = await gateway.rows<{ ref: string }>(
+      'SELECT provider_ref AS ref FROM models',
+    );
+    const { code, remarks } = await importLines(
+      model({ providerRef: 'fine' }),
+      '{"kind": "model",',
+      model({ type: 'BIRD', providerRef: 'a' }),
+      '',
+      model({ owner: '', photoCount: 0, providerRef: 'b' }),
+      model({ providerRef: 'fine' }),
+      model({ id: 'photo_1', providerRef: 'c', colour: 'red' }),
+    );
+    expect(code).toBe(1);
+    expect(remarks.split('\n')).toEqual([
+      'likeness: Nothing was imported. Correct these lines and import the file again:',
+      '  line 2: is not a JSON object on one line.',
+      '  line 3: type must be MAN, WOMAN, COUPLE, DOG or CAT',
+      '  line 5: owner must not be empty',
+      expect.stringMatching(/line 5: photoCount/),
+      '  line 6: names the same model as line 1. Remove one of them.',
+      expect.stringMatching(/line 7: id must be the global id of a model/),
+      expect.stringMatching(/line 7: .*colour/),
+    ]);
+    const taken = await importLines(
+      model({ providerRef: 'new' }),
+      model({ owner: 'other', providerRef: ref }),
+    );
+    expect(taken).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(/line 2: providerRef belongs to model_/),
+    });
+    expect(await gateway.rows('SELECT id FROM models')).toEqual(before);
+    expect(await operate('import', join(folder, 'missing.jsonl'))).toMatchObject({ code: 1 });
+  });
+});
