@@ -29,6 +29,7 @@ const otherNames = [
   'NOT_EXECUTED',
   'NOT_SENT',
   'PICSART_KEY',
+  'POSTGRES_PASSWORD',
   'UPPER_CASE',
 ];
 
