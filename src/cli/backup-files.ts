@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { constants, copyFile, mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { Readable, Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { pipeline, Readable, Transform } from 'node:stream';
+import { pipeline as completePipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { codeOf } from '../core/errors';
 import { CommandError } from './shell';
@@ -88,7 +87,7 @@ export async function writeLines(
     }
   };
   const output = createWriteStream(path, { mode: 0o600, flush: true });
-  await pipeline(Readable.from(text()), createGzip(), hashing(hash), output);
+  await completePipeline(Readable.from(text()), createGzip(), hashing(hash), output);
   return { rows, sha256: hash.digest('hex') };
 }
 
@@ -98,16 +97,33 @@ export async function writeLines(
  */
 export async function* readLines(path: string, sha256: string, batchSize: number): AsyncGenerator<string[]> {
   const hash = createHash('sha256');
-  const source = createReadStream(path).pipe(hashing(hash)).pipe(createGunzip());
+  const source = pipeline(createReadStream(path), hashing(hash), createGunzip(), () => undefined);
+  const changed = (cause?: unknown): CommandError =>
+    new CommandError(`${path} was changed since the backup.`, { cause });
   let batch: string[] = [];
-  for await (const line of createInterface({ input: source, crlfDelay: Infinity })) {
-    batch.push(line);
-    if (batch.length < batchSize) continue;
-    yield batch;
-    batch = [];
+  try {
+    for await (const line of linesOf(source.setEncoding('utf8'))) {
+      batch.push(line);
+      if (batch.length < batchSize) continue;
+      yield batch;
+      batch = [];
+    }
+  } catch (error) {
+    // An error of decompression.
+    throw codeOf(error)?.startsWith('Z_') ? changed(error) : error;
   }
   if (batch.length > 0) yield batch;
-  if (hash.digest('hex') !== sha256) throw new CommandError(`${path} was changed since the backup.`);
+  if (hash.digest('hex') !== sha256) throw changed();
+}
+
+/** The lines of a text; each ends with a line break. */
+async function* linesOf(text: AsyncIterable<unknown>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const part of text) {
+    const lines = (rest + String(part)).split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
 }
 
 function hashing(hash: ReturnType<typeof createHash>): Transform {

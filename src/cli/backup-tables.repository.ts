@@ -65,6 +65,11 @@ export async function* dumpTable(sql: Sql, table: string): AsyncGenerator<string
   await sql.rows('CLOSE backup_rows');
 }
 
+/** Deletes all rows of a table. */
+export async function deleteRows(sql: Sql, table: string): Promise<void> {
+  await sql.rows(`DELETE FROM ${table}`);
+}
+
 /** Inserts lines of {@link dumpTable} into the same table of a database with the same migrations. */
 export async function loadRows(sql: Sql, table: string, lines: readonly string[]): Promise<void> {
   await sql.rows(`INSERT INTO ${table} SELECT * FROM json_populate_recordset(NULL::${table}, $1::json)`, [

@@ -19,6 +19,7 @@ import {
   appliedMigrations,
   beginSnapshot,
   countTables,
+  deleteRows,
   dumpTable,
   findFilledTable,
   loadRows,
@@ -154,13 +155,12 @@ async function assertEmpty(mediaFolder: string): Promise<void> {
   }
 }
 
+/** A gateway that was started once has written these; their rows are replaced. */
+const writtenByStart: readonly string[] = ['upstream_accounts', 'learned_durations'];
+
 async function assertUnused(sql: Sql, { tables }: Manifest): Promise<void> {
-  // A gateway that was started once has written these.
-  const written = ['upstream_accounts', 'learned_durations'];
-  const filled = await findFilledTable(
-    sql,
-    tables.map(({ name }) => name).filter((name) => !written.includes(name)),
-  );
+  const names = tables.map(({ name }) => name).filter((name) => !writtenByStart.includes(name));
+  const filled = await findFilledTable(sql, names);
   if (filled === null) return;
   throw new CommandError(
     `The database is not empty: ${filled} has rows. Restore into a new database (DATABASE_URL, or DATA_DIR).`,
@@ -179,6 +179,7 @@ async function loadTables(
     manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
   );
   for (const { name, sha256 } of manifest.tables) {
+    if (writtenByStart.includes(name)) await deleteRows(sql, name);
     await withoutTriggers(sql, name, async () => {
       for await (const lines of readLines(tablePath(folder, name), sha256, rowsAtOnce)) {
         await loadRows(sql, name, lines);

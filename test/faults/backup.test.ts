@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { newId } from '../../src/core/ids';
 import { createLogger } from '../../src/core/logger';
 import { startSandbox, type Sandbox } from '../../src/sandbox/sandbox';
@@ -129,7 +130,12 @@ describe('the backup of a running gateway', () => {
         const activity = elsewhere.subscribe<{ isSnapshot: boolean }>(activityQuery, { after });
         expect(await firstOf(activity)).toMatchObject({ isSnapshot: true });
       }
-      await operateOn({ databaseUrl: restored.databaseUrl, dataDir }, 'resume');
+      const there = { databaseUrl: restored.databaseUrl, dataDir };
+      const { accounts } = JSON.parse((await operateOn(there, 'status', '--json')).out) as {
+        accounts: object[];
+      };
+      expect(accounts).toMatchObject([{ submissionsPauseReason: 'OPERATOR' }]);
+      await operateOn(there, 'resume');
       expect(await elsewhere.model(queued)).toMatchObject({ status: 'UNCERTAIN' });
       // New work is paid, which nothing of the queue before it was.
       await elsewhere.trained(await elsewhere.upload());
@@ -191,11 +197,18 @@ describe('the backup of a running gateway', () => {
       remarks: expect.stringContaining('is not a complete backup'),
     });
     const other = await newDataDir();
+    await new Client(() => original.url).upload(1);
     expect(
       await operateOn({ databaseUrl: original.databaseUrl, dataDir: other }, 'restore', target),
     ).toMatchObject({ code: 1, remarks: expect.stringContaining('The database is not empty') });
-    await appendFile(join(target, 'tables/models.jsonl.gz'), 'x');
-    expect((await restore(target)).code).toBe(1);
+    const table = join(target, 'tables/models.jsonl.gz');
+    for (const change of [() => appendFile(table, 'x'), () => writeFile(table, gzipSync(''))]) {
+      await change();
+      expect(await restore(target)).toMatchObject({
+        code: 1,
+        remarks: expect.stringContaining('was changed since the backup'),
+      });
+    }
     expect(await database.rows('SELECT 1 FROM models')).toEqual([]);
     await writeFile(join(target, 'manifest.json'), '{"format": 2}');
     expect(await restore(target)).toMatchObject({
