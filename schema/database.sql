@@ -258,7 +258,7 @@ CREATE TABLE events (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     owner text,
     transaction_id bigint,
-    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'AVATAR_CHANGED'::text, 'DELETED'::text])))
+    CONSTRAINT events_kind_known CHECK ((kind = ANY (ARRAY['MODEL'::text, 'GENERATION'::text, 'AVATAR'::text, 'AVATAR_CHANGED'::text, 'NOTICE'::text, 'DELETED'::text])))
 );
 
 CREATE TABLE exports (

@@ -12,9 +12,10 @@ import {
 import { shownAt, shownProgress, type PacedKind, type ShownJob } from '../jobs/pace';
 import type { PacedPayload } from '../jobs/progress-ticks';
 import { modelKind, modelPayload, type ModelEventPayload, type PresentModel } from '../models/model.kind';
+import type { NoticeEntity } from '../notices/notice.entity';
 
 /** What a change is about. */
-export type ActivityKind = 'MODEL' | 'GENERATION' | 'AVATAR';
+export type ActivityKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'NOTICE';
 
 /** A model as it was after a change. */
 type ModelPast = ModelEventPayload & ShownJob & { readonly typename: 'ModelChanged' };
@@ -27,14 +28,14 @@ export type JobPast = ModelPast | GenerationPast;
 /** A change, by the name of its GraphQL type. */
 export type ActivityPast =
   | JobPast
-  | { readonly typename: 'AvatarCreated' | 'AvatarChanged'; readonly id: string }
+  | { readonly typename: 'AvatarCreated' | 'AvatarChanged' | 'NoticeCreated'; readonly id: string }
   | { readonly typename: 'ModelDeleted'; readonly id: string }
   | { readonly typename: 'GenerationDeleted'; readonly id: string; readonly modelId: string | null }
   | { readonly typename: 'AvatarDeleted'; readonly id: string; readonly generationId: string }
   | { readonly typename: 'CaughtUp'; readonly hasGap: boolean; readonly at: Date };
 
 /** The object of a change. */
-export type ActivityRow = PresentModel | PresentGeneration | AvatarEntity;
+export type ActivityRow = PresentModel | PresentGeneration | AvatarEntity | NoticeEntity;
 
 /** A change of a job, with what its estimates depend on. */
 export interface JobActivity extends Change<JobPast, ActivityRow> {
@@ -50,7 +51,7 @@ export type ActivityItem = JobActivity | Change<ActivityPast, ActivityRow>;
 export interface ActivityEntry {
   readonly item: ActivityItem;
   readonly kind: ActivityKind;
-  /** The model, or the generation without a model. */
+  /** The model, the generation without a model, or the notice. */
   readonly streamId: string;
 }
 
@@ -115,6 +116,8 @@ function readActivity(event: StoredEvent): ActivityEntry | null {
       return other('AVATAR', { typename: 'AvatarCreated', id });
     case 'AVATAR_CHANGED':
       return other('AVATAR', { typename: 'AvatarChanged', id });
+    case 'NOTICE':
+      return other('NOTICE', { typename: 'NoticeCreated', id });
     case 'DELETED':
       return deletionIn(event, streamId, other);
   }

@@ -8,6 +8,7 @@ const ActivityKindEnum = {
   MODEL: 'MODEL',
   GENERATION: 'GENERATION',
   AVATAR: 'AVATAR',
+  NOTICE: 'NOTICE',
 } as const satisfies { [Kind in ActivityKind]: Kind };
 
 registerEnumType(ActivityKindEnum, {
@@ -17,6 +18,7 @@ registerEnumType(ActivityKindEnum, {
     MODEL: { description: 'Models: `ModelChanged`, `ModelDeleted`.' },
     GENERATION: { description: 'Generations: `GenerationChanged`, `GenerationDeleted`.' },
     AVATAR: { description: 'Avatars: `AvatarCreated`, `AvatarChanged`, `AvatarDeleted`.' },
+    NOTICE: { description: 'Notices: `NoticeCreated`.' },
   },
 });
 
@@ -31,7 +33,7 @@ export class ActivityFilter {
   @Field(() => [ID], {
     nullable: true,
     description:
-      'Of these models, by their global ids, with their generations and avatars. An id without a model of yours matches nothing. At most 100.',
+      'Of these models, by their global ids, with their generations and avatars, and no notices. An id without a model of yours matches nothing. At most 100.',
   })
   modelIds?: string[] | null;
 }

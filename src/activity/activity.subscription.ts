@@ -13,6 +13,8 @@ import { generationKind, type PresentGeneration } from '../generations/generatio
 import { findOwnedJobs, findUnfinishedJobs } from '../jobs/job-row.repository';
 import type { ProgressTicks } from '../jobs/progress-ticks';
 import { modelKind, type PresentModel } from '../models/model.kind';
+import type { NoticeEntity } from '../notices/notice.entity';
+import type { NoticeService } from '../notices/notice.service';
 import {
   presentGeneration,
   presentModel,
@@ -51,6 +53,7 @@ export interface ActivityDeps {
   feed: OwnerFeed;
   ticks: ProgressTicks;
   avatars: Pick<AvatarService, 'findOwned'>;
+  notices: Pick<NoticeService, 'findOwned'>;
 }
 
 /** The stream of `activity`. */
@@ -58,15 +61,17 @@ export class ActivitySubscriptions {
   private readonly models: PresentRows<PresentModel>;
   private readonly generations: PresentRows<PresentGeneration>;
   private readonly avatars: PresentRows<AvatarEntity>;
+  private readonly notices: PresentRows<NoticeEntity>;
   private readonly opened: BatchQueue<string, OwnerStream | null>;
   private readonly unfinished: BatchQueue<string, readonly ActivityEntry[]>;
   private readonly estimateCounts = new EstimateCounts();
 
   constructor(private readonly deps: ActivityDeps) {
-    const { database, avatars } = deps;
+    const { database, avatars, notices } = deps;
     this.models = new PresentRows((keys) => findOwnedJobs(database, modelKind, keys));
     this.generations = new PresentRows((keys) => findOwnedJobs(database, generationKind, keys));
     this.avatars = new PresentRows((keys) => avatars.findOwned(keys));
+    this.notices = new PresentRows((keys) => notices.findOwned(keys));
     this.opened = new BatchQueue((owners) => this.openAll(owners));
     this.unfinished = new BatchQueue((owners) => this.findUnfinished(owners));
   }
@@ -92,7 +97,8 @@ export class ActivitySubscriptions {
     const models = modelIds && new Set(modelIds);
     const following = new ActivityFollowing(feed.subscribe(ownerStreamId, position), start, {
       matches: ({ kind, streamId }) =>
-        (kinds === null || kinds.includes(kind)) && (models === null || models.has(streamId)),
+        (kinds === null || kinds.includes(kind)) &&
+        (models === null || (kind !== 'NOTICE' && models.has(streamId))),
       estimates: estimates ? { ticks, counts: this.estimateCounts, owner: viewer.owner } : null,
       nowMs: () => ticks.clock.nowMs(),
     });
@@ -165,12 +171,12 @@ export class ActivitySubscriptions {
     for (const row of generations) found.get(row.owner)!.push(presentGeneration(row, nowMs));
   }
 
-  /** The object as it is; null if it is not read, or was deleted. */
+  /** The object as it is; null if it is not read, or was deleted. Undefined for a notice that was deleted: it is not sent. */
   private find(
     owner: string,
     past: ActivityPast,
     reads: ReadonlySet<ActivityKind>,
-  ): ActivityRow | null | Promise<ActivityRow | null> {
+  ): ActivityRow | null | Promise<ActivityRow | null | undefined> {
     switch (past.typename) {
       case 'ModelChanged':
         return reads.has('MODEL') ? this.models.find(keyOf(owner, past)) : null;
@@ -179,6 +185,8 @@ export class ActivitySubscriptions {
       case 'AvatarCreated':
       case 'AvatarChanged':
         return reads.has('AVATAR') ? this.avatars.find(keyOf(owner, past)) : null;
+      case 'NoticeCreated':
+        return this.notices.find(keyOf(owner, past)).then((notice) => notice ?? undefined);
       default:
         return null;
     }

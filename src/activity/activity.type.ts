@@ -8,6 +8,7 @@ import { Failure, failureOf } from '../jobs/failure.type';
 import { TimeRange } from '../jobs/time-range.type';
 import type { ModelStatus } from '../models/model.state';
 import { AvatarModel, ModelStatusEnum } from '../models/model.type';
+import { Notice } from '../notices/notice.type';
 import type { ActivityPast } from './activity-change';
 import type { PresentActivity } from './activity.subscription';
 
@@ -112,6 +113,12 @@ class AvatarDeleted {
   generationId: string;
 }
 
+@ObjectType({ description: 'You have a new notice.' })
+class NoticeCreated {
+  @Field(() => Notice, { description: 'The notice.' })
+  notice: Notice;
+}
+
 @ObjectType({
   description: 'Sent once after the snapshot or the replay: from here on everything is live.',
 })
@@ -130,7 +137,7 @@ const ActivityChange = createUnionType({
   types: () =>
     [
       ...[ModelChanged, ModelDeleted, GenerationChanged, GenerationDeleted],
-      ...[AvatarCreated, AvatarChanged, AvatarDeleted, CaughtUp],
+      ...[AvatarCreated, AvatarChanged, AvatarDeleted, NoticeCreated, CaughtUp],
     ] as const,
   // Made by `activityOf`.
   resolveType: (value) => (value as object as Pick<ActivityPast, 'typename'>).typename,
@@ -193,6 +200,8 @@ function changeOf(past: ActivityPast, row: PresentActivity['row']): object {
         avatarId: toGlobalId('Avatar', past.id),
         generationId: toGlobalId('Generation', past.generationId),
       };
+    case 'NoticeCreated':
+      return { notice: row };
     case 'CaughtUp':
       return { hasGap: past.hasGap };
   }

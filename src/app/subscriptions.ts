@@ -15,6 +15,7 @@ import { JobSubscriptions } from '../jobs/job.subscription';
 import { ProgressTicks } from '../jobs/progress-ticks';
 import type { ModelEntity } from '../models/model.entity';
 import { modelKind, modelPayload, type ModelEventPayload } from '../models/model.kind';
+import { NoticeService } from '../notices/notice.service';
 
 /** What {@link makeSubscriptions} uses. */
 interface SubscriptionDeps {
@@ -39,6 +40,9 @@ export function makeSubscriptions(
     models: new JobSubscriptions(database, feed, modelKind, modelPayload, ticks),
     generations: new JobSubscriptions(database, feed, generationKind, generationPayload, ticks),
     avatars: new AvatarSubscriptions(database, feed),
-    activity: new ActivitySubscriptions({ database, feed: ownerFeed, ticks, avatars }),
+    activity: new ActivitySubscriptions({
+      ...{ database, feed: ownerFeed, ticks, avatars },
+      notices: new NoticeService(database),
+    }),
   };
 }

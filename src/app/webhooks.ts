@@ -64,8 +64,9 @@ export function createWebhookWork(
     config,
     logger,
     database,
+    wakeups,
     metrics,
-  }: Pick<WebhookDeps, 'config' | 'database'> & {
+  }: Pick<WebhookDeps, 'config' | 'database' | 'wakeups'> & {
     logger: Logger;
     metrics: Pick<JobMetrics, 'webhookGap' | 'webhookAttempt'>;
   },
@@ -77,6 +78,7 @@ export function createWebhookWork(
       leaseMs: config.LEASE,
       weights: config.OWNER_WEIGHTS,
       timeoutMs: config.WEBHOOK_TIMEOUT,
+      onNotice: (streamId) => wakeups.announce({ streams: [streamId] }),
       onAttempt: metrics.webhookAttempt,
     });
   const slots = config.MAX_WEBHOOK_DELIVERIES;

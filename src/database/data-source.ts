@@ -44,6 +44,7 @@ import { ClientTokens1764890000000 } from './migrations/1764890000000-client-tok
 import { RenditionSources1764895000000 } from './migrations/1764895000000-rendition-sources';
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
 import { DownloadVariants1764900000000 } from './migrations/1764900000000-download-variants';
+import { NoticeEvents1767000000000 } from './migrations/1767000000000-notice-events';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -90,6 +91,7 @@ const migrations = [
   RenditionSources1764895000000,
   EarlierErasures1764895000001,
   DownloadVariants1764900000000,
+  NoticeEvents1767000000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -83,6 +83,28 @@ const appendStatement = `
     FROM given g JOIN counted c ON c.id = g.stream_id
    ORDER BY g.stream_id, g.step`;
 
+/**
+ * Creates an ended stream with one event without content, in the transaction that creates its subject. Readers find the subject
+ * by its id and owner.
+ * @param id - of the subject, which is that of the stream
+ */
+export async function insertSingleEvent(
+  sql: Sql,
+  { id, owner, kind }: { id: string; owner: string; kind: Extract<EventKind, 'NOTICE'> },
+): Promise<void> {
+  await sql.rows(
+    `WITH stream AS (INSERT INTO streams (id, owner, sequence, ended_at) VALUES ($1, $2, 1, now()) RETURNING id, owner)
+     INSERT INTO events (stream_id, sequence, kind, subject_id, payload, created_at, owner, transaction_id)
+     SELECT id, 1, $3, id, '{}', clock_timestamp(), owner, pg_current_xact_id()::text::bigint FROM stream`,
+    [id, owner, kind],
+  );
+}
+
+/** Deletes streams with their events. In the stream of their owner, the numbers of the events remain. */
+export async function deleteStreams(sql: Sql, streamIds: readonly string[]): Promise<void> {
+  await sql.rows('DELETE FROM streams WHERE id = ANY($1)', [streamIds]);
+}
+
 /** The deleted object in the payload of a DELETED event: `{ subject: 'MODEL' }`. */
 export type DeletedKind = 'MODEL' | 'GENERATION' | 'AVATAR';
 

@@ -1,13 +1,16 @@
 import { Check, Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm';
 
 /** The type of the created or changed object, AVATAR_CHANGED for an avatar that was stored before, or DELETED. */
-export type EventKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'AVATAR_CHANGED' | 'DELETED';
+export type EventKind = 'MODEL' | 'GENERATION' | 'AVATAR' | 'AVATAR_CHANGED' | 'NOTICE' | 'DELETED';
 
-/** An ordered stream of events about a model with its generations and avatars, or a generation without model. */
+/**
+ * An ordered stream of events about a model with its generations and avatars, or a generation without model. A notice has a
+ * stream of its own, which has ended and contains one event.
+ */
 @Entity('streams')
 @Index('streams_of_owner', ['owner'])
 export class StreamEntity {
-  /** The model's id, or the generation's if it has no model. */
+  /** The model's id, the generation's if it has no model, or the notice's. */
   @PrimaryColumn('uuid')
   id: string;
 
@@ -18,14 +21,17 @@ export class StreamEntity {
   @Column('bigint', { default: 0 })
   sequence: string;
 
-  /** When its subject was deleted. The row is deleted when its last event is pruned. */
+  /** When its subject was deleted; of a notice, when it was sent. The row is deleted when its last event is pruned. */
   @Column('timestamptz', { nullable: true })
   endedAt: Date | null;
 }
 
 /** A change, with the state of the changed row after it. */
 @Entity('events')
-@Check('events_kind_known', "kind IN ('MODEL', 'GENERATION', 'AVATAR', 'AVATAR_CHANGED', 'DELETED')")
+@Check(
+  'events_kind_known',
+  "kind IN ('MODEL', 'GENERATION', 'AVATAR', 'AVATAR_CHANGED', 'NOTICE', 'DELETED')",
+)
 @Index('events_old', ['createdAt'])
 @Index('events_of_owner', ['owner', 'transactionId'])
 export class EventEntity {
@@ -39,7 +45,7 @@ export class EventEntity {
   @Column('text')
   kind: EventKind;
 
-  /** The model, generation or avatar that changed. */
+  /** The model, generation or avatar that changed, or the notice that was sent. */
   @Column('uuid')
   subjectId: string;
 

@@ -1,8 +1,9 @@
 import { OwnedList } from '../core/owned-list';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
+import type { OwnedKey } from '../events/present-rows';
 import type { NoticeEntity } from './notice.entity';
-import { findNotices, noticeTable } from './notice.repository';
+import { findNotices, findOwnedNotices, noticeTable } from './notice.repository';
 
 /** The notices of owners. */
 export class NoticeService {
@@ -16,5 +17,10 @@ export class NoticeService {
   /** The viewer's notices with the given ids, in any order. */
   findMany(viewer: Viewer, ids: readonly string[]): Promise<NoticeEntity[]> {
     return findNotices(this.sql, viewer.owner, ids);
+  }
+
+  /** Those of the notices that their owners have, in any order; one statement. */
+  findOwned(keys: readonly OwnedKey[]): Promise<NoticeEntity[]> {
+    return findOwnedNotices(this.sql, keys);
   }
 }

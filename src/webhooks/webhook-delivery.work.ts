@@ -11,7 +11,8 @@ import {
   type StartedBatch,
 } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
-import type { Transactions } from '../core/sql';
+import type { Sql, Transactions } from '../core/sql';
+import type { NoticeEntity } from '../notices/notice.entity';
 import { insertNotice } from '../notices/notice.repository';
 import {
   disableWebhook,
@@ -49,6 +50,8 @@ export interface WebhookDeliveryWorkDeps extends LeaseOptions {
   timeoutMs: number;
   /** Maximum number of endpoints that a process sends to at a time. */
   maxDeliveries: number;
+  /** Called AFTER a notice to an owner was added, with the id of its stream. */
+  onNotice: (streamId: string) => void;
   /** Called AFTER an attempt was recorded. */
   onAttempt: (outcome: MadeAttempt['outcome']) => void;
 }
@@ -175,27 +178,31 @@ export class WebhookDeliveryWork {
     delivery: WebhookDeliveryEntity,
     attempt: WebhookAttemptRow,
   ): Promise<boolean> {
-    const { database, logger, onAttempt } = this.deps;
+    const { database, logger, onAttempt, onNotice } = this.deps;
     const recorded = await database.transaction(async (sql) => {
       const failed = await recordFailed(sql, webhook, delivery, attempt, delays);
-      if (failed?.isOver) {
-        const { message, reason } = disabledTexts(failed.before.url, attempt);
-        await disableWebhook(sql, webhook.id, reason);
-        await insertNotice(sql, {
-          owner: webhook.owner,
-          kind: 'WEBHOOK_DISABLED',
-          message,
-          subject: toGlobalId('Webhook', webhook.id),
-        });
-      }
-      return failed;
+      if (!failed) return null;
+      return { notice: failed.isOver ? await disable(sql, webhook, failed.before.url, attempt) : null };
     });
     if (!recorded) return false;
     onAttempt('failed');
-    if (recorded.isOver)
-      logger.warn({ webhookId: webhook.id }, 'a webhook was disabled, because it has failed for 24 hours');
-    return !recorded.isOver;
+    if (!recorded.notice) return true;
+    onNotice(recorded.notice.id);
+    logger.warn({ webhookId: webhook.id }, 'a webhook was disabled, because it has failed for 24 hours');
+    return false;
   }
+}
+
+/** Disables a locked webhook; returns the notice to its owner. */
+async function disable(
+  sql: Sql,
+  { id, owner }: Pick<WebhookEntity, 'id' | 'owner'>,
+  url: string,
+  attempt: WebhookAttemptRow,
+): Promise<NoticeEntity> {
+  const { message, reason } = disabledTexts(url, attempt);
+  await disableWebhook(sql, id, reason);
+  return insertNotice(sql, { owner, kind: 'WEBHOOK_DISABLED', message, subject: toGlobalId('Webhook', id) });
 }
 
 /** What the owner of a disabled webhook reads. */

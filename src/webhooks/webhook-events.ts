@@ -54,6 +54,7 @@ export function webhookEventOf(event: StoredEvent, before: JobState | null): Web
     case 'DELETED':
       return deletionEvent(event);
     case 'AVATAR_CHANGED':
+    case 'NOTICE':
       return null;
   }
 }

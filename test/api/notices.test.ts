@@ -1,7 +1,9 @@
 import { newId, toGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
-import { insertNotice } from '../../src/notices/notice.repository';
-import { Client, jwtSettings } from '../support/client';
+import { packWake } from '../../src/events/wake';
+import { insertNotice, insertNoticeOnce } from '../../src/notices/notice.repository';
+import { activityCursor, caughtUp, followActivity, type ActivityNews } from '../support/activity';
+import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { eventually } from '../support/until';
 import { unzip } from '../support/unzip';
@@ -96,5 +98,103 @@ describe('viewer.notices', () => {
       ({ length }) => length === 1,
     );
     expect(notices).toMatchObject([{ message: 'A new note.' }]);
+  });
+});
+
+describe('NoticeCreated in activity', () => {
+  /** What a new subscription receives, up to CaughtUp. */
+  const receivedBy = async (client: Client, after: string, filter = {}): Promise<ActivityNews[]> => {
+    const feed = await caughtUp(followActivity(client, { after, filter }));
+    feed.drop();
+    return feed.messages.slice(0, -1);
+  };
+  const noticesIn = (received: readonly ActivityNews[]): (string | undefined)[] =>
+    received.map(({ change }) => change.notice?.message);
+
+  it('has each new notice of the viewer once, in order, from every cursor', async () => {
+    const client = await Client.of(gateway);
+    const after = await activityCursor(client);
+    const live = await caughtUp(followActivity(client));
+    const ids: string[] = [];
+    for (const message of ['The first.', 'The second.', 'The third.']) {
+      ids.push(await notify(client.name, message));
+      await notify('bob', `Not for ${client.name}.`);
+    }
+    const [wake] = packWake('test', { streams: ids.map(uuidOf) });
+    await gateway.rows(`SELECT pg_notify('likeness', $1)`, [wake]);
+    const received = (await live.until(({ length }) => length === 4)).slice(1);
+    live.drop();
+    expect(received.map(({ change }) => change)).toEqual(
+      (await noticesOf(client))
+        .reverse()
+        .map(({ subject: _, ...notice }) => ({ type: 'NoticeCreated', notice })),
+    );
+    expect(received.map(({ change, isSnapshot }) => [change.notice!.id, isSnapshot])).toEqual(
+      ids.map((id) => [id, false]),
+    );
+    const replay = await receivedBy(client, after);
+    expect(replay).toEqual(received);
+    for (const [index, { cursor }] of received.entries())
+      expect(await receivedBy(client, cursor)).toEqual(received.slice(index + 1));
+  });
+
+  it('is filtered by kind, and is of no model', async () => {
+    const client = await Client.of(gateway);
+    const after = await activityCursor(client);
+    const [photo] = await client.slots([{ byteSize: 1_000 }]);
+    await notify(client.name, 'A note.', photo!.photo.id);
+    expect(noticesIn(await receivedBy(client, after, { kinds: ['NOTICE'] }))).toEqual(['A note.']);
+    expect(await receivedBy(client, after, { kinds: ['MODEL', 'GENERATION', 'AVATAR'] })).toEqual([]);
+    const { id } = (await noticesOf(client))[0]!;
+    for (const modelIds of [[], [id], [toGlobalId('AvatarModel', uuidOf(id))]])
+      expect(await receivedBy(client, after, { modelIds })).toEqual([]);
+  });
+
+  it('has the subject, which is null for that of another owner', async () => {
+    const client = await Client.of(gateway);
+    const after = await activityCursor(client);
+    const [mine] = await client.slots([{ byteSize: 1_000 }]);
+    const [annas] = await anna.slots([{ byteSize: 1_000 }]);
+    for (const photo of [mine, annas]) await notify(client.name, 'A note.', photo!.photo.id);
+    const feed = client.subscribe<{ change: { notice?: Pick<Notice, 'subject'> } }>(
+      `subscription ($after: String) { activity(after: $after) { change { ... on NoticeCreated { notice { subject { __typename id } } } } } }`,
+      { after },
+    );
+    const received = await feed.until(({ length }) => length === 3);
+    feed.drop();
+    expect(received.slice(0, 2).map(({ change }) => change.notice!.subject)).toEqual([
+      { __typename: 'Photo', id: mine!.photo.id },
+      null,
+    ]);
+  });
+
+  it('is not sent for a notice that was deleted since', async () => {
+    const client = await Client.of(gateway);
+    const after = await activityCursor(client);
+    const deleted = await notify(client.name, 'An old note.');
+    await notify(client.name, 'A new note.');
+    await gateway.rows('DELETE FROM notices WHERE id = $1', [uuidOf(deleted)]);
+    expect(noticesIn(await receivedBy(client, after))).toEqual(['A new note.']);
+  });
+
+  it('is sent for a notice that a transaction adds once, and not for one that is rolled back', async () => {
+    const client = await Client.of(gateway);
+    const after = await activityCursor(client);
+    const notice = {
+      owner: client.name,
+      kind: 'SPENDING_LIMIT_NEAR',
+      message: 'Once.',
+      subject: null,
+    } as const;
+    const send = (): Promise<void> => database.transaction((sql) => insertNoticeOnce(sql, notice));
+    await expect(
+      database.transaction(async (sql) => {
+        await insertNoticeOnce(sql, notice);
+        throw new Error('rolled back');
+      }),
+    ).rejects.toThrow('rolled back');
+    await send();
+    await send();
+    expect(noticesIn(await receivedBy(client, after))).toEqual(['Once.']);
   });
 });

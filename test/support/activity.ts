@@ -20,6 +20,7 @@ export interface ActivityNews {
     model?: { id: string; name: string; status: string } | null;
     generation?: { id: string; status: string } | null;
     avatar?: { id: string; url: string; favorite: boolean } | null;
+    notice?: { id: string; kind: string; message: string; createdAt: string };
   };
 }
 
@@ -42,6 +43,7 @@ const activityQuery = `subscription ($after: String, $filter: ActivityFilter, $e
       ... on ModelDeleted { modelId }
       ... on GenerationDeleted { generationId ofModel: modelId }
       ... on AvatarDeleted { avatarId generationId }
+      ... on NoticeCreated { notice { id kind message createdAt } }
       ... on CaughtUp { hasGap }
     }
   }
