@@ -175,28 +175,35 @@ function targetOf({ generationId, avatarId }: ErasedSubject): {
 }
 
 /**
- * Anonymizes ended streams, which contain only a DELETED event. Run it after the subjects of a person's streams have been
- * deleted; repeat it until it returns 0.
+ * Anonymizes ended streams, which contain only a DELETED event. Run it after the subjects of a person's streams, and the
+ * person's notices, have been deleted; repeat it until it returns 0.
+ * @param endedBefore - streams that ended later are left; null: none
  * @param newOwner - replaces the owner
  * @returns the number of anonymized streams, at most `limit`
  */
 export async function disownEndedStreams(
   sql: Sql,
-  { owner }: DataSubject,
+  { owner, endedBefore }: Pick<DataSubject, 'owner'> & { endedBefore: Date | null },
   newOwner: string,
   limit: number,
 ): Promise<number> {
-  const disowned = await sql.rows<{ id: string }>(
-    `UPDATE streams SET owner = $2
-      WHERE id IN (SELECT id FROM streams WHERE owner = $1 AND ended_at IS NOT NULL ORDER BY id LIMIT $3 FOR UPDATE)
-     RETURNING id`,
-    [owner, newOwner, limit],
+  const ended = await sql.rows<{ id: string }>(
+    `SELECT id FROM streams
+      WHERE owner = $1 AND ended_at <= coalesce($2, 'infinity'::timestamptz) ORDER BY id LIMIT $3 FOR UPDATE`,
+    [owner, endedBefore, limit],
   );
-  await sql.rows('UPDATE events SET owner = $2 WHERE stream_id = ANY($1)', [
-    disowned.map(({ id }) => id),
+  await disownStreams(
+    sql,
+    ended.map(({ id }) => id),
     newOwner,
-  ]);
-  return disowned.length;
+  );
+  return ended.length;
+}
+
+/** Replaces the owner of streams, in the transaction that ended them or that locks them. */
+export async function disownStreams(sql: Sql, ids: readonly string[], newOwner: string): Promise<void> {
+  await sql.rows('UPDATE streams SET owner = $2 WHERE id = ANY($1)', [ids, newOwner]);
+  await sql.rows('UPDATE events SET owner = $2 WHERE stream_id = ANY($1)', [ids, newOwner]);
 }
 
 const eventsPerPrune = 5_000;

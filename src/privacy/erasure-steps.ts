@@ -4,8 +4,9 @@ import { eraseLedgerEntries } from '../accounts/ledger-entry.repository';
 import { eraseReservations } from '../accounts/quota.repository';
 import { deleteExpiredTokensOf } from '../auth/client-token.repository';
 import { erasedOwner, type DataSubject } from '../core/data-subject';
+import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
-import { disownEndedStreams, endStreams } from '../events/event-log.repository';
+import { disownEndedStreams, disownStreams, endStreams } from '../events/event-log.repository';
 import { deleteOwnerStream } from '../events/owner-stream.repository';
 import { deleteAvatarsOf } from '../generations/avatar.repository';
 import { generationKind } from '../generations/generation.kind';
@@ -13,7 +14,7 @@ import { deleteJobs } from '../jobs/job-row.repository';
 import type { JobKind } from '../jobs/job.kind';
 import { detachSubmissions } from '../jobs/ledger.repository';
 import { modelKind } from '../models/model.kind';
-import { deleteNoticesOf } from '../notices/notice.repository';
+import { deleteNoticesAbout, deleteNoticesOf } from '../notices/notice.repository';
 import { photoKey } from '../photos/photo.entity';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { deleteDeliveriesOf } from '../webhooks/webhook-delivery.repository';
@@ -37,8 +38,14 @@ export interface KeptUsage {
   readonly spending: boolean;
 }
 
+/** Whose data are erased. */
+export interface ErasedSubject extends DataSubject {
+  /** When everything was erased, in the final check. Then the owner may have new data. */
+  readonly completedAt: Date | null;
+}
+
 /** Erases a batch of rows of one kind within the given transaction. */
-export type Step = (sql: Sql, subject: DataSubject) => Promise<Batch>;
+export type Step = (sql: Sql, subject: ErasedSubject) => Promise<Batch>;
 
 /**
  * The maximum number of rows per transaction. A transaction holds locks that workers may wait for, so a batch is limited
@@ -59,22 +66,42 @@ const batchSizes = {
  * code uses: jobs, their avatars, photos, streams.
  */
 export const erasureSteps = (kept: KeptUsage): readonly Step[] => [
-  async (sql, subject) => uncounted(await deleteWebhooksOf(sql, subject, batchSizes.account)),
+  eraseWebhooks,
   (sql, subject) => eraseJobs(sql, generationKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: true, limit: batchSizes.running }),
   (sql, subject) =>
     eraseJobs(sql, generationKind, subject, { isUnderWay: false, limit: batchSizes.generations }),
   (sql, subject) => eraseJobs(sql, modelKind, subject, { isUnderWay: false, limit: batchSizes.models }),
   erasePhotos,
-  async (sql, subject) => uncounted(await disownEndedStreams(sql, subject, erasedOwner, batchSizes.streams)),
+  async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
+  async (sql, { owner, completedAt }) =>
+    uncounted(
+      await disownEndedStreams(sql, { owner, endedBefore: completedAt }, erasedOwner, batchSizes.streams),
+    ),
   async (sql, subject) => uncounted(await deleteOwnerStream(sql, subject, batchSizes.account)),
   async (sql, { owner }) => uncounted(await deleteDeliveriesOf(sql, { owner }, batchSizes.account)),
-  async (sql, subject) => uncounted(await deleteNoticesOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await deleteExpiredTokensOf(sql, subject, batchSizes.account)),
   async (sql, subject) => uncounted(await eraseAccount(sql, subject, kept)),
 ];
 
-/** Erases models or generations with their avatars, and ends their streams. */
+/**
+ * Erases webhooks with the notices about them. A worker that disables one at the same time may have added a notice with a time
+ * after that of the erasure.
+ */
+async function eraseWebhooks(sql: Sql, subject: DataSubject): Promise<Batch> {
+  const ids = await deleteWebhooksOf(sql, subject, batchSizes.account);
+  await deleteNoticesAbout(
+    sql,
+    subject.owner,
+    ids.map((id) => toGlobalId('Webhook', id)),
+  );
+  return uncounted(ids.length);
+}
+
+/**
+ * Erases models or generations with their avatars, and ends their streams. The streams lose their owner at once: the final
+ * check, which may find more, does not know them from those that the owner has ended since.
+ */
 async function eraseJobs(
   sql: Sql,
   kind: JobKind,
@@ -87,6 +114,7 @@ async function eraseJobs(
   await detachSubmissions(sql, kind, ids);
   await deleteJobs(sql, kind, ids);
   await endStreams(sql, ids, kind.eventKind);
+  await disownStreams(sql, ids, erasedOwner);
   return { isSome: true, counts: { [kind.table]: ids.length, avatars }, streams: ids };
 }
 

@@ -1,6 +1,5 @@
-import type { DataSubject } from '../core/data-subject';
 import type { Sql, Transactions } from '../core/sql';
-import { erasureSteps, type Batch, type KeptUsage, type Step } from './erasure-steps';
+import { erasureSteps, type Batch, type ErasedSubject, type KeptUsage, type Step } from './erasure-steps';
 import { claimErasure, closeErasure, countErased, lockErasure } from './erasure.repository';
 
 /** Notifies subscribers and workers after a commit. */
@@ -56,7 +55,7 @@ export class ErasureWork {
     return batch !== null;
   }
 
-  private async eraseNext(sql: Sql, subject: DataSubject): Promise<Batch | null> {
+  private async eraseNext(sql: Sql, subject: ErasedSubject): Promise<Batch | null> {
     for (const step of this.steps) {
       const batch = await step(sql, subject);
       if (batch.isSome) return batch;

@@ -179,20 +179,20 @@ export async function deleteWebhook(sql: Sql, owner: string, id: string): Promis
 }
 
 /**
- * Deletes the webhooks of a person. Run it before their deliveries are deleted, until it returns 0.
- * @returns the number of deleted webhooks, at most `limit`
+ * Deletes the webhooks of a person. Run it before their deliveries are deleted, until it returns none.
+ * @returns the ids of the deleted webhooks, at most `limit`
  */
 export async function deleteWebhooksOf(
   sql: Sql,
   { owner, until }: DataSubject,
   limit: number,
-): Promise<number> {
-  const deleted = await sql.rows(
+): Promise<string[]> {
+  const deleted = await sql.rows<{ id: string }>(
     `DELETE FROM webhooks WHERE id IN
-       (SELECT id FROM webhooks WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3) RETURNING 1`,
+       (SELECT id FROM webhooks WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3) RETURNING id`,
     [owner, until, limit],
   );
-  return deleted.length;
+  return deleted.map(({ id }) => id);
 }
 
 /** The state of all webhooks, for metrics. */

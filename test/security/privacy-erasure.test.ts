@@ -1,5 +1,6 @@
 import { fromGlobalId, toGlobalId } from '../../src/core/ids';
 import { jwtSettings, Client } from '../support/client';
+import { finalCheck } from '../support/erasures';
 import { TestGateway } from '../support/gateway';
 import { createManyRows } from '../support/many-rows';
 import type { Message } from '../support/raw-client';
@@ -51,16 +52,6 @@ function uuidIn(globalId: string): string {
 /** The final check by a process that knows no streams of owners. */
 const earlierFinalCheck = 'UPDATE erasures SET owner = NULL, due_at = NULL WHERE id = $1';
 
-/** Advances the time of an erasure, up to its last check. */
-async function passTime(receipt: string): Promise<void> {
-  await gateway.rows(
-    `UPDATE erasures SET completed_at = completed_at - interval '1 minute', due_at = now() WHERE id = $1`,
-    [receipt],
-  );
-  const owned = 'SELECT 1 FROM erasures WHERE id = $1 AND owner IS NOT NULL';
-  await until(async () => (await gateway.rows(owned, [receipt])).length === 0);
-}
-
 describe('deleteMyData', () => {
   it('erases all data of a person, and keeps an anonymous receipt', async () => {
     const anna = await Client.of(gateway, 'anna-to-be-erased');
@@ -103,7 +94,7 @@ describe('deleteMyData', () => {
           WHERE model_id IS NULL AND generation_id IS NULL AND outcome = 'ACCEPTED'`),
     ).toEqual([{ trainings: 1, avatars: 3 }]);
     expect(await gateway.database.tablesWith('anna-to-be-erased')).toEqual(['erasures']);
-    await passTime(erased.receipt);
+    await finalCheck(gateway, erased.receipt);
     expect(await gateway.database.tablesWith('anna-to-be-erased')).toEqual([]);
     // The receipt is readable by other clients, and does not reveal its owner.
     const { receipt, counts } = erased;
@@ -140,7 +131,7 @@ describe('deleteMyData', () => {
     await gateway.rows(
       `INSERT INTO notices (id, owner, kind, message) VALUES (gen_random_uuid(), 'nora', 'SPENDING_LIMIT_NEAR', 'kept')`,
     );
-    await passTime(receipt);
+    await finalCheck(gateway, receipt);
     expect(await gateway.database.tablesWith('kept')).toContain('notices');
     await nora.becomes('model', modelId, 'READY');
     expect(await gateway.database.tablesWith('after all')).not.toEqual([]);
@@ -155,7 +146,7 @@ describe('deleteMyData', () => {
          FROM erasures WHERE id = $1`,
       [receipt],
     );
-    await passTime(receipt);
+    await finalCheck(gateway, receipt);
     expect((await lars.erasure(receipt))!.counts).toEqual({ ...nothing, photos: 1 });
     expect(await gateway.database.tablesWith('lars-the-late')).toEqual([]);
   });
