@@ -5,6 +5,8 @@ const job =
 const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } } cover { id url }`;
 const generationFields = `${job} prompts { prompt } model { id name } avatars { id url prompt }`;
 const avatarFields = 'id url style prompt favorite generation { id }';
+const recordFields =
+  '... on Notice { message } ... on LedgerEntry { kind amount { amount } job { id } } ... on ClientToken { scopes usesLeft } ... on Webhook { hook: url } ... on WebhookDelivery { eventType subjectId }';
 const photoFields = 'id status url filename';
 
 /** A place of the schema that takes an id, and how the id is passed. */
@@ -111,7 +113,7 @@ export const walk: readonly Row[] = [
   byId('avatar', avatarFields, 'avatar'),
   {
     place: 'Query.nodes(ids)',
-    query: `query ($id: ID!) { nodes(ids: [$id]) { __typename id ... on Photo { url filename } } }`,
+    query: `query ($id: ID!) { nodes(ids: [$id]) { __typename id ... on Photo { url filename } ${recordFields} } }`,
     variables: (id) => ({ id }),
     own: 'photo',
   },
@@ -123,7 +125,7 @@ export const walk: readonly Row[] = [
   filtering('AvatarModel.avatars', 'filter.generationId', 'completedGeneration'),
   byId(
     'node',
-    `__typename id ... on AvatarModel { ${modelFields} } ... on Generation { prompts { prompt } pictures: avatars { url } } ... on Avatar { picture: url prompt } ... on Photo { photo: url filename }`,
+    `__typename id ... on AvatarModel { ${modelFields} } ... on Generation { prompts { prompt } pictures: avatars { url } } ... on Avatar { picture: url prompt } ... on Photo { photo: url filename } ${recordFields}`,
     'avatar',
   ),
   {
@@ -279,7 +281,7 @@ export const walk: readonly Row[] = [
     place: 'Mutation.replayWebhookDeliveries(input.select.ids)',
     query: `mutation ($id: ID!, $webhook: ID!) { replayWebhookDeliveries(input: { webhookId: $webhook, select: { ids: [$id] } }) { result { matchedCount failures { code } } } }`,
     variables: (id, mine) => ({ id, webhook: mine.webhook }),
-    own: null,
+    own: 'delivery',
   },
   changing('testWebhook', 'attempt { httpStatus }', 'webhook'),
   changing('deleteWebhook', 'deletedId', 'webhook'),

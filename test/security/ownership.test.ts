@@ -40,6 +40,10 @@ describe('data of another owner', () => {
     of.failedGeneration,
     of.avatar,
     of.webhook,
+    of.delivery,
+    of.notice,
+    of.ledgerEntry,
+    of.clientToken,
   ];
   /** Values that no response to Bob may contain. */
   const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];
@@ -158,6 +162,23 @@ describe('data of another owner', () => {
     expect(await owners.snapshot('alice')).toBe(before);
     expect((await send(owners.alices.avatarUrl)).status).toBe(200);
     expect((await send(owners.alices.photoUrl)).status).toBe(200);
+  });
+
+  it.each([
+    'readyModel',
+    'completedGeneration',
+    'avatar',
+    'photo',
+    'webhook',
+    'delivery',
+    'notice',
+    'ledgerEntry',
+    'clientToken',
+  ] as const)('are returned to their owner by node and nodes: %s', async (own) => {
+    const { alice, alices } = owners;
+    const id = alices[own];
+    const query = 'query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }';
+    expect(await alice.request(query, { id })).toEqual({ node: { id }, nodes: [{ id }] });
   });
 
   it.each(walk.filter(({ own }) => own !== null))('are returned to their owner: $place', async (row) => {

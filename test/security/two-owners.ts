@@ -1,7 +1,10 @@
-import { Client, jwtSettings } from '../support/client';
+import { newId, toGlobalId, type NodeKind } from '../../src/core/ids';
+import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { receiverSettings } from '../support/webhook-receiver';
 import { createWebhook } from '../support/webhooks';
+
+const prices = 'sandbox.training=1,sandbox.generation=1/avatar,sandbox.instant=0.1/avatar';
 
 /** One resource of each kind that an owner can have. */
 export interface Belongings {
@@ -29,6 +32,10 @@ export interface Belongings {
   /** Of the timeline of a model. */
   timelineCursor: string;
   webhook: string;
+  delivery: string;
+  notice: string;
+  ledgerEntry: string;
+  clientToken: string;
   /** Of the owner's activity. */
   activityCursor: string;
 }
@@ -45,14 +52,17 @@ export class TwoOwners {
 
   /** Creates the data of both with a complete gateway, then restarts it without workers. */
   static async settle(): Promise<TwoOwners> {
-    const settings: Record<string, string> = { ...jwtSettings, ...receiverSettings };
+    const settings: Record<string, string> = { ...jwtSettings, ...receiverSettings, PRICES: prices };
     const gateway = await TestGateway.start(settings);
     try {
       const [alice, bob] = await Promise.all(['alice', 'bob'].map((owner) => Client.of(gateway, owner)));
       const [ofAlice, ofBob] = await Promise.all([finished(alice!, 'alice'), finished(bob!, 'bob')]);
       settings.ROLE = 'api';
       await gateway.restart();
-      const [alices, bobs] = [await unfinished(alice!, ofAlice), await unfinished(bob!, ofBob)];
+      const [alices, bobs] = [
+        await unfinished(gateway, alice!, ofAlice),
+        await unfinished(gateway, bob!, ofBob),
+      ];
       await fail(gateway, [alices, bobs]);
       return new TwoOwners(gateway, alice!, bob!, alices, bobs);
     } catch (error) {
@@ -72,6 +82,11 @@ export class TwoOwners {
       'quota_reservations',
       'timeline_entries',
       'webhooks',
+      'webhook_deliveries',
+      'notices',
+      'ledger_entries',
+      'client_tokens',
+      'avatar_downloads',
     ];
     const rowsOf = (from: string): Promise<unknown[]> =>
       this.gateway.rows(`SELECT row_to_json(t)::text AS row FROM ${from}`, [owner]);
@@ -115,7 +130,7 @@ async function finished(client: Client, name: string): Promise<Finished> {
   };
 }
 
-async function unfinished(client: Client, finished: Finished): Promise<Belongings> {
+async function unfinished(gateway: TestGateway, client: Client, finished: Finished): Promise<Belongings> {
   const [slot] = await client.slots([{ byteSize: 1_000 }]);
   const { photos: photoIds, readyModel } = finished;
   const train = async (): Promise<string> => (await client.train({ type: 'CAT', photoIds })).id;
@@ -136,14 +151,21 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
   interface Edges {
     edges: { cursor: string; node: { timeline: { edges: { cursor: string }[] } } }[];
   }
-  const { models, viewer } = await client.request<{ models: Edges; viewer: { activityCursor: string } }>(
-    '{ models { edges { cursor node { timeline { edges { cursor } } } } } viewer { activityCursor } }',
+  const { models, viewer, ledger } = await client.request<{
+    models: Edges;
+    viewer: { activityCursor: string; owner: string };
+    ledger: { nodes: { id: string }[] };
+  }>(
+    `{ models { edges { cursor node { timeline { edges { cursor } } } } } viewer { activityCursor owner }
+       ledger(first: 1) { nodes { id } } }`,
   );
   const { webhook } = await createWebhook(client, { url: 'http://127.0.0.1:9/' });
   // Nothing is sent: the gateway has no workers.
   return {
     ...finished,
     webhook: webhook.id,
+    ledgerEntry: ledger.nodes[0]!.id,
+    ...(await insertRecords(gateway, viewer.owner, webhook.id)),
     awaitingPhoto: slot!.photo.id,
     uploadUrl: slot!.uploadUrl,
     waitingModel,
@@ -157,6 +179,36 @@ async function unfinished(client: Client, finished: Finished): Promise<Belonging
     listCursor: models.edges[0]!.cursor,
     timelineCursor: models.edges[0]!.node.timeline.edges[0]!.cursor,
     activityCursor: viewer.activityCursor,
+  };
+}
+
+/** Objects that users cannot create, or that need workers. */
+async function insertRecords(
+  gateway: TestGateway,
+  owner: string,
+  webhook: string,
+): Promise<Pick<Belongings, 'delivery' | 'notice' | 'clientToken'>> {
+  const insert = async (kind: NodeKind, row: string, ...values: string[]): Promise<string> => {
+    const id = newId();
+    await gateway.rows(`INSERT INTO ${row}`, [id, owner, ...values]);
+    return toGlobalId(kind, id);
+  };
+  return {
+    notice: await insert(
+      'Notice',
+      `notices (id, owner, kind, message) VALUES ($1, $2, 'SPENDING_LIMIT_NEAR', $2 || ' has spent much.')`,
+    ),
+    clientToken: await insert(
+      'ClientToken',
+      `client_tokens (id, owner, secret_sha256, scopes, uploads_left, expires_at)
+       VALUES ($1, $2, repeat('0', 64), '{read}', 1, now() + interval '1 hour')`,
+    ),
+    delivery: await insert(
+      'WebhookDelivery',
+      `webhook_deliveries (id, owner, webhook_id, number, stream_id, event_type, subject_id, body, status)
+       VALUES ($1, $2, $3, 1, $1, 'MODEL_READY', $2, '{}', 'FAILED')`,
+      uuidOf(webhook),
+    ),
   };
 }
 
