@@ -1,5 +1,8 @@
+import { createLogger } from '../../src/core/logger';
 import type { Database } from '../../src/database/database';
-import { Client, jwtSettings } from '../support/client';
+import { Wakeups } from '../../src/events/wakeups';
+import { caughtUp, followActivity, type ActivityNews } from '../support/activity';
+import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
@@ -199,6 +202,11 @@ describe('an endpoint that fails', () => {
 
   it('is disabled after 24 hours, with a notice; enabling and replaying it sends everything', async () => {
     const { webhook } = await createWebhook(owner, { url: receiver.url });
+    const wakeups = new Wakeups({ url: gateway.databaseUrl, logger: createLogger('silent') });
+    const woken = new Set<string>();
+    wakeups.onStreams((ids) => [...ids].forEach((id) => woken.add(id)));
+    await wakeups.start();
+    const live = await caughtUp(followActivity(owner, { filter: { kinds: ['NOTICE'] } }));
     receiver.answer = status(500);
     await emitModel(database, name(), ['READY']);
     await wake(owner, webhook.id);
@@ -216,6 +224,12 @@ describe('an endpoint that fails', () => {
     const { viewer } = await owner.request<{ viewer: { notices: { nodes: object[] } } }>(
       '{ viewer { notices { nodes { kind message subject { __typename id } } } } }',
     );
+    const [, { change }] = (await live.until(({ length }) => length > 1)) as [unknown, ActivityNews];
+    live.drop();
+    expect(change).toMatchObject({ type: 'NoticeCreated', notice: { kind: 'WEBHOOK_DISABLED' } });
+    expect(change.notice!.message).toContain(reason);
+    await until(() => woken.has(uuidOf(change.notice!.id)));
+    await wakeups.stop();
     expect(viewer.notices.nodes).toEqual([
       {
         kind: 'WEBHOOK_DISABLED',

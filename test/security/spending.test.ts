@@ -2,6 +2,7 @@ import { fromGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { generationKind } from '../../src/generations/generation.kind';
 import { settleLedger } from '../../src/jobs/ledger-settlement.repository';
+import { caughtUp, followActivity } from '../support/activity';
 import { Client, creations, jwtSettings } from '../support/client';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
@@ -118,6 +119,7 @@ describe('spending limits', () => {
 
   it('that are almost reached are the subject of one notice each', async () => {
     const client = await Client.of(gateway);
+    const live = await caughtUp(followActivity(client, { filter: { kinds: ['NOTICE'] } }));
     const notices = async (): Promise<string[]> => {
       const { viewer } = await client.request<{
         viewer: { notices: { nodes: { kind: string; message: string }[] } };
@@ -138,6 +140,18 @@ describe('spending limits', () => {
         /^SPENDING_LIMIT_NEAR Daily spending limit of 1 EUR: 80 % or more are spent or reserved\. .* It resets at \d{4}-\d\d-\d\d 00:00 UTC\.$/,
       ),
     ]);
+    const received = await live.until(({ length }) => length > 1);
+    live.drop();
+    expect(received.map(({ change: { type, notice } }) => [type, notice?.kind])).toEqual([
+      ['CaughtUp', undefined],
+      ['NoticeCreated', 'SPENDING_LIMIT_NEAR'],
+    ]);
+    const replay = await caughtUp(
+      followActivity(client, { after: received[0]!.cursor, filter: { kinds: ['NOTICE'] } }),
+    );
+    replay.drop();
+    expect(replay.messages[0]).toEqual(received[1]);
+    expect(replay.messages).toHaveLength(2);
   });
 
   it('and what all owners spend are metrics', async () => {
