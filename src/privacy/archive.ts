@@ -60,10 +60,27 @@ export async function* archiveOf(source: ArchiveDeps, subject: DataSubject): Asy
 
 const readme = `This archive contains all data stored about you.
 
-data.json  models, generations with their prompts, avatars, photos, events, timelines, consents, usage, and the audit log of your
-           account; times are in UTC
 photos/    photos that are not deleted yet, as stored: reduced in size and without metadata
 avatars/   your avatars
+data.json  everything else, in these lists; times are in UTC:
+
+models, generations  with prompts, consents, and how you asked for them to be queued
+avatars, photos      with the names of their files in this archive
+paidCalls            calls to the avatar service that were paid, or may have been
+timelines            the steps of each model and generation
+bulkRetries          which jobs a mutation has retried
+events               changes, for clients that continue where they stopped
+booked               trainings and avatars that count for daily quotas
+ledger               money that was reserved, spent and released
+erasedSpending       what was spent this month before you deleted your data
+audit                paid and deleting mutations, exports, API keys
+idempotencyKeys      which requests must not be executed twice
+downloads            archives of avatars that you asked for
+notices              messages to you
+clientTokens         tokens for browsers, without their secrets
+webhooks             where your events are sent, without the secrets
+webhookDeliveries    what was sent, and the answers
+apiKeys              without their secrets
 `;
 
 /** All data as JSON, one row per line. */

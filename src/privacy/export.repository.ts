@@ -70,6 +70,13 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
       columns: `id, kind, trim_scale(amount * 0.000001)::text AS amount, currency, job_kind AS "jobKind", job_id AS job, attempt,
                 created_at AS "createdAt"`,
     }),
+    // Kept by earlier erasures.
+    erasedSpending: section({
+      table: 'erased_spending',
+      columns: `day::text, trim_scale(amount * 0.000001)::text AS amount, currency`,
+      time: `timestamptz '-infinity'`,
+      ...{ key: 'day', keyType: 'date' },
+    }),
     audit: section({
       table: 'audit_log',
       columns: 'id, at, actor, action, subject, details',
@@ -82,7 +89,7 @@ export function accountSections(sql: Sql, subject: DataSubject): Record<string, 
     }),
     downloads: section({
       table: 'avatar_downloads',
-      columns: `id, created_at AS "createdAt", expires_at AS "expiresAt", cardinality(avatar_ids) AS avatars`,
+      columns: `id, created_at AS "createdAt", expires_at AS "expiresAt", cardinality(avatar_ids) AS avatars, variant`,
     }),
     notices: section({ table: 'notices', columns: `id, kind, message, subject, created_at AS "createdAt"` }),
     clientTokens: section({
@@ -129,7 +136,7 @@ interface ExportedTable {
   /** The unique column by which rows are ordered. @defaultValue id */
   key?: string;
   /** @defaultValue uuid */
-  keyType?: 'uuid' | 'text';
+  keyType?: 'uuid' | 'text' | 'date';
 }
 
 function rowsOf<Row extends object>(

@@ -55,6 +55,8 @@ describe('client tokens', () => {
       false,
     ]);
     expect(JSON.stringify(await backend.client.post(query))).toContain('hooks.example.com');
+    const notices = `subscription { activity { change { ... on NoticeCreated { notice { subject { ... on Webhook { url } } } } } } }`;
+    expect(codeOf(await (await backend.browser()).execute('SSE', { query: notices }))).toBe('FORBIDDEN');
   });
 
   it('are stored as hashes only, and appear neither in logs nor in errors', async () => {

@@ -7,6 +7,7 @@ import { Backend } from '../support/client-tokens';
 import { finalCheck } from '../support/erasures';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
+import { unzip } from '../support/unzip';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
 import { createWebhook, deliveriesOf, passTime, wake, webhooksOf } from '../support/webhooks';
 
@@ -42,11 +43,19 @@ async function recordsOf(client: Client): Promise<{ notices: string[]; ledger: s
   return { notices: viewer.notices.nodes.map(({ id }) => id), ledger: ledger.nodes.map(({ id }) => id) };
 }
 
-/** A webhook that was disabled, and its owner's notice of it. */
+const startBy = '2099-01-01T00:00:00.000Z';
+
+/** A webhook that was disabled, with its owner's notice of it, by events of a model and a generation. */
 async function disabledWebhook(client: Client): Promise<string> {
   receiver.answer = status(500, 'petra is not known here');
   const { webhook } = await createWebhook(client, { url: receiver.url, description: 'of petra' });
-  await client.settle('petra at noon', 1);
+  const modelId = await client.trained(await client.upload());
+  const input = { modelId, prompts: [{ prompt: 'petra at noon' }], startBy, priority: 'HIGH' };
+  const { made } = await client.request<{ made: { generation: { id: string } } }>(
+    'mutation ($input: GenerateAvatarsInput!) { made: generateAvatars(input: $input) { generation { id } } }',
+    { input },
+  );
+  await client.generationEnd(made.generation.id);
   await until(async () =>
     (await deliveriesOf(client, webhook.id)).some(({ attempts }) => attempts.length > 0),
   );
@@ -54,6 +63,54 @@ async function disabledWebhook(client: Client): Promise<string> {
   await wake(client, webhook.id);
   await until(async () => (await webhooksOf(client))[0]!.status === 'DISABLED');
   return webhook.id;
+}
+
+type Lists = Record<string, Record<string, unknown>[]>;
+
+/** The archive of an owner: `data.json` as text and as lists, and README.txt. */
+async function exportOf(client: Client): Promise<{ text: string; data: Lists; readme: string }> {
+  const { exportMyData } = await client.request<{ exportMyData: { url: string } }>(
+    'mutation { exportMyData { url } }',
+  );
+  const archive = unzip(Buffer.from(await (await fetch(exportMyData.url)).arrayBuffer()));
+  const text = archive.get('data.json')!.toString();
+  return { text, data: JSON.parse(text) as Lists, readme: archive.get('README.txt')!.toString() };
+}
+
+/** Expects everything about an account in the archive, and each of its lists in README.txt. */
+async function expectExported(client: Client, clientToken: string): Promise<void> {
+  const { text, data, readme } = await exportOf(client);
+  const [model, generation] = [data.models![0], data.generations![0]];
+  expect(model).toMatchObject({ startBy: null, priority: 'NORMAL' });
+  expect(generation).toMatchObject({ startBy, priority: 'HIGH' });
+  expect(data.webhooks).toMatchObject([
+    {
+      url: receiver.url,
+      description: 'of petra',
+      status: 'DISABLED',
+      eventTypes: expect.any(Array) as string[],
+    },
+  ]);
+  expect(data.webhookDeliveries![0]).toMatchObject({
+    ...{
+      webhookId: data.webhooks![0]!.id,
+      status: 'FAILED',
+      body: expect.stringContaining('"type"') as string,
+    },
+    attempts: [{ httpStatus: 500, excerpt: 'petra is not known here' }, { httpStatus: 500 }],
+  });
+  expect(data.notices!.map(({ kind, message }) => [kind, typeof message])).toEqual([
+    ['SPENDING_LIMIT_NEAR', 'string'],
+    ['WEBHOOK_DISABLED', 'string'],
+  ]);
+  expect(data.events!.filter(({ kind }) => kind === 'NOTICE')).toHaveLength(2);
+  expect(
+    data.ledger!.map(({ kind, amount, currency, attempt }) => [kind, amount, currency, attempt]),
+  ).toEqual(['RESERVED', 'SPENT', 'RESERVED', 'SPENT'].map((kind) => [kind, '1', 'EUR', 1]));
+  expect(data.clientTokens).toMatchObject([{ id: clientToken, scopes: ['read', 'write'], revokedAt: null }]);
+  expect(text).not.toMatch(/secret/i);
+  const lists = Object.keys(data).filter((name) => Array.isArray(data[name]));
+  expect(lists.filter((name) => !new RegExp(`^([a-zA-Z]+, )?${name}\\b`, 'm').test(readme))).toEqual([]);
 }
 
 describe('deleteMyData of an owner with webhooks, client tokens, notices and money', () => {
@@ -73,6 +130,7 @@ describe('deleteMyData of an owner with webhooks, client tokens, notices and mon
       (await petra.request<{ nodes: unknown[] }>(nodes, { ids })).nodes;
     expect(await read()).toEqual(ids.map((id) => ({ id })));
     const cursor = await activityCursor(petra);
+    await expectExported(petra, uuidOf(clientToken.id));
 
     const { receipt, completedAt } = await petra.erase(true);
 
@@ -85,7 +143,9 @@ describe('deleteMyData of an owner with webhooks, client tokens, notices and mon
       errors: [{ extensions: { code: 'INVALID_CURSOR' } }],
     });
     await finalCheck(gateway, receipt);
-    // New data of the owner: the stream that `activityCursor` began.
+    const { data } = await exportOf(petra);
+    expect(data.erasedSpending).toMatchObject([{ amount: '2', currency: 'EUR' }]);
+    // New data of the owner: the stream that `activity` began.
     const again = await petra.erase();
     await finalCheck(gateway, again.receipt);
 
