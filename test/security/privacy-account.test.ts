@@ -13,6 +13,8 @@ import { createWebhook, deliveriesOf, passTime, wake, webhooksOf } from '../supp
 
 const price = 'sandbox.training=1,sandbox.generation=1/avatar,sandbox.instant=0.1/avatar';
 
+jest.setTimeout(120_000);
+
 let gateway: TestGateway;
 let database: Database;
 let receiver: WebhookReceiver;
