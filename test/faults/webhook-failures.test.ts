@@ -227,7 +227,6 @@ describe('an endpoint that fails', () => {
     const [, { change }] = (await live.until(({ length }) => length > 1)) as [unknown, ActivityNews];
     live.drop();
     expect(change).toMatchObject({ type: 'NoticeCreated', notice: { kind: 'WEBHOOK_DISABLED' } });
-    expect(change.notice!.message).toContain(reason);
     await until(() => woken.has(uuidOf(change.notice!.id)));
     await wakeups.stop();
     expect(viewer.notices.nodes).toEqual([
