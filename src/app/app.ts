@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
+import { OutageLog } from '../core/outage';
 import { Shutdown } from '../core/shutdown';
 import { UrlSigner } from '../core/signature';
 import { createDataSource } from '../database/data-source';
@@ -145,12 +146,16 @@ function startWork(poller: Poller, wakeups: Wakeups, onStreams: Work['onStreams'
 }
 
 async function openDatabase(startup: Startup): Promise<{ url: string; database: Database }> {
-  const { config, shutdown } = startup;
+  const { config, shutdown, logger } = startup;
+  const outages = new OutageLog(logger, {
+    begin: 'the database is unavailable',
+    end: 'the database is available again',
+  });
   const url = config.DATABASE_URL ?? (await startDatabase(startup));
   await prepareSchema(config, url);
   const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
   shutdown.onStop(() => source.destroy());
-  return { url, database: new Database(source) };
+  return { url, database: new Database(source, outages) };
 }
 
 async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {

@@ -38,6 +38,7 @@ import { buildAppSchema } from '../graphql/build-schema';
 import { acceptsConnections } from '../http/health';
 import type { ImageProcessor } from '../images/image-processor';
 import { JobBulkService } from '../jobs/job-bulk.service';
+import { JobLog } from '../jobs/job-log';
 import { JobWaits } from '../jobs/job-waits';
 import { JobRepository } from '../jobs/job.repository';
 import { JobResolver } from '../jobs/job.resolver';
@@ -130,7 +131,7 @@ export function createServices(deps: Infrastructure): Services {
   const { config, database, wakeups, provider, signer, quotas, publicUrl, clock } = deps;
   const photoServices = makePhotos(deps);
   const { photos, jobPhotos } = photoServices;
-  const jobs = new JobRepository(database, wakeups);
+  const jobs = new JobRepository(database, wakeups, new JobLog(deps.logger));
   const completion = new GenerationCompletion(jobs, wakeups, clock);
   const consents = new ConsentRule(config.REQUIRE_CONSENT ?? null);
   const jobDeps = { database, jobs, photos: jobPhotos, provider, quotas, consents };

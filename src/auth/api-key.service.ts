@@ -4,6 +4,7 @@ import { writeTransaction, admitWrite } from '../accounts/write-admission.reposi
 import { erasedOwner } from '../core/data-subject';
 import { forbidden, unauthenticated, DomainError } from '../core/errors';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import type { Transactions } from '../core/sql';
 import type { Scope, Viewer } from '../core/viewer';
 import {
@@ -134,7 +135,10 @@ export class ApiKeyService {
       await touchKey(this.database, id);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
-      this.logger.warn({ err: error, keyId: id }, 'last use of an API key could not be recorded');
+      this.logger[levelOf(error, 'warn')](
+        { err: error, keyId: id },
+        'last use of an API key could not be recorded',
+      );
     }
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import type { Sql } from '../core/sql';
 import { addCounts, deleteEndedWindows } from './rate-window.repository';
 
@@ -117,7 +118,10 @@ export class RateLimiter {
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) {
-        this.logger.warn({ err: error }, 'rate limits apply per process until the database is available');
+        this.logger[levelOf(error, 'warn')](
+          { err: error },
+          'rate limits apply per process until the database is available',
+        );
       }
       this.isFailing = true;
       this.schedule();

@@ -3,6 +3,7 @@ import { claimStatement, equals, isDue, type LeasedTable } from './claim-stateme
 import { pause } from './clock';
 import type { DueQuery } from './due';
 import type { Logger } from './logger';
+import { levelOf } from './outage';
 import type { OwnerShares } from './owner-shares';
 import { equalWeights, type OwnerWeights } from './owner-weights';
 import { commitsWithoutWaiting, type Sql } from './sql';
@@ -224,7 +225,7 @@ export class LeasedRows<Row extends LeasedRow> {
         [ids, [...this.held.values()], this.options.leaseMs],
       );
     } catch (error) {
-      this.options.logger.warn({ err: error, table }, 'leases could not be renewed');
+      this.options.logger[levelOf(error, 'warn')]({ err: error, table }, 'leases could not be renewed');
     }
   }
 

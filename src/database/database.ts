@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { QueryRunnerAlreadyReleasedError, type DataSource, type QueryRunner } from 'typeorm';
 import { DomainError } from '../core/errors';
+import type { OutageLog } from '../core/outage';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
 
@@ -21,7 +22,11 @@ export class Database implements Transactions, PreparedStatements {
   readonly entities: Sql['entities'];
   private readonly statements: NamedStatements;
 
-  constructor(private readonly source: DataSource) {
+  /** @param outages - reports that PostgreSQL is unavailable; @defaultValue not reported */
+  constructor(
+    private readonly source: DataSource,
+    private readonly outages?: Pick<OutageLog, 'failed' | 'succeeded'>,
+  ) {
     this.entities = entitiesBy(source, this.run.bind(this));
     this.statements = new NamedStatements(() => this.pool());
   }
@@ -38,7 +43,7 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
-    return asUnavailable(() => this.statements.text(statement, parameters));
+    return this.guarded(() => this.statements.text(statement, parameters));
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
@@ -50,7 +55,7 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   private run(text: string, parameters: readonly unknown[]): Promise<StatementResult> {
-    return asUnavailable(async () => {
+    return this.guarded(async () => {
       try {
         return await this.runOnce(text, parameters);
       } catch (error) {
@@ -67,10 +72,21 @@ export class Database implements Transactions, PreparedStatements {
   async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     for (let run = 1; ; run += 1) {
       try {
-        return await asUnavailable(() => this.transactionOnce(work));
+        return await this.guarded(() => this.transactionOnce(work));
       } catch (error) {
         if (run === maxRuns || !(lostRace(error) || isOutdatedPlan(error))) throw error;
       }
+    }
+  }
+
+  private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      const result = await asUnavailable(work);
+      this.outages?.succeeded();
+      return result;
+    } catch (error) {
+      if (isOutage(error)) this.outages?.failed(error);
+      throw error;
     }
   }
 
@@ -163,6 +179,13 @@ export function isUnavailable(error: unknown): boolean {
 function holdsNullCharacter(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   return code === '22021' || code === '22P05';
+}
+
+/** Whether PostgreSQL is unavailable, and not only this statement was refused: 57014 and the conflicts of transactions. */
+function isOutage(error: unknown): error is DomainError {
+  if (!(error instanceof DomainError) || error.code !== 'SERVICE_UNAVAILABLE') return false;
+  const code = (error.cause as { code?: unknown } | undefined)?.code;
+  return typeof code !== 'string' || !/^(40001|40P01|55P03|57014)$/.test(code);
 }
 
 async function asUnavailable<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -1,5 +1,6 @@
 import { backoffMs, pause } from '../core/clock';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import { Pacing } from '../core/pacing';
 import { Turns, type Steps } from '../core/turns';
 import type { EventPage, EventReader, Place } from './event-page.repository';
@@ -111,7 +112,10 @@ export class EventPages {
       } catch (error) {
         failures += 1;
         // Repeated failures of one outage are logged at debug.
-        this.logger[failures === 1 ? 'warn' : 'debug']({ err: error }, 'reading events failed; retrying');
+        this.logger[failures === 1 ? levelOf(error, 'warn') : 'debug'](
+          { err: error },
+          'reading events failed; retrying',
+        );
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }

@@ -191,9 +191,8 @@ export class Wakeups {
         }
         ready.resolve();
         failures += 1;
-        // Repeated failures of one outage are logged at debug.
-        const log = failures === 1 ? 'warn' : 'debug';
-        this.options.logger[log]({ err: error }, 'lost the wake-up connection; reconnecting');
+        // The end is logged below; that the database is unavailable, by those who use it.
+        this.options.logger.debug({ err: error }, 'lost the wake-up connection; reconnecting');
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }

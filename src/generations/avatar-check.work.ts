@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { toGlobalId } from '../core/ids';
+import { levelOf } from '../core/outage';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { readObject } from '../storage/media-store';
 import {
@@ -57,7 +59,10 @@ export class AvatarCheckWork {
     try {
       await this.checkPreview(avatar);
     } catch (error) {
-      this.deps.logger.warn({ err: error, avatarId: avatar.id }, 'a preview could not be checked');
+      this.deps.logger[levelOf(error, 'warn')](
+        { err: error, avatarId: toGlobalId('Avatar', avatar.id) },
+        'a preview could not be checked',
+      );
     }
   }
 
@@ -66,7 +71,11 @@ export class AvatarCheckWork {
     if (isRepaired === null) return;
     this.onDamaged();
     this.deps.logger.error(
-      { avatarId: avatar.id, generationId: avatar.generationId, problem },
+      {
+        avatarId: toGlobalId('Avatar', avatar.id),
+        generationId: toGlobalId('Generation', avatar.generationId),
+        problem,
+      },
       isRepaired
         ? 'a stored picture is damaged; it is fetched again'
         : 'a stored picture is damaged and cannot be fetched again; restore its file from a backup',
@@ -87,7 +96,7 @@ export class AvatarCheckWork {
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);
     if (!(await replacePreview(database, avatar, sha256)))
       await scheduleDeletion(database, [previewKey(avatar)]);
-    logger.warn({ avatarId: avatar.id }, 'a damaged preview was regenerated');
+    logger.warn({ avatarId: toGlobalId('Avatar', avatar.id) }, 'a damaged preview was regenerated');
   }
 
   private async hashOf(key: string): Promise<string | null> {

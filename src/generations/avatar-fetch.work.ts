@@ -4,8 +4,10 @@ import type { LeasedTable } from '../core/claim-statement';
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
+import { toGlobalId } from '../core/ids';
 import { LeasedRows, emptyBatch, type LeaseOptions, type StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
@@ -109,7 +111,10 @@ export class AvatarWork {
   }
 
   private async fetch(row: ClaimedAvatar, signal: AbortSignal): Promise<void> {
-    const logger = this.deps.logger.child({ generationId: row.generationId, avatarId: row.id });
+    const logger = this.deps.logger.child({
+      generationId: toGlobalId('Generation', row.generationId),
+      avatarId: toGlobalId('Avatar', row.id),
+    });
     if (isLate(row)) {
       logger.warn(
         { expiresAt: row.expiresAt },
@@ -194,7 +199,7 @@ export class AvatarWork {
       if (failed.signal.aborted) await this.deps.attempts.release(attempt);
       else await this.conclude(attempt, failed);
     } catch (error) {
-      failed.logger.warn(
+      failed.logger[levelOf(error, 'warn')](
         { err: error },
         'a finished picture could not be stored; it is retried when its lease ends',
       );
@@ -232,7 +237,10 @@ export class AvatarWork {
         'a finished picture cannot be fetched; its generation no longer waits for it, and it is retried until it expires',
       );
     } else {
-      logger.warn({ err: error, tries }, 'a finished picture could not be stored yet; retrying');
+      logger[levelOf(error, 'warn')](
+        { err: error, tries },
+        'a finished picture could not be stored yet; retrying',
+      );
     }
   }
 

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { DomainError } from '../core/errors';
-import { newId } from '../core/ids';
+import { toGlobalId, newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
@@ -124,7 +124,7 @@ export class AvatarRenditions {
         if (!(error instanceof PictureProblem)) throw error;
         this.failed.set(key, true);
         this.deps.logger.warn(
-          { err: error, avatarId: avatar.id, rendition: wanted.name },
+          { err: error, avatarId: toGlobalId('Avatar', avatar.id), rendition: wanted.name },
           'a rendition could not be made',
         );
         throw unconvertible();

@@ -49,6 +49,7 @@ export class GenerationCompletion {
 
   /** Wakes subscribers. Call it after the commit. */
   notify({ generationId, modelId }: { generationId: string; modelId: string | null }): void {
+    this.jobs.log.write([{ id: generationId }]);
     this.announcer.announce({ streams: [streamOfGeneration({ id: generationId, modelId })] });
   }
 

@@ -39,7 +39,8 @@ export interface HealthOptions {
  * - `/metrics`: metrics, only for direct loopback requests; 404 for all others
  */
 export function healthRoutes(options: HealthOptions): Route[] {
-  const checkReadiness = shared(() => runChecks(options));
+  const failing = new Set<string>();
+  const checkReadiness = shared(() => runChecks(options, failing));
   const methods = ['GET', 'HEAD'] as const;
   return [
     { methods, path: '/healthz', isQuiet: true, handle: answerAlive },
@@ -78,18 +79,23 @@ function shared<Result>(run: () => Promise<Result>): () => Promise<Result> {
   return () => (running ??= run().finally(() => (running = null)));
 }
 
-async function runChecks({
-  checks,
-  logger,
-  timeoutMs = 2_000,
-}: HealthOptions): Promise<Record<string, Verdict>> {
+async function runChecks(
+  { checks, logger, timeoutMs = 2_000 }: HealthOptions,
+  failing: Set<string>,
+): Promise<Record<string, Verdict>> {
   const late = (): Error => new Error('The check took too long.');
   const verdicts = checks.map(async (one): Promise<[string, Verdict]> => {
     try {
       await withinMs(timeoutMs, one.check(), late);
+      if (failing.delete(one.name)) logger.info({ check: one.name }, 'ready again');
       return [one.name, 'ok'];
     } catch (error) {
-      logger.warn({ check: one.name, error: loggableError(error) }, 'not ready');
+      // Once for each outage: probes come every few seconds.
+      logger[failing.has(one.name) ? 'debug' : 'warn'](
+        { check: one.name, error: loggableError(error) },
+        'not ready',
+      );
+      failing.add(one.name);
       return [one.name, 'failed'];
     }
   });

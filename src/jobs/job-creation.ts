@@ -52,6 +52,7 @@ export async function createJob<Row extends JobRow>(
     input: rest,
     create: async (sql, id) => {
       const row = await insert(sql, id);
+      jobs.log.noteCreated(kind, row);
       await appendEvents(sql, [eventOf(kind, row)]);
       await addEntry(sql, kind, id, 'REQUESTED');
       await audit(sql, viewer, {

@@ -11,6 +11,7 @@ import {
 } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
+import { JobLog } from './job-log';
 import type { JobMove } from './job-move';
 import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
@@ -74,6 +75,7 @@ export class JobRepository {
   constructor(
     private readonly database: Transactions,
     private readonly announcer: Pick<Wakeups, 'announce'>,
+    readonly log = new JobLog(null),
   ) {}
 
   /** The rows for one kind of work. Leases that it grants belong to the caller. */
@@ -126,6 +128,7 @@ export class JobRepository {
       update.text({ where, returnsRows: true }),
       update.parameters,
     );
+    this.log.noteMoved(kind, moves, moved);
     await settleQuotas(sql, kind, moves, moved);
     await trimTimelines(sql, kind, moved);
     const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
@@ -158,6 +161,7 @@ export class JobRepository {
    */
   wake(kind: JobKind, rows: readonly JobRow[], work = false): void {
     if (rows.length === 0) return;
+    this.log.write(rows);
     this.announcer.announce({ streams: [...new Set(rows.map((row) => kind.streamOf(row)))], work });
   }
 }

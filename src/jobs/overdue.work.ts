@@ -1,6 +1,7 @@
 import type { Sql } from '../core/sql';
 import { failure, neverSubmittedFailure, timedOut, type JobFailure } from './failure';
 import type { JobContext } from './job-context';
+import { loggedId } from './job-log';
 import { cancellationMove, failureMove, isTooLate, type JobMove } from './job-move';
 import { lockOverdue, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
@@ -55,7 +56,7 @@ export class OverdueWork {
       if (row.status === 'UNCERTAIN') await closeAttempt(sql, kind, row, 'UNKNOWN');
       else await this.steps.ended(sql, row);
       logger.warn(
-        { id: row.id, provider: row.provider, status: row.status },
+        { id: loggedId(kind, row), provider: row.provider, status: row.status },
         `an overdue ${kind.noun} was moved to its next state`,
       );
     }

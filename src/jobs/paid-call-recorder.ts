@@ -5,6 +5,7 @@ import { UpstreamError } from '../upstream/provider';
 import { remainingQuantile } from './durations';
 import { noFailure } from './failure';
 import type { JobContext } from './job-context';
+import { loggedId } from './job-log';
 import { notPolled, type JobMove } from './job-move';
 import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
@@ -45,7 +46,7 @@ export class PaidCallRecorder {
       this.storing.add(entry);
     } catch (error) {
       this.deps.logger.error(
-        { err: error, id: entry.id },
+        { err: error, id: this.loggedIdOf(entry) },
         'the journal cannot be written; the id is kept in memory and no new paid call starts until it can be written',
       );
     }
@@ -93,7 +94,7 @@ export class PaidCallRecorder {
   async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, call?: FailedCall): Promise<void> {
     const { logger, jobs, graceMs } = this.deps;
     logger.error(
-      { id: row.id, attempt: row.attempt },
+      { id: loggedId(steps.kind, row), attempt: row.attempt },
       `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
     );
     await jobs.change(steps.kind, async (sql) => {
@@ -122,7 +123,7 @@ export class PaidCallRecorder {
     } catch (error) {
       if (isUniqueViolation(error)) return this.duplicate(steps, entry);
       logger.error(
-        { err: error, id: entry.id, attempt: entry.attempt },
+        { err: error, id: this.loggedIdOf(entry), attempt: entry.attempt },
         'the id of an accepted call could not be stored yet; retrying',
       );
       return;
@@ -130,12 +131,16 @@ export class PaidCallRecorder {
     this.settle(entry);
   }
 
+  private loggedIdOf(entry: JournalEntry): string {
+    return loggedId(this.stepsOf[entry.table].kind, entry);
+  }
+
   private settle(entry: JournalEntry): void {
     try {
       this.deps.journal.settle(entry);
     } catch (error) {
       this.deps.logger.error(
-        { err: error, id: entry.id },
+        { err: error, id: this.loggedIdOf(entry) },
         'the journal cannot be written; no new paid call starts until it can be written',
       );
     }
@@ -154,7 +159,10 @@ export class PaidCallRecorder {
     if (row && !isFirstAcceptance) return [];
     const bad = rejectionReason(row, entry);
     if (!row || !expectation || bad !== null) {
-      logger.error({ id: entry.id, attempt: entry.attempt, providerRef: entry.ref }, bad ?? undefined);
+      logger.error(
+        { id: this.loggedIdOf(entry), attempt: entry.attempt, providerRef: entry.ref },
+        bad ?? undefined,
+      );
       return [];
     }
     const moved = await jobs.moveWithin(sql, steps.kind, [acceptingMove(row, entry, steps, expectation)]);

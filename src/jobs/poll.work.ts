@@ -3,10 +3,12 @@ import { sharedSignal } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
+import { levelOf } from '../core/outage';
 import { UpstreamError, type UpstreamState } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import type { JobContext } from './job-context';
 import { endJob } from './job-end';
+import { loggedId } from './job-log';
 import type { JobMove } from './job-move';
 import type { FoundResult, JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
@@ -123,8 +125,8 @@ export class PollWork {
         await this.finish(row, { results: answer.results, note: pollNote(row, answer, ms) });
       else return await this.settle(result, now);
     } catch (error) {
-      this.deps.logger.warn(
-        { err: error, id: row.id },
+      this.deps.logger[levelOf(error, 'warn')](
+        { err: error, id: loggedId(this.steps.kind, row) },
         `a ${this.steps.kind.noun} could not be updated; it is retried when its lease ends`,
       );
     }
@@ -133,8 +135,12 @@ export class PollWork {
 
   private report(row: JobRow, answer: PollAnswer): void {
     if (answer instanceof UpstreamError) {
-      this.deps.logger.info(
-        { id: row.id, status: answer.status, correlationId: answer.notice.correlationId },
+      this.deps.logger[levelOf(answer, 'info')](
+        {
+          id: loggedId(this.steps.kind, row),
+          status: answer.status,
+          correlationId: answer.notice.correlationId,
+        },
         `a ${this.steps.kind.noun} could not be polled`,
       );
     } else if ('known' in answer && !answer.known) this.deps.onUnknownWord(answer.word);
@@ -173,7 +179,10 @@ export class PollWork {
     );
     if (!finished) return;
     if (isWatched(row))
-      this.deps.logger.info({ id: row.id }, `a failed ${this.steps.kind.noun} succeeded late`);
+      this.deps.logger.info(
+        { id: loggedId(this.steps.kind, row) },
+        `a failed ${this.steps.kind.noun} succeeded late`,
+      );
     else await this.learn(row);
   }
 
@@ -182,7 +191,10 @@ export class PollWork {
     try {
       await this.steps.learn(row);
     } catch (error) {
-      this.deps.logger.warn({ err: error, id: row.id }, 'the duration of a job could not be learned');
+      this.deps.logger[levelOf(error, 'warn')](
+        { err: error, id: loggedId(this.steps.kind, row) },
+        'the duration of a job could not be learned',
+      );
     }
   }
 

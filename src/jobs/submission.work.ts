@@ -2,10 +2,12 @@ import { admitWrite } from '../accounts/write-admission.repository';
 import { earliestDue, type DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
+import { levelOf } from '../core/outage';
 import { UpstreamError, type Accepted } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import { neverSubmittedFailure } from './failure';
 import { endJob } from './job-end';
+import { loggedId } from './job-log';
 import { cancellationMove, failureMove, isTooLate } from './job-move';
 import type { JobSteps, Preparation } from './job-steps';
 import type { JobRow } from './job.kind';
@@ -75,12 +77,15 @@ export class SubmissionWork {
 
   private async attempt(row: JobRow, work: () => Promise<void>): Promise<void> {
     const { noun } = this.steps.kind;
-    const logger = this.deps.logger.child({ [`${noun}Id`]: row.id, attempt: row.attempt });
+    const logger = this.deps.logger.child({ id: loggedId(this.steps.kind, row), attempt: row.attempt });
     try {
       await work();
     } catch (error) {
       // When the lease ends, a worker, possibly in this process, continues from the stored state.
-      logger.warn({ err: error }, `${noun} could not be updated; it is retried when its lease ends`);
+      logger[levelOf(error, 'warn')](
+        { err: error },
+        `${noun} could not be updated; it is retried when its lease ends`,
+      );
     }
   }
 
@@ -194,6 +199,10 @@ export class SubmissionWork {
       durationMs,
     });
     const { account, budget, logger } = this.deps;
+    logger.info(
+      { id: loggedId(this.steps.kind, row), attempt, providerRef: ref, correlationId },
+      `the upstream accepted a ${this.steps.kind.noun}`,
+    );
     await bestEffort(logger, () => budget.answered('submit', notice));
     await bestEffort(logger, () => account.answered(true));
   }

@@ -1,10 +1,12 @@
 import { backoffMs, pause } from '../core/clock';
 import { isServiceUnavailable } from '../core/errors';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import { UpstreamError } from '../upstream/provider';
 import { refusedFailure } from './failure';
 import type { JobContext } from './job-context';
 import { endJob, type EndedCall } from './job-end';
+import { loggedId } from './job-log';
 import { failureMove, type JobMove } from './job-move';
 import type { JobSteps } from './job-steps';
 import { unsettledStates } from './job.entity';
@@ -40,9 +42,9 @@ export class UnacceptedCalls {
   async handle(row: JobRow, claimedAt: Date, call: FailedCall): Promise<void> {
     const { error } = call;
     if (error.outcome !== 'REFUSED') await this.recordFailure(row, error);
-    this.deps.logger.warn(
+    this.deps.logger[levelOf(error, 'warn')](
       {
-        id: row.id,
+        id: loggedId(this.steps.kind, row),
         attempt: row.attempt,
         outcome: error.outcome,
         status: error.status,
@@ -111,7 +113,7 @@ export async function bestEffort(logger: Logger, work: () => Promise<void>): Pro
   try {
     await work();
   } catch (error) {
-    logger.warn({ err: error }, 'the budget could not be updated');
+    logger[levelOf(error, 'warn')]({ err: error }, 'the budget could not be updated');
   }
 }
 

@@ -4,6 +4,7 @@ import type { ProviderFacts } from '../upstream/provider';
 import { failure } from './failure';
 import type { JobContext } from './job-context';
 import { endJob } from './job-end';
+import { loggedId } from './job-log';
 import { failureMove } from './job-move';
 import { lockJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
@@ -49,7 +50,7 @@ export class UncertainJobs {
   private async resend(row: JobRow, attempt: Attempt): Promise<'resent' | 'pending' | 'unproven'> {
     const { database, jobs, logger } = this.deps;
     const { kind } = this.steps;
-    const about = { id: row.id, attempt: row.attempt };
+    const about = { id: loggedId(kind, row), attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const held = await lockJob(sql, kind, row.id);
       const serving = await this.readAvailability(sql, attempt);

@@ -1,4 +1,5 @@
 import type { DueQuery } from '../core/due';
+import { levelOf } from '../core/outage';
 import { claimProbe, finishProbe, probeDue, type ProbeResult } from '../upstream/account-pause.repository';
 import type { PauseReason } from '../upstream/account.entity';
 import type { AccountCheck, UpstreamError } from '../upstream/provider';
@@ -53,7 +54,7 @@ export class UpstreamAccountWork {
     if (reason === null) return false;
     const isUnclear = error.refusal === 'FORBIDDEN';
     const effect = await budget.pauseSubmissions(reason, { isUnclear }).catch((cause: unknown) => {
-      logger.warn({ err: cause }, 'the pause of submissions could not be stored');
+      logger[levelOf(cause, 'warn')]({ err: cause }, 'the pause of submissions could not be stored');
       return 'STILL_PAUSED' as const;
     });
     const details = { provider: provider.name, account: provider.account, reason, status: error.status };

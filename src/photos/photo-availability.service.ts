@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { pause } from '../core/clock';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import type { Sql } from '../core/sql';
 import { readRecords, recordAvailability, type AvailabilityWindow } from './photo-availability.repository';
 
@@ -82,10 +83,11 @@ export class PhotoAvailabilityHeartbeat {
     const { logger } = this;
     try {
       await this.record();
-      if (this.isFailing) logger.info('the record of serving photos is written again');
+      if (this.isFailing) logger.debug('the record of serving photos is written again');
       this.isFailing = false;
     } catch (error) {
-      if (!this.isFailing) logger.warn({ err: error }, 'the record of serving photos cannot be written');
+      if (!this.isFailing)
+        logger[levelOf(error, 'warn')]({ err: error }, 'the record of serving photos cannot be written');
       this.isFailing = true;
     }
   }

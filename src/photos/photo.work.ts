@@ -1,6 +1,7 @@
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { isOutOfDescriptors } from '../core/errors';
+import { toGlobalId } from '../core/ids';
 import {
   LeasedRows,
   emptyBatch,
@@ -8,6 +9,7 @@ import {
   type LeaseOptions,
   type StartedBatch,
 } from '../core/leased-rows';
+import { levelOf } from '../core/outage';
 import { OwnerShares } from '../core/owner-shares';
 import type { OwnerWeights } from '../core/owner-weights';
 import type { Transactions } from '../core/sql';
@@ -109,8 +111,8 @@ export class PhotoWork {
       await makeJobsDue(this.deps.database, await jobsOf(this.deps.database, photo.id));
       this.deps.onReady();
     } catch (error) {
-      this.deps.logger.warn(
-        { err: error, photoId: photo.id },
+      this.deps.logger[levelOf(error, 'warn')](
+        { err: error, photoId: toGlobalId('Photo', photo.id) },
         'a photo could not be processed; it is retried when its lease ends',
       );
     }
@@ -152,7 +154,10 @@ export class PhotoWork {
     const { id, tries } = photo;
     // Download errors are caused by the remote host and expected; all others are local and logged.
     if (!(error instanceof DownloadError)) {
-      this.deps.logger.warn({ err: error, photoId: id, tries }, 'a photo could not be stored; retrying');
+      this.deps.logger[levelOf(error, 'warn')](
+        { err: error, photoId: toGlobalId('Photo', id), tries },
+        'a photo could not be stored; retrying',
+      );
     }
     const uncounted = isOutOfDescriptors(error) ? 'tries = tries - 1' : undefined;
     await this.rows.release(photo, backoffMs(tries, firstRetryMs, maxRetryDelayMs), uncounted);

@@ -2,6 +2,7 @@ import { pause } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import type { StartedBatch } from '../core/leased-rows';
 import type { Logger } from '../core/logger';
+import { levelOf } from '../core/outage';
 import type { Agenda } from './agenda';
 
 /** A task that runs repeatedly; each run processes what is due. */
@@ -45,7 +46,8 @@ export class Poller {
   private readonly pauses = new Map<AbortController, boolean>();
   private loops: Promise<void>[] = [];
   private wakeCount = 0;
-  private readonly failing = new Set<string>();
+  /** The levels at which the first failures were logged, by task. */
+  private readonly failing = new Map<string, 'warn' | 'debug'>();
 
   constructor(
     private readonly tasks: readonly PeriodicTask[],
@@ -121,7 +123,7 @@ export class Poller {
       const result = await task.run(signal);
       const found = typeof result === 'number' ? result : result.work.length;
       if (typeof result !== 'number') this.follow(task, result.work);
-      if (this.failing.delete(task.name)) this.logger.info({ task: task.name }, 'periodic task recovered');
+      this.logRecovery(task);
       if (typeof result !== 'number' && result.restMs !== undefined)
         return { ms: result.restMs, isIdle: false };
       return { ms: found > 0 ? 0 : task.idleMs, isIdle: found === 0 };
@@ -146,11 +148,18 @@ export class Poller {
     }
   }
 
+  private logRecovery({ name }: PeriodicTask): void {
+    const level = this.failing.get(name);
+    if (level === undefined) return;
+    this.failing.delete(name);
+    this.logger[level === 'warn' ? 'info' : 'debug']({ task: name }, 'periodic task recovered');
+  }
+
   private logFailure(task: PeriodicTask, error: unknown): void {
     this.onFailure(task.name);
-    // Repeated failures are logged once at warn, then at debug.
-    const level = this.failing.has(task.name) ? 'debug' : 'warn';
-    this.failing.add(task.name);
+    // Repeated failures are logged once at warn, then at debug; those of an outage that was reported, at debug.
+    const level = this.failing.has(task.name) ? 'debug' : levelOf(error, 'warn');
+    if (!this.failing.has(task.name)) this.failing.set(task.name, level);
     this.logger[level]({ err: error, task: task.name }, 'periodic task failed; it will be retried');
   }
 

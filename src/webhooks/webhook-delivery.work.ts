@@ -155,7 +155,10 @@ export class WebhookDeliveryWork {
     await database.transaction((sql) => releaseUnsigned(sql, webhook, delivery, attempt));
     if (this.unreadable.has(webhook.id)) return;
     if (this.unreadable.size < maxLoggedUnreadable) this.unreadable.add(webhook.id);
-    logger.error({ webhookId: webhook.id }, 'the secret of a webhook cannot be read; its deliveries wait');
+    logger.error(
+      { webhookId: toGlobalId('Webhook', webhook.id) },
+      'the secret of a webhook cannot be read; its deliveries wait',
+    );
   }
 
   /** @returns whether this worker still leases the webhook */
@@ -188,7 +191,10 @@ export class WebhookDeliveryWork {
     onAttempt('failed');
     if (!recorded.notice) return true;
     onNotice(recorded.notice.id);
-    logger.warn({ webhookId: webhook.id }, 'a webhook was disabled, because it has failed for 24 hours');
+    logger.warn(
+      { webhookId: toGlobalId('Webhook', webhook.id) },
+      'a webhook was disabled, because it has failed for 24 hours',
+    );
     return false;
   }
 }

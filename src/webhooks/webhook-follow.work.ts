@@ -1,5 +1,5 @@
 import type { DueQuery } from '../core/due';
-import { newId } from '../core/ids';
+import { toGlobalId, newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { StoredEvent } from '../events/event';
@@ -144,7 +144,7 @@ export class WebhookFollowWork {
       await this.follow(webhook);
     } catch (error) {
       logger.warn(
-        { err: error, webhookId: webhook.id },
+        { err: error, webhookId: toGlobalId('Webhook', webhook.id) },
         'the events of a webhook could not be read; retrying',
       );
       await followLater(database, webhook.id, laterMs);
@@ -235,7 +235,7 @@ export class WebhookFollowWork {
   private reportGap({ id }: WebhookBehind, missing: number | null): void {
     this.deps.onGap();
     this.deps.logger.warn(
-      { webhookId: id, missing },
+      { webhookId: toGlobalId('Webhook', id), missing },
       'a webhook has missed events, which are no longer stored; it continues with the next ones',
     );
   }

@@ -70,7 +70,7 @@ describe('logs and metrics', () => {
     ];
 
     // The logs still contain what an operator needs.
-    expect(received).toContain(unclear.id.replace('generation_', '').slice(0, 8));
+    expect(received).toContain(unclear.id);
     expect(received).toContain('likeness_jobs');
     expect(signaturesIn(given).length).toBeGreaterThan(5);
     expect(secrets.filter((secret) => received.includes(secret))).toEqual([]);

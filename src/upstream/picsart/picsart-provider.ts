@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Logger } from '../../core/logger';
+import { OutageLog } from '../../core/outage';
 import { traced, type Span, type SpanAttributes } from '../../core/tracing';
 import type { ExchangeAnswer } from '../exchange-answer';
 import { ExchangeError, HttpExchange } from '../http-exchange';
@@ -71,9 +72,14 @@ export class PicsartProvider implements AvatarProvider {
   private readonly baseUrl: string;
   private readonly exchange: HttpExchange;
   private readonly headers: Readonly<Record<string, string>>;
+  private readonly outages: OutageLog;
 
   constructor(private readonly options: PicsartProviderOptions) {
     this.name = options.name;
+    this.outages = new OutageLog(options.logger, {
+      begin: 'the avatar service does not answer',
+      end: 'the avatar service answers again',
+    });
     this.exchange = new HttpExchange(options.pollConnections);
     const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
     this.baseUrl = href.replace(/\/$/, '');
@@ -115,7 +121,7 @@ export class PicsartProvider implements AvatarProvider {
   async checkAccount(signal: AbortSignal): Promise<AccountCheck> {
     const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl);
     try {
-      const answer = await this.answered('balance', () => this.get(new URL(url), signal));
+      const answer = await this.answered('balance', signal, () => this.get(new URL(url), signal));
       const credits = readCredits(parseBody(answer.body));
       return { acceptsKey: credits === null ? null : true, credits };
     } catch (error) {
@@ -134,7 +140,7 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   private async submit(call: CallName, submission: Submission, signal: AbortSignal): Promise<Accepted> {
-    const answer = await this.answered(call, () =>
+    const answer = await this.answered(call, signal, () =>
       this.exchange.postOnce({
         url: new URL(this.baseUrl + submission.path),
         headers: { ...this.headers, 'content-type': 'application/json' },
@@ -156,7 +162,7 @@ export class PicsartProvider implements AvatarProvider {
     read: ReadState,
     signal: AbortSignal,
   ): Promise<UpstreamState> {
-    const answer = await this.answered(call, () => this.get(new URL(this.baseUrl + path), signal));
+    const answer = await this.answered(call, signal, () => this.get(new URL(this.baseUrl + path), signal));
     const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, noticeOf(answer));
@@ -168,7 +174,11 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   /** Returns a complete 2xx answer, in a span, and reports the call. */
-  private answered(call: CallName, exchange: () => Promise<ExchangeAnswer>): Promise<ExchangeAnswer> {
+  private answered(
+    call: CallName,
+    signal: AbortSignal,
+    exchange: () => Promise<ExchangeAnswer>,
+  ): Promise<ExchangeAnswer> {
     const attributes = { 'server.address': new URL(this.baseUrl).hostname, 'likeness.provider': this.name };
     const work = async (span: Span): Promise<ExchangeAnswer> => {
       const startedMs = performance.now();
@@ -176,11 +186,13 @@ export class PicsartProvider implements AvatarProvider {
       try {
         const answer = await this.answer(call, exchange);
         outcome = 'OK';
+        this.outages.succeeded();
         span.set({ 'http.response.status_code': answer.status, ...idOf(answer) });
         return answer;
       } catch (error) {
         if (error instanceof UpstreamError) {
           outcome = error.refusal ?? error.outcome;
+          if (isOutage(error) && !signal.aborted) this.outages.failed(error);
           span.set({
             'http.response.status_code': error.status,
             'likeness.correlation_id': error.notice.correlationId,
@@ -231,6 +243,11 @@ type ReadState = (body: Record<string, unknown>, status: number, notice: Upstrea
 function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
   if (!answer.body.includes(apiKey)) return answer;
   return { ...answer, body: Buffer.from(answer.body.toString('utf8').replaceAll(apiKey, '[key]')) };
+}
+
+/** Whether the upstream did not answer, or failed itself. */
+function isOutage({ status, outcome }: UpstreamError): boolean {
+  return outcome === 'NOT_SENT' || status === undefined || status >= 500;
 }
 
 /** The upstream's id of the exchange, for a span. */
