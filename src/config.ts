@@ -12,6 +12,7 @@ import {
   httpUrl,
   list,
   money,
+  monitoringSettings,
   networks,
   origins,
   ownerWeights,
@@ -42,8 +43,7 @@ const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(4000),
   PUBLIC_URL: httpUrl.optional(),
-  METRICS_HOST: z.string().default('127.0.0.1'),
-  METRICS_PORT: port.optional(),
+  ...monitoringSettings,
   CORS_ORIGINS: origins.default([]),
   DATABASE_URL: z
     .string()

@@ -59,6 +59,21 @@ const shareProblem = 'must be a number from 0.05 to 0.9';
 export const pollShare = z.coerce.number(shareProblem).min(0.05, shareProblem).max(0.9, shareProblem);
 /** `true` or `false`. */
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
+const ratioProblem = 'must be a number from 0 to 1';
+/** A share of all. */
+const ratio = z.coerce.number(ratioProblem).min(0, ratioProblem).max(1, ratioProblem);
+
+/** Headers as `name=value`, separated by commas; values are percent-encoded. */
+const headerList = notation((text) => {
+  const pairs = text.split(',').map((pair) => /^\s*([\w-]+)\s*=\s*([\x21-\x7e ]*)$/.exec(pair));
+  if (pairs.some((pair) => pair === null)) return undefined;
+  try {
+    return Object.fromEntries(pairs.map((pair) => [pair![1]!, decodeURIComponent(pair![2]!.trim())]));
+  } catch {
+    return undefined;
+  }
+}, 'is not a list of headers (example: authorization=Bearer%20abc)');
+
 /** Texts, separated by commas. */
 export const list = z.string().transform((text) =>
   text
@@ -110,3 +125,13 @@ export const origins = list.refine(
 const networkProblem = 'is not a list of addresses and networks (example: 10.0.0.0/8,192.0.2.7)';
 /** Addresses and networks, separated by commas. */
 export const networks = list.refine((items) => items.every(isNetwork), networkProblem);
+
+/** The settings of metrics and traces. Those that begin with OTEL have the names of the OpenTelemetry specification. */
+export const monitoringSettings = {
+  METRICS_HOST: z.string().default('127.0.0.1'),
+  METRICS_PORT: port.optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: headerList.optional(),
+  OTEL_SERVICE_NAME: z.string().min(1).max(100).default('likeness'),
+  OTEL_TRACES_SAMPLER_ARG: ratio.default(1),
+};

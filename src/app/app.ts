@@ -30,6 +30,7 @@ import { createHttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
 import { openMonitoring } from './monitoring';
 import { createServices } from './services';
+import { startTracing } from './tracing';
 import { checkKey, openUpstream, type Startup } from './upstream';
 import { webhooksTopic } from './webhooks';
 import { createWork, makeBudget, type Work } from './workers';
@@ -61,7 +62,7 @@ export async function startApp(
 
 async function start(config: Config, logger: Logger, shutdown: Shutdown): Promise<Omit<App, 'stop'>> {
   const dataDir = resolve(config.DATA_DIR);
-  await prepareDataDirectory(dataDir);
+  await Promise.all([prepareDataDirectory(dataDir), startTracing({ config, logger, shutdown })]);
   const metrics = createMetrics(logger);
   const startup = { config, dataDir, logger, shutdown, onCall: metrics.upstreamCall };
   const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(

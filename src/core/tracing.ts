@@ -14,8 +14,8 @@ export interface SpanOptions {
   /** @defaultValue `internal` */
   readonly kind?: 'server' | 'client' | 'internal';
   /**
-   * The W3C `traceparent` of the span that this one continues. A malformed one begins a trace.
-   * @defaultValue the present span
+   * The W3C `traceparent` of the span that this one continues; null or a malformed one begins a trace.
+   * @defaultValue the present span; without one, nothing is recorded
    */
   readonly parent?: string | null;
 }
@@ -34,9 +34,19 @@ export interface Tracer {
 }
 
 /** Null unless traces are enabled. One for the process, since spans are recorded in every layer. */
-const tracer = null as Tracer | null;
+let tracer: Tracer | null = null;
 
 const noSpan: Span = { set: () => undefined, fail: () => undefined };
+
+/** Sets what records the spans of this process; null: nothing is recorded. */
+export function useTracer(next: Tracer | null): void {
+  tracer = next;
+}
+
+/** Whether spans are recorded, so that attributes that cost something need not be made. */
+export function isTracing(): boolean {
+  return tracer !== null;
+}
 
 /** Runs `work` in a span if traces are enabled; otherwise it only calls `work`. */
 export function traced<Result>(
@@ -46,4 +56,9 @@ export function traced<Result>(
   options: SpanOptions = {},
 ): Result {
   return tracer === null ? work(noSpan) : tracer.run(name, attributes, options, work);
+}
+
+/** The W3C `traceparent` of the present span; null outside of spans, and unless traces are enabled. */
+export function currentTraceparent(): string | null {
+  return tracer?.traceparent() ?? null;
 }

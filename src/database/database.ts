@@ -3,6 +3,7 @@ import { QueryRunnerAlreadyReleasedError, type DataSource, type QueryRunner } fr
 import { DomainError } from '../core/errors';
 import type { OutageLog } from '../core/outage';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
+import { isTracing, traced } from '../core/tracing';
 import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
 
 /** The connections of a pool. */
@@ -43,7 +44,9 @@ export class Database implements Transactions, PreparedStatements {
   }
 
   text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
-    return this.guarded(() => this.statements.text(statement, parameters));
+    return traced('sql read', sqlAttributes, () =>
+      this.guarded(() => this.statements.text(statement, parameters)),
+    );
   }
 
   async rows<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
@@ -126,8 +129,19 @@ export class Database implements Transactions, PreparedStatements {
   ): Promise<StatementResult> {
     const client = (await runner.connect()) as PoolClient;
     if (runner.isReleased) throw new Error('The statement was run after the end of its transaction.');
-    return this.statements.run(client, text, parameters);
+    return traced(isTracing() ? spanNameOf(text) : '', sqlAttributes, () =>
+      this.statements.run(client, text, parameters),
+    );
   }
+}
+
+const sqlAttributes = { 'db.system.name': 'postgresql' };
+
+/** The first words of a statement, such as `SELECT` and a table's name. Values are parameters, and not in it. */
+function spanNameOf(text: string): string {
+  const [verb = ''] = text.trim().split(/\s/, 1);
+  const [, table] = /\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)\b/.exec(text) ?? [];
+  return `sql ${verb.slice(0, 10)}${table === undefined ? '' : ` ${table}`}`;
 }
 
 const maxRuns = 4;

@@ -1,5 +1,6 @@
 import type { DataSubject } from '../core/data-subject';
 import type { Sql, Transactions } from '../core/sql';
+import { traced } from '../core/tracing';
 import type { EventKind } from './event.entity';
 import { pruneOwnerEvents } from './owner-stream.repository';
 
@@ -52,7 +53,9 @@ export async function openStream(sql: Sql, streamId: string, owner: string): Pro
  */
 export async function appendEvents(sql: Sql, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
-  await sql.rows(appendStatement, [JSON.stringify(events.map(recordOf))]);
+  await traced(`append event ${events[0]!.kind}`, {}, () =>
+    sql.rows(appendStatement, [JSON.stringify(events.map(recordOf))]),
+  );
 }
 
 function recordOf({ streamId, kind, subjectId, generationId, payload }: NewEvent): object {

@@ -7,6 +7,8 @@ export interface RequestNotes {
   owner?: string;
   /** The names of the operations; of one without a name, its field. */
   operations?: readonly string[];
+  /** The trace, if traces are enabled. */
+  traceId?: string;
   /** The codes of errors. */
   codes?: readonly string[];
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { DomainError } from '../core/errors';
 import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
+import { currentTraceparent, isTracing, traced, type Span } from '../core/tracing';
 import { listenError } from './address-check';
 import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
@@ -178,6 +179,32 @@ export class HttpServer {
     const method = request.method ?? '';
     const match = this.router.find(method, path);
     this.logWhenDone(exchange, match);
+    if (!isTracing()) return this.dispatch(exchange, match);
+    const { traceparent } = request.headers;
+    const parent = typeof traceparent === 'string' ? traceparent : null;
+    const route = match.route?.path;
+    const attributes = {
+      'http.request.method': method.slice(0, 10),
+      'http.route': route,
+      'likeness.request_id': exchange.requestId,
+    };
+    const work = async (span: Span): Promise<void> => {
+      exchange.notes.traceId = currentTraceparent()?.split('-')[1];
+      try {
+        await this.dispatch(exchange, match);
+      } finally {
+        span.set({ 'http.response.status_code': response.statusCode });
+      }
+    };
+    return traced(`${method.slice(0, 10)} ${route ?? 'unknown'}`, attributes, work, {
+      kind: 'server',
+      parent,
+    });
+  }
+
+  private async dispatch(exchange: ServerExchange, match: ReturnType<Router['find']>): Promise<void> {
+    const { request, response, path } = exchange;
+    const method = request.method ?? '';
     if (!this.options.origins.isHostKnown(request.headers.host))
       return this.refuse(path, 'host', unknownHost());
     if (match.route) {

@@ -9,6 +9,7 @@ import { appendEvents, type Positioned } from '../events/event-log.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
 import { findJobsOf, readJob } from './job-row.repository';
+import { noteTrace } from './job-traces';
 import { reservationOf, type JobKind, type JobRow } from './job.kind';
 import { eventOf, type JobRepository } from './job.repository';
 import { addEntry } from './timeline.repository';
@@ -52,6 +53,7 @@ export async function createJob<Row extends JobRow>(
     input: rest,
     create: async (sql, id) => {
       const row = await insert(sql, id);
+      noteTrace(row);
       jobs.log.noteCreated(kind, row);
       await appendEvents(sql, [eventOf(kind, row)]);
       await addEntry(sql, kind, id, 'REQUESTED');

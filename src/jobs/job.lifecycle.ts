@@ -12,6 +12,7 @@ import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove } from './job-move';
 import { deleteJobs, findJobsOf, lockJob, queuePositions, readJob, type ReadJob } from './job-row.repository';
+import { noteTrace } from './job-traces';
 import {
   assertConfigured,
   isRetryable,
@@ -234,6 +235,7 @@ export class JobLifecycle<Row extends JobRow> {
   private async move(sql: Sql, { id, status }: Row, move: Pick<JobMove, 'set' | 'dueInMs'>): Promise<Row> {
     const notes = [{ kind: 'ACTED_ON' }] as const;
     const moves = [{ id, from: [status], ...move, appendsEvent: true, notes }];
+    noteTrace({ id });
     const [moved] = await this.deps.jobs.moveWithin(sql, this.steps.kind, moves);
     return moved!;
   }

@@ -11,6 +11,7 @@ import { endJob } from './job-end';
 import { loggedId } from './job-log';
 import type { JobMove } from './job-move';
 import type { FoundResult, JobSteps } from './job-steps';
+import { tracedJob } from './job-traces';
 import type { JobRow } from './job.kind';
 import { isWatched, watchedFailureMove } from './late-watch';
 import { withCurrentProgress } from './pace';
@@ -102,7 +103,10 @@ export class PollWork {
 
   private async ask(row: JobRow, limit: ReturnType<typeof sharedSignal>): Promise<PollAnswer> {
     try {
-      return await limit((signal) => this.steps.poll(row, signal));
+      const { kind } = this.steps;
+      return await tracedJob(`poll ${kind.noun}`, kind, row, () =>
+        limit((signal) => this.steps.poll(row, signal)),
+      );
     } catch (error) {
       if (error instanceof UpstreamError) return error;
       return new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', { cause: error });

@@ -10,6 +10,7 @@ import { endJob } from './job-end';
 import { loggedId } from './job-log';
 import { cancellationMove, failureMove, isTooLate } from './job-move';
 import type { JobSteps, Preparation } from './job-steps';
+import { tracedJob } from './job-traces';
 import type { JobRow } from './job.kind';
 import { openAttempt } from './submission.repository';
 import {
@@ -109,7 +110,10 @@ export class SubmissionWork {
       await jobs.move(this.steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
       return;
     }
-    await this.makeCall(row, claimedAt, preparation.call);
+    const { call } = preparation;
+    await tracedJob(`submit ${this.steps.kind.noun}`, this.steps.kind, row, () =>
+      this.makeCall(row, claimedAt, call),
+    );
   }
 
   private async makeCall(

@@ -8,6 +8,7 @@ import { DomainError } from '../../core/errors';
 import { newId } from '../../core/ids';
 import { loggableError, type Logger } from '../../core/logger';
 import { ownerHash } from '../../core/owner-hash';
+import { traced } from '../../core/tracing';
 import { createContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
@@ -199,7 +200,10 @@ export class WebSocketHandler {
   private execute(args: OperationArgs): Delivery {
     const { operations } = this.options;
     const pending = new PendingResult((client) =>
-      operations.respondAfterWait(args, args.contextValue, client),
+      traced('websocket operation', {}, () => operations.respondAfterWait(args, args.contextValue, client), {
+        kind: 'server',
+        parent: null,
+      }),
     );
     return new Delivery(pending, operations, args);
   }
@@ -207,7 +211,12 @@ export class WebSocketHandler {
   /** Opens a subscription, which sends its results itself: graphql-ws only waits for its end. */
   private async subscribe(args: OperationArgs): Promise<Delivery> {
     const { operations } = this.options;
-    const opened = await operations.subscribe(args, args.contextValue);
+    const opened = await traced(
+      'websocket subscription',
+      {},
+      () => operations.subscribe(args, args.contextValue),
+      { kind: 'server', parent: null },
+    );
     return new Delivery(isOpen(opened) ? opened : new SingleResult(opened), operations, args);
   }
 

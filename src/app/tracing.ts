@@ -1,0 +1,156 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type * as Api from '@opentelemetry/api';
+import type { Span as OtelSpan, Tracer as OtelTracer } from '@opentelemetry/api';
+import type { SpanExporter } from '@opentelemetry/sdk-trace';
+import { DomainError } from '../core/errors';
+import { OutageLog } from '../core/outage';
+import { useTracer, type Span, type SpanAttributes, type SpanOptions, type Tracer } from '../core/tracing';
+import type { Startup } from './upstream';
+
+/** Spans that wait to be sent; further ones are dropped, so that a receiver that is down costs no memory. */
+const queue = { maxQueueSize: 2_048, maxExportBatchSize: 512, scheduledDelayMillis: 1_000 } as const;
+
+/** The time limit of a request to the receiver, in milliseconds. */
+const exportMs = 5_000;
+
+/** The longest value of an attribute, in characters. */
+const maxValueLength = 200;
+
+/**
+ * Sends spans to the receiver of OTEL_EXPORTER_OTLP_ENDPOINT, by OTLP over HTTP. Without that setting nothing is loaded. It is
+ * stopped last, with what is left to send.
+ */
+export async function startTracing({
+  config,
+  logger,
+  shutdown,
+}: Pick<Startup, 'config' | 'logger' | 'shutdown'>): Promise<void> {
+  const endpoint = config.OTEL_EXPORTER_OTLP_ENDPOINT;
+  if (endpoint === undefined) return;
+  const [sdk, api, { OTLPTraceExporter }, { resourceFromAttributes }] = await Promise.all([
+    import('@opentelemetry/sdk-trace'),
+    import('@opentelemetry/api'),
+    import('@opentelemetry/exporter-trace-otlp-http'),
+    import('@opentelemetry/resources'),
+  ]);
+  const outages = new OutageLog(logger, {
+    begin: 'traces cannot be sent; spans are dropped meanwhile',
+    end: 'traces are sent again',
+  });
+  const headers = config.OTEL_EXPORTER_OTLP_HEADERS;
+  const exporter = reporting(
+    new OTLPTraceExporter({ url: `${endpoint}/v1/traces`, headers, timeoutMillis: exportMs }),
+    outages,
+  );
+  const ratio = new sdk.TraceIdRatioBasedSampler(config.OTEL_TRACES_SAMPLER_ARG);
+  const provider = new sdk.TracerProvider({
+    resource: resourceFromAttributes({ 'service.name': config.OTEL_SERVICE_NAME }),
+    // Clients cannot have all of their requests recorded.
+    sampler: new sdk.ParentBasedSampler({ root: ratio, remoteParentSampled: ratio }),
+    spanLimits: { attributeValueLengthLimit: maxValueLength },
+    spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...queue, exportTimeoutMillis: exportMs })],
+  });
+  useTracer(new OtlpTracer(provider.getTracer('likeness'), api));
+  shutdown.onStop(async () => {
+    useTracer(null);
+    // Fails if the receiver is down, which is logged.
+    await provider.shutdown().catch(() => undefined);
+  });
+}
+
+/** The exporter, whose failures are an outage in the log. */
+function reporting(exporter: SpanExporter, outages: OutageLog): SpanExporter {
+  return {
+    export: (spans, done) => {
+      exporter.export(spans, (result) => {
+        // The message of the exporter's error may have the answer of the receiver.
+        if (result.error) outages.failed(new Error('The receiver did not accept the spans.'));
+        else outages.succeeded();
+        done(result);
+      });
+    },
+    shutdown: () => exporter.shutdown(),
+    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
+  };
+}
+
+const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+
+/** Keeps the present span by AsyncLocalStorage. Only a span with the option `parent` begins a trace. */
+class OtlpTracer implements Tracer {
+  private readonly present = new AsyncLocalStorage<OtelSpan>();
+  private readonly kinds: Readonly<Record<NonNullable<SpanOptions['kind']>, Api.SpanKind>>;
+
+  constructor(
+    private readonly tracer: OtelTracer,
+    private readonly api: typeof Api,
+  ) {
+    const { INTERNAL, SERVER, CLIENT } = api.SpanKind;
+    this.kinds = { internal: INTERNAL, server: SERVER, client: CLIENT };
+  }
+
+  run<Result>(
+    name: string,
+    attributes: SpanAttributes,
+    { kind = 'internal', parent }: SpanOptions,
+    work: (span: Span) => Result,
+  ): Result {
+    const { trace, ROOT_CONTEXT } = this.api;
+    const present = this.present.getStore();
+    if (parent === undefined && !present) return work(ignored);
+    const remote = parent == null ? null : contextOf(parent);
+    let context = ROOT_CONTEXT;
+    if (remote) context = trace.setSpanContext(ROOT_CONTEXT, remote);
+    else if (parent === undefined && present) context = trace.setSpan(ROOT_CONTEXT, present);
+    const span = this.tracer.startSpan(name, { kind: this.kinds[kind], attributes }, context);
+    return this.present.run(span, () => endedAfter(span, this.api.SpanStatusCode.ERROR, work));
+  }
+
+  traceparent(): string | null {
+    const context = this.present.getStore()?.spanContext();
+    if (!context) return null;
+    return `00-${context.traceId}-${context.spanId}-0${context.traceFlags & 1}`;
+  }
+}
+
+const ignored: Span = { set: () => undefined, fail: () => undefined };
+
+function contextOf(
+  traceparent: string,
+): { traceId: string; spanId: string; traceFlags: number; isRemote: true } | null {
+  const [, traceId, spanId, flags] = traceparentPattern.exec(traceparent) ?? [];
+  if (traceId === undefined || spanId === undefined) return null;
+  return { traceId, spanId, traceFlags: Number.parseInt(flags!, 16) & 1, isRemote: true };
+}
+
+function endedAfter<Result>(
+  span: OtelSpan,
+  failed: Api.SpanStatusCode,
+  work: (span: Span) => Result,
+): Result {
+  const fail = (code: string): void => {
+    span.setAttribute('error.type', code);
+    span.setStatus({ code: failed });
+  };
+  const own: Span = { set: (attributes) => void span.setAttributes(attributes), fail };
+  const onError = (error: unknown): never => {
+    fail(error instanceof DomainError ? error.code : 'INTERNAL_SERVER_ERROR');
+    span.end();
+    throw error;
+  };
+  let result: Result;
+  try {
+    result = work(own);
+  } catch (error) {
+    return onError(error);
+  }
+  if (!(result instanceof Promise)) {
+    span.end();
+    return result;
+  }
+  const ending = result.then((value: unknown) => {
+    span.end();
+    return value;
+  }, onError);
+  return ending as Result;
+}

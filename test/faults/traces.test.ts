@@ -1,0 +1,150 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { eventually } from '../support/until';
+
+interface Attribute {
+  key: string;
+  value: { stringValue?: string };
+}
+
+interface SpanRecord {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  attributes: Attribute[];
+}
+
+const promptText = 'wearing-a-purple-hat-in-the-snow';
+const caller = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' };
+
+/** A receiver of OTLP over HTTP. */
+class Receiver {
+  readonly spans: SpanRecord[] = [];
+  /** Everything that was received. */
+  text = '';
+  readonly authorizations = new Set<string | undefined>();
+  private readonly server: Server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (part: string) => (body += part));
+    request.on('end', () => {
+      this.authorizations.add(request.headers.authorization);
+      this.text += body;
+      const { resourceSpans = [] } = JSON.parse(body) as {
+        resourceSpans?: { scopeSpans: { spans: SpanRecord[] }[] }[];
+      };
+      this.spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)));
+      response.setHeader('content-type', 'application/json').end('{}');
+    });
+  });
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+}
+
+describe('traces', () => {
+  const receiver = new Receiver();
+  let environment: FaultsEnvironment;
+  beforeAll(async () => {
+    const settings = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: await receiver.start(),
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20receiver-secret',
+    };
+    environment = await FaultsEnvironment.open({ settings, maxFollowed: 0 });
+  });
+  afterAll(async () => {
+    await environment.stop();
+    await receiver.stop();
+  });
+
+  it('join a mutation of a caller with its SQL, the paid call, the polls and the events', async () => {
+    const { client, gateway } = environment;
+    const modelId = await client.trained(await client.upload(5));
+    const response = await fetch(`${gateway.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        traceparent: `00-${caller.traceId}-${caller.spanId}-01`,
+      },
+      body: JSON.stringify({
+        query: `mutation ($id: ID!) { generateAvatars(input: { modelId: $id, prompts: [{ prompt: "${promptText}" }] }) { generation { id } } }`,
+        variables: { id: modelId },
+      }),
+    });
+    const { data } = (await response.json()) as { data: { generateAvatars: { generation: { id: string } } } };
+    const { id } = data.generateAvatars.generation;
+    await client.generationEnd(id);
+    const ofTrace = (): SpanRecord[] => receiver.spans.filter(({ traceId }) => traceId === caller.traceId);
+    const spans = await eventually(
+      'the trace',
+      async () => ofTrace(),
+      (found) =>
+        ['POST /graphql', 'upstream generate', 'upstream generation', 'append event GENERATION'].every(
+          (name) => found.some((span) => span.name === name),
+        ),
+    );
+    const byId = new Map(spans.map((span) => [span.spanId, span]));
+    const pathOf = (name: string): string[] => {
+      const path: string[] = [];
+      let span = spans.find((one) => one.name === name);
+      for (; span; span = byId.get(span.parentSpanId ?? '')) path.unshift(span.name);
+      return path;
+    };
+    expect(spans.find(({ name }) => name === 'POST /graphql')!.parentSpanId).toBe(caller.spanId);
+    expect(pathOf('upstream generate')).toEqual([
+      'POST /graphql',
+      'graphql.execute',
+      'submit generation',
+      'upstream generate',
+    ]);
+    const statement = pathOf('sql INSERT generations');
+    expect(statement.slice(0, 2)).toEqual(['POST /graphql', 'graphql.execute']);
+    const submitted = spans.find(({ name }) => name === 'submit generation')!;
+    expect(submitted.attributes).toContainEqual({ key: 'likeness.job_id', value: { stringValue: id } });
+    // The line of the request has the trace.
+    expect(
+      gateway.log.filter((line) => line.msg === 'request' && line.traceId === caller.traceId),
+    ).toHaveLength(1);
+  });
+
+  it('contain no prompt, signature, key, owner or name that a client has chosen', async () => {
+    const from = receiver.spans.length;
+    await environment.client.execute('WebSocket', {
+      query: 'query SecretName { secretAlias: viewer { owner } }',
+    });
+    await fetch(`${environment.url}/media/photos/secret-path.jpg?signature=secret-signature`);
+    await fetch(`${environment.url}/secret-unknown-path`);
+    await eventually(
+      'the spans',
+      async () => receiver.spans.slice(from).map(({ name }) => name),
+      (names) => names.includes('websocket operation') && names.includes('GET unknown'),
+    );
+    for (const secret of [promptText, 'ecret', environment.sandbox.apiKey, '"local"', '?', 'signature'])
+      expect([secret, receiver.text.includes(secret)]).toEqual([secret, false]);
+    expect(receiver.authorizations).toEqual(new Set(['Bearer receiver-secret']));
+    expect(JSON.stringify(environment.gateway.log)).not.toContain('receiver-secret');
+  });
+
+  it('are dropped while the receiver is down, which is logged once', async () => {
+    await receiver.stop();
+    const ask = (): Promise<unknown> => environment.client.execute('HTTP', { query: '{ viewer { owner } }' });
+    const message = 'traces cannot be sent; spans are dropped meanwhile';
+    const lines = (): unknown[] => environment.gateway.log.filter(({ msg }) => msg === message);
+    for (let request = 0; request < 100; request += 1) await ask();
+    await eventually(
+      'the line',
+      async () => lines().length,
+      (count) => count > 0,
+    );
+    expect(await ask()).toMatchObject({ data: { viewer: { owner: 'local' } } });
+    expect(lines()).toHaveLength(1);
+  });
+});
