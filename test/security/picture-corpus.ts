@@ -165,6 +165,8 @@ const broken = all('UNREADABLE', {
   'AVIF, cut in half': async () => half(await small().avif({ effort: 0 }).toBuffer()),
   'AVIF, last hundred bytes missing': async () =>
     (await small().avif({ effort: 0 }).toBuffer()).subarray(0, -100),
+  'AVIF, sides stated too small': async () => bytes.withSides(await square(), 320, 280),
+  'AVIF, sides stated too large': async () => bytes.withSides(await square(), 320, 4000),
   'AVIF, overwritten pixels': async () => {
     const file = await small().avif({ effort: 0 }).toBuffer();
     return overwritten(file, file.indexOf('mdat') + 4, Buffer.alloc(200, 0xff));
@@ -172,6 +174,9 @@ const broken = all('UNREADABLE', {
   'PNG, no pixels': async () =>
     Buffer.concat([(await png()).subarray(0, 33), pngChunk('IEND', Buffer.alloc(0))]),
 });
+
+/** An AVIF of 320×320 pixels. */
+const square = (): Promise<Buffer> => face(6, { width: 320, height: 320 }).avif({ effort: 0 }).toBuffer();
 
 /** Readable pictures that are unsuitable for training. */
 const unfit = [
@@ -184,6 +189,7 @@ const unfit = [
   ...all('TOO_MANY_PIXELS', {
     'PNG that claims 30,000×30,000 pixels': () => bytes.pngClaiming(30_000, 30_000),
     'PNG that claims 50,001×1,000 pixels': () => bytes.pngClaiming(50_001, 1000),
+    'AVIF that claims 16,000×16,000 pixels': async () => bytes.withSides(await square(), 320, 16_000),
     'interlaced PNG that claims 6,000×6,000 pixels': () => bytes.pngClaiming(6000, 6000, 1),
     'JPEG that claims 65,000×65,000 pixels': async () => {
       const file = await jpeg();
