@@ -126,14 +126,12 @@ export class WebhookFollowWork {
     return webhooks.length;
   }
 
-  /** The webhooks with new events: of owners with new events, or, if those have none, of all owners. */
+  /** The webhooks with new events, among those that the last look for due work has searched. */
   private async find(): Promise<WebhookBehind[]> {
-    const { database } = this.deps;
     const searched = this.streams.take();
-    const webhooks = await findWebhooksBehind(database, searched, webhooksPerRun);
+    const webhooks = await findWebhooksBehind(this.deps.database, searched, webhooksPerRun);
     // Further events of the same owners may be left.
     if (webhooks.length > 0) this.streams.add(searched ?? 'all');
-    else if (searched) return findWebhooksBehind(database, null, webhooksPerRun);
     return webhooks;
   }
 
