@@ -1,5 +1,6 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
+import { OwnerTurns } from '../core/owner-turns';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import { buildAppSchema } from '../graphql/build-schema';
 import type { Admit } from '../graphql/root-fields';
@@ -132,6 +133,15 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
   };
 }
 
+/** With `AUTH=none` all callers are one owner, so that nothing is shared. */
+function makeInFlight(config: Config): OperationsInFlight {
+  const maximum = maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER);
+  const turns = config.AUTH.includes('none')
+    ? null
+    : new OwnerTurns(config.DATABASE_POOL, config.OWNER_WEIGHTS);
+  return new OperationsInFlight(maximum, turns);
+}
+
 function makeOperations(deps: HttpDeps): Operations {
   const { config, database, logger, services, metrics } = deps;
   const path = config.PERSISTED_QUERIES;
@@ -151,7 +161,7 @@ function makeOperations(deps: HttpDeps): Operations {
     onOperation: metrics.operation,
     waits: makeWaits(deps, admission),
     countUse: (viewer) => deps.access.clientTokens.countUse(viewer),
-    inFlight: new OperationsInFlight(maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER)),
+    inFlight: makeInFlight(config),
     reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,
     logger,

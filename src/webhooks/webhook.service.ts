@@ -6,6 +6,7 @@ import { newId, nodeKinds, toGlobalId, uuidOf, type InputId } from '../core/ids'
 import type { CreatedRange } from '../core/list-conditions';
 import { OwnedList } from '../core/owned-list';
 import { OwnerShares } from '../core/owner-shares';
+import { withoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createOwnerStream, openOwnerStreams } from '../events/owner-stream.repository';
@@ -191,7 +192,8 @@ export class WebhookService {
       const body = messageOf('ping', new Date(), { webhookId: toGlobalId('Webhook', webhook.id) });
       const limitMs = Math.min(timeoutMs, maxTestMs);
       const message = { id: `ping_${newId().replaceAll('-', '')}`, body };
-      const sent = await sender.send(webhook, message, limitMs, new AbortController().signal);
+      const { signal } = new AbortController();
+      const sent = await withoutTurn(() => sender.send(webhook, message, limitMs, signal));
       if (sent.outcome === 'deferred') throw tooManyTests();
       return sent.attempt;
     } finally {

@@ -2,6 +2,8 @@ import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import type { Result } from '../support/graphql-client';
 import { until } from '../support/until';
+import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
+import { createWebhook } from '../support/webhooks';
 
 const maximum = 3;
 /** Read by a planned statement, by resolvers, and a mutation: all need the table of models. */
@@ -52,5 +54,51 @@ describe('operations in flight', () => {
     expect((await waiting).map(codeOf)).toEqual(Array.from({ length: maximum }, () => undefined));
     expect(codeOf(await alice.execute('HTTP', { query }))).toBeUndefined();
     for (const client of [alice, bob]) client.close();
+  });
+});
+
+describe('operations of one owner that wait for the database', () => {
+  it('leave connections to other owners, and are answered in order', async () => {
+    const gateway = await TestGateway.start({ ...jwtSettings, ROLE: 'api', DATABASE_POOL: '4' });
+    const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];
+    const pool = await gateway.database.pool(1);
+    let waiting: Promise<Result[]> = Promise.resolve([]);
+    const answered: number[] = [];
+    await pool.transaction(async (sql) => {
+      await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
+      waiting = Promise.all(
+        Array.from({ length: 40 }, async (_, index) => {
+          const result = await alice.execute('HTTP', { query: operations[0]! });
+          answered.push(index);
+          return result;
+        }),
+      );
+      await until(
+        async () =>
+          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`))
+            .length === 2,
+      );
+      for (let count = 0; count < 5; count += 1)
+        expect(codeOf(await bob.execute('HTTP', { query: '{ photos { totalCount } }' }))).toBeUndefined();
+      expect(answered).toEqual([]);
+    });
+    expect((await waiting).every((result) => codeOf(result) === undefined)).toBe(true);
+    await gateway.stop();
+  });
+
+  it('do not wait for tests of webhooks that do not answer', async () => {
+    const gateway = await TestGateway.start({ ...jwtSettings, ...receiverSettings, DATABASE_POOL: '2' });
+    const receiver = await WebhookReceiver.start();
+    receiver.answer = () => undefined;
+    const alice = await Client.of(gateway);
+    const { webhook } = await createWebhook(alice, { url: receiver.url });
+    const test = alice.execute('HTTP', {
+      query: `mutation { testWebhook(input: { id: "${webhook.id}" }) { attempt { httpStatus } } }`,
+    });
+    await until(() => receiver.received.length === 1);
+    expect(codeOf(await alice.execute('HTTP', { query: operations[0]! }))).toBeUndefined();
+    await receiver.stop();
+    expect(codeOf(await test)).toBeUndefined();
+    await gateway.stop();
   });
 });

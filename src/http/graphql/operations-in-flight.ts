@@ -1,4 +1,5 @@
 import { DomainError } from '../../core/errors';
+import type { OwnerTurns } from '../../core/owner-turns';
 
 /** When a refused client may retry. An operation takes milliseconds, and 10 s at most. */
 const retryAfterSeconds = 1;
@@ -7,11 +8,18 @@ const retryAfterSeconds = 1;
 export class OperationsInFlight {
   private readonly countByOwner = new Map<string, number>();
 
-  /** @param maxPerOwner - maximum number for each owner; null: no limit */
-  constructor(private readonly maxPerOwner: number | null) {}
+  /**
+   * @param maxPerOwner - maximum number for each owner; null: no limit
+   * @param turns - those that are executed, so that the operations of one owner leave connections of the database to others
+   * @defaultValue no limit
+   */
+  constructor(
+    private readonly maxPerOwner: number | null,
+    private readonly turns: Pick<OwnerTurns, 'run'> | null = null,
+  ) {}
 
   /**
-   * Runs work of an operation. It counts until it has ended, also if its client was answered before, because it still
+   * Runs work of an operation, after those of the same owner and in turn with those of others. It counts until it has ended, also if its client was answered before, because it still
    * uses a connection of the database.
    * @throws DomainError RATE_LIMITED if the owner has the maximum number of operations; `work` was not called
    */
@@ -20,7 +28,7 @@ export class OperationsInFlight {
     if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw tooMany(this.maxPerOwner);
     this.countByOwner.set(owner, count + 1);
     try {
-      return await work();
+      return await (this.turns ? this.turns.run(owner, work) : work());
     } finally {
       this.release(owner);
     }
