@@ -137,8 +137,12 @@ async function restore(
     shell,
     async ({ database, dataDir, config }) => {
       await assertUnused(database, manifest);
-      await copyFiles(shell, { from: join(folder, backupParts.data), to: dataDir });
-      const result = await database.transaction((sql) => loadTables(shell, sql, folder, { manifest, moved }));
+      // Files last, before the commit: a backup that cannot be restored leaves nothing behind.
+      const result = await database.transaction(async (sql) => {
+        const held = await loadTables(shell, sql, folder, { manifest, moved });
+        await copyFiles(shell, { from: join(folder, backupParts.data), to: dataDir });
+        return held;
+      });
       return { result, url: config.DATABASE_URL };
     },
     (url) => migrate(url, manifest.migrations),
