@@ -3,6 +3,7 @@ import { documents } from './documents.ts';
 import { errorOf } from './error-classes.ts';
 import { LikenessError, UnexpectedAnswerError, type Extensions } from './errors.ts';
 import { connectionFailed, parseJson, sendOperation, untilAnswered, type Transport } from './http.ts';
+import { reachableUrl } from './reachable-url.ts';
 
 /** A file with a name: a `File` of an input element, or `new File([bytes], name, { type })`. */
 export type UploadFile = Blob & { readonly name: string };
@@ -108,7 +109,7 @@ async function send(
     // The time limit is one without progress, since a slow connection may need minutes for a photo.
     await untilAnswered(transport, { signal }, async (limit, restart) => {
       const request: UploadRequest = {
-        url: uploadUrl,
+        url: reachableUrl(uploadUrl, transport.url),
         headers: Object.fromEntries(headers.map(({ name, value }) => [name, value])),
         file,
         signal: limit,

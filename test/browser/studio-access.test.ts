@@ -8,6 +8,8 @@ import { photos, StudioPage, type StudioOptions } from './studio-page';
 const phone = { width: 360, height: 740 };
 const desktop = { width: 1280, height: 860 };
 
+jest.setTimeout(120_000);
+
 let browser: Browser;
 let gateway: TestGateway;
 let axe: string;
@@ -23,7 +25,7 @@ beforeAll(async () => {
   await studio.button('Make 2 avatars').click();
   await studio.expectAvatars(2);
   await studio.page.close();
-}, 60_000);
+});
 afterAll(async () => {
   await browser.close();
   await gateway.stop();

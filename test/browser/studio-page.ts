@@ -63,7 +63,7 @@ export class StudioPage {
   static async open(browser: Browser, url: string, options: StudioOptions = {}): Promise<StudioPage> {
     const { context: shared, ...rest } = options;
     const context = shared ?? (await browser.newContext({ viewport: { width: 1280, height: 860 }, ...rest }));
-    context.setDefaultTimeout(20_000);
+    context.setDefaultTimeout(45_000);
     const page = await context.newPage();
     const studio = new StudioPage(page, context);
     await page.goto(url);

@@ -9,6 +9,8 @@ const SANDBOX_SPEED = '400';
 /** Of everything that is loaded before a photo is chosen, compressed. */
 const maxFirstViewBytes = 200_000;
 
+jest.setTimeout(120_000);
+
 let browser: Browser;
 let gateway: TestGateway;
 let studio: StudioPage;

@@ -1,7 +1,7 @@
 import { useCallback, useState } from 'react';
 import { Provider } from 'urql';
 import { forgetAccessKey, storeAccessKey } from './api/accessKey';
-import { connect } from './api/graphqlClient';
+import { connect, ConnectionContext } from './api/connection';
 import { clearOperationLog } from './api/operationLog';
 import { SessionGate } from './components/SessionGate';
 import { Studio } from './components/Studio';
@@ -17,20 +17,22 @@ export function App(): React.JSX.Element {
     });
   }, []);
   return (
-    <Provider value={connection.client}>
-      <SessionGate
-        key={connection.id}
-        onSignIn={(key) => {
-          storeAccessKey(key);
-          reconnect();
-        }}
-        onSignOut={() => {
-          forgetAccessKey();
-          reconnect();
-        }}
-      >
-        <Studio />
-      </SessionGate>
-    </Provider>
+    <ConnectionContext.Provider value={connection}>
+      <Provider value={connection.client}>
+        <SessionGate
+          key={connection.id}
+          onSignIn={(key) => {
+            storeAccessKey(key);
+            reconnect();
+          }}
+          onSignOut={() => {
+            forgetAccessKey();
+            reconnect();
+          }}
+        >
+          <Studio />
+        </SessionGate>
+      </Provider>
+    </ConnectionContext.Provider>
   );
 }

@@ -1,28 +1,26 @@
 import { type Client } from '@urql/core';
 import { ActivityDocument, type ActivitySubscription } from '../graphql/operations';
+import { readProblem } from './errors';
 import { readStored, store } from './storage';
 
 /** Something that happened, as `activity` sends it. */
 export type Activity = ActivitySubscription['activity'];
 
-/** Whether events arrive. */
-export type ConnectionState = 'connecting' | 'live' | 'lost';
-
 export interface ActivityListener {
   /** @param isMissed - it happened while the studio was not open */
-  onActivity(activity: Activity, isMissed: boolean): void;
-  onConnection(state: ConnectionState): void;
+  readonly onActivity: (activity: Activity, isMissed: boolean) => void;
+  /** The key is no longer valid. */
+  readonly onSignedOut: () => void;
 }
 
-/** Waits between attempts, in milliseconds: random, so that not all clients of a restarted server come at once. */
-const minRetryMs = 500;
-const maxRetryMs = 3_000;
+/** Before a subscription that the server has ended is started again, in milliseconds. */
+const restartMs = 5_000;
 
 const cursorKey = (owner: string): string => `cursor.${owner}`;
 
 /**
- * Follows everything of the viewer's from where the studio was last open, and goes on after a lost connection, without
- * gaps or duplicates: each subscription starts `after` the last cursor.
+ * Follows everything of the viewer's from where the studio was last open. The client module resumes after a lost
+ * connection, without gaps or repetitions.
  * @param startCursor - where to begin in a browser that has no cursor yet
  * @returns a function that ends it
  */
@@ -30,61 +28,38 @@ export function followActivity(
   client: Client,
   owner: string,
   startCursor: string,
-  listener: ActivityListener,
+  { onActivity, onSignedOut }: ActivityListener,
 ): () => void {
-  let isEnded = false;
   let isCaughtUp = false;
   let stop = (): void => undefined;
 
   const receive = (activity: Activity): void => {
-    listener.onConnection('live');
     if (!activity.isEstimate) store(cursorKey(owner), activity.cursor);
-    listener.onActivity(activity, !isCaughtUp && !activity.isSnapshot);
+    onActivity(activity, !isCaughtUp && !activity.isSnapshot);
     if (activity.change.__typename === 'CaughtUp') isCaughtUp = true;
   };
 
-  const subscribe = (): void => {
-    const after = (readStored(cursorKey(owner)) as string | null) ?? startCursor;
-    let isOver = false;
-    let unsubscribe = (): void => undefined;
-    stop = () => unsubscribe();
-    const retry = (): void => {
-      if (isOver || isEnded) return;
-      isOver = true;
-      unsubscribe();
-      listener.onConnection('lost');
-      stop = retryLater(subscribe);
-    };
-    const subscription = client.subscription(ActivityDocument, { after }).subscribe((result) => {
-      if (isEnded || isOver) return;
-      const [refusal] = result.error?.graphQLErrors ?? [];
-      if (refusal?.extensions.code === 'INVALID_CURSOR') store(cursorKey(owner), null);
-      // The last result is repeated when the subscription ends.
-      if (result.error || !result.hasNext) retry();
-      else if (result.data) receive(result.data.activity);
-    });
-    unsubscribe = () => subscription.unsubscribe();
+  const subscribe = (after: string | null): void => {
+    const subscription = client
+      .subscription(ActivityDocument, { after })
+      .subscribe(({ data, error, hasNext }) => {
+        const code = error ? readProblem(error).code : null;
+        if (code === 'UNAUTHENTICATED') onSignedOut();
+        // A cursor of a database that was restored: begin with the present state.
+        else if (code === 'INVALID_CURSOR') restart(null, 0);
+        // The last result is repeated when a subscription ends.
+        else if (code !== null || !hasNext) restart(readCursor(owner), restartMs);
+        else if (data) receive(data.activity);
+      });
+    stop = () => subscription.unsubscribe();
+  };
+  const restart = (after: string | null, delayMs: number): void => {
+    const timer = setTimeout(() => subscribe(after), delayMs);
+    stop = () => clearTimeout(timer);
   };
 
-  listener.onConnection('connecting');
-  subscribe();
-  return () => {
-    isEnded = true;
-    stop();
-  };
+  subscribe(readCursor(owner) ?? startCursor);
+  return () => stop();
 }
 
-/** Calls back after a random time, or as soon as the browser is online again. */
-function retryLater(callback: () => void): () => void {
-  const run = (): void => {
-    cancel();
-    callback();
-  };
-  const timer = setTimeout(run, minRetryMs + Math.random() * (maxRetryMs - minRetryMs));
-  addEventListener('online', run);
-  const cancel = (): void => {
-    clearTimeout(timer);
-    removeEventListener('online', run);
-  };
-  return cancel;
-}
+const readCursor = (owner: string): string | null => readStored(cursorKey(owner)) as string | null;

@@ -48,8 +48,6 @@ const deletes =
 /** How mutations and activity change what the page shows. */
 export const updates: UpdatesConfig = {
   Mutation: {
-    trainModel: (_result, _args, cache) => invalidateLists(cache, 'models'),
-    generateAvatars: (_result, _args, cache) => invalidateLists(cache, 'generations'),
     deleteModel: deletes('AvatarModel', 'deleteModel'),
     deleteGeneration: deletes('Generation', 'deleteGeneration'),
     deleteAvatar: deletes('Avatar', 'deleteAvatar'),

@@ -1,8 +1,9 @@
 import { type Client } from '@urql/core';
-import { CreatePhotoUploadsDocument, PhotosDocument, type PhotoFieldsFragment } from '../graphql/operations';
-import { type ApiError, offlineProblem, readProblem, type Problem } from './errors';
-import { uploadPhoto, type UploadTarget } from './uploadPhoto';
-import { reachableUrl } from './urls';
+import { LikenessError, type UploadResult } from '../../../src/client/index.ts';
+import { PhotosDocument } from '../graphql/operations';
+import { type Connection } from './connection';
+import { readProblem } from './errors';
+import { loadableUrl } from './urls';
 
 /**
  * A photo of the next training.
@@ -23,8 +24,6 @@ export interface DraftPhoto {
   readonly problem: string | null;
 }
 
-type Change = (key: string, part: Partial<DraftPhoto>) => void;
-
 let lastKey = 0;
 
 export function newDraftPhoto(file: File): DraftPhoto {
@@ -42,82 +41,57 @@ export function newDraftPhoto(file: File): DraftPhoto {
   };
 }
 
-/** How many photos are sent at once. */
-const maxConcurrent = 3;
-
 /** Uploads photos, and reports each step. Never rejects: problems become the state of a photo. */
 export async function sendPhotos(
-  client: Client,
+  { client, likeness }: Pick<Connection, 'client' | 'likeness'>,
   photos: readonly DraftPhoto[],
-  change: Change,
-  maxFiles: number,
+  change: (key: string, part: Partial<DraftPhoto>) => void,
 ): Promise<void> {
-  for (let start = 0; start < photos.length; start += maxFiles) {
-    const batch = photos.slice(start, start + maxFiles);
-    for (const { key } of batch) change(key, { state: 'sending', progress: 0, problem: null });
-    const files = batch.map(({ file }) => describe(file!));
-    const { data, error } = await client.mutation(CreatePhotoUploadsDocument, { files });
-    const uploads = data?.createPhotoUploads?.uploads;
-    if (!uploads) {
-      const problem = error ? readProblem(error) : offlineProblem;
-      for (const { key } of batch) change(key, failed(problem));
-      continue;
-    }
-    const queue = batch.map((photo, index) => ({ photo, upload: uploads[index]! }));
-    const work = async (): Promise<void> => {
-      for (let next = queue.shift(); next; next = queue.shift())
-        await sendPhoto(next.photo, next.upload, change);
-    };
-    await Promise.all(Array.from({ length: maxConcurrent }, work));
-  }
-}
-
-const describe = ({
-  name,
-  type,
-  size,
-}: File): { filename: string; contentType: string; byteSize: number } => ({
-  filename: name.slice(-200),
-  contentType: type === '' ? 'application/octet-stream' : type,
-  byteSize: size,
-});
-
-const failed = ({ message, advice, code }: Problem): Partial<DraftPhoto> => ({
-  state: 'failed',
-  problem: code === 'OFFLINE' ? 'It did not arrive: the connection was lost.' : `${message} ${advice ?? ''}`,
-});
-
-interface Upload extends UploadTarget {
-  readonly photo: PhotoFieldsFragment;
-  readonly problems: readonly { readonly message: string }[];
-}
-
-async function sendPhoto({ key, file }: DraftPhoto, upload: Upload, change: Change): Promise<void> {
-  const { photo, problems } = upload;
-  if (problems.length > 0) {
-    change(key, { photoId: photo.id, state: 'unusable', problem: texts(problems) });
-    return;
-  }
-  change(key, { photoId: photo.id });
+  const pending = new Set(photos.map(({ key }) => key));
+  for (const key of pending) change(key, { state: 'sending', progress: 0, problem: null });
+  const onResult = ({ photoId, error }: UploadResult, index: number): void => {
+    const { key, file } = photos[index]!;
+    pending.delete(key);
+    change(key, error ? refused(error) : { photoId, state: 'ready', progress: 1 });
+    if (photoId === null || isDisplayable(file!)) return;
+    void restorePhotos(client, [photoId]).then((restored) => {
+      if (restored[0]) change(key, { previewUrl: restored[0].previewUrl });
+    });
+  };
   try {
-    const checked = await uploadPhoto(file!, upload, (progress) =>
-      change(key, progress < 1 ? { progress } : { progress, state: 'checking' }),
-    );
-    change(
-      key,
-      checked.status === 'READY'
-        ? { state: 'ready', progress: 1 }
-        : { state: 'unusable', problem: texts(checked.problems) },
+    await likeness.upload(
+      photos.map(({ file }) => typed(file!)),
+      {
+        onResult,
+        onProgress: ({ index, sentBytes, byteSize }) =>
+          change(photos[index]!.key, {
+            state: sentBytes < byteSize ? 'sending' : 'checking',
+            progress: sentBytes / byteSize,
+          }),
+      },
     );
   } catch (error) {
-    const { problem } = error as ApiError;
-    const isUnusable = problem.code.startsWith('PHOTO_');
-    change(key, isUnusable ? { state: 'unusable', problem: problem.message } : failed(problem));
+    for (const key of pending) change(key, refused(error));
   }
 }
 
-const texts = (problems: readonly { readonly message: string }[]): string =>
-  problems.map(({ message }) => message).join(' ');
+/** Browsers do not know the types of all files. */
+function typed(file: File): File {
+  return file.type === '' ? new File([file], file.name, { type: 'application/octet-stream' }) : file;
+}
+
+/** Whether browsers show it; of the others, the server has a JPEG. */
+const isDisplayable = ({ type }: File): boolean => /^image\/(jpeg|png|webp|avif)$/.test(type);
+
+function refused(error: unknown): Partial<DraftPhoto> {
+  const { code, message, advice } = readProblem(error);
+  const reasons = error instanceof LikenessError ? error.problems.map((problem) => problem.message) : [];
+  if (code.startsWith('PHOTO_'))
+    return { state: 'unusable', problem: reasons.length > 0 ? reasons.join(' ') : message };
+  const problem =
+    code === 'OFFLINE' ? 'It did not arrive: the connection was lost.' : `${message} ${advice ?? ''}`;
+  return { state: 'failed', problem };
+}
 
 /** The photos with these ids that can still be used. */
 export async function restorePhotos(client: Client, ids: readonly string[]): Promise<DraftPhoto[]> {
@@ -131,7 +105,7 @@ export async function restorePhotos(client: Client, ids: readonly string[]): Pro
             photoId: node.id,
             name: node.filename ?? 'Photo',
             file: null,
-            previewUrl: node.url === null ? null : reachableUrl(node.url),
+            previewUrl: node.url === null ? null : loadableUrl(node.url),
             state: 'ready',
             progress: 1,
             problem: null,

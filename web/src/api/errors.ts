@@ -1,4 +1,5 @@
-import { type CombinedError } from '@urql/core';
+import { CombinedError } from '@urql/core';
+import { LikenessError } from '../../../src/client/index.ts';
 
 /** An error as people read it: what is wrong, and what to do. */
 export interface Problem {
@@ -42,20 +43,18 @@ export function problemOf(code: string, message: string): Problem {
   return { code, message, advice: advice[code] ?? null, isTemporary: temporaryCodes.has(code) };
 }
 
-export const offlineProblem = problemOf('OFFLINE', 'The server cannot be reached.');
+const offlineProblem = problemOf('OFFLINE', 'The server cannot be reached.');
 
-/** The first error of a result. */
-export function readProblem(error: CombinedError): Problem {
-  const [first] = error.graphQLErrors;
-  if (!first) return offlineProblem;
-  const { code } = first.extensions as { code?: unknown };
-  return problemOf(typeof code === 'string' ? code : 'INTERNAL_SERVER_ERROR', first.message);
-}
-
-/** Thrown by functions of the API layer. */
-export class ApiError extends Error {
-  constructor(readonly problem: Problem) {
-    super(problem.message);
-    this.name = 'ApiError';
+/** The problem of a result, or of a call of the client module. */
+export function readProblem(error: unknown): Problem {
+  if (error instanceof CombinedError) {
+    const [first] = error.graphQLErrors;
+    if (!first) return readProblem(error.networkError);
+    const { code } = first.extensions as { code?: unknown };
+    return problemOf(typeof code === 'string' ? code : 'INTERNAL_SERVER_ERROR', first.message);
   }
+  const isAnswered = error instanceof LikenessError && !noAnswerCodes.has(error.code);
+  return isAnswered ? problemOf(error.code, error.message) : offlineProblem;
 }
+
+const noAnswerCodes: ReadonlySet<string> = new Set(['CONNECTION_FAILED', 'NO_ANSWER', 'CLIENT_CLOSED']);

@@ -30,3 +30,6 @@ export function isUnfinished(status: ModelStatus | GenerationStatus): boolean {
 
 /** The statuses of models that are not finished. */
 export const unfinishedModelStatuses: ModelStatus[] = ['QUEUED', 'SUBMITTING', 'UNCERTAIN', 'TRAINING'];
+
+/** How many generations of a model are loaded at once. */
+export const generationPageSize = 6;

@@ -1,4 +1,4 @@
-import { stringifyDocument, type AnyVariables, type Exchange, type Operation } from '@urql/core';
+import { stringifyDocument, type AnyVariables, type Exchange } from '@urql/core';
 import { pipe, tap } from 'wonka';
 
 /** An operation that the page has sent, for the developer's panel. Headers, and with them keys, are never recorded. */
@@ -8,8 +8,8 @@ export interface LoggedOperation {
   readonly name: string;
   readonly document: string;
   readonly variables: AnyVariables;
-  readonly startedAt: Date;
-  /** Until the latest answer; null before the first. */
+  readonly startedAt: number;
+  /** Until the first answer; null before. */
   readonly durationMs: number | null;
   readonly answers: number;
   readonly error: string | null;
@@ -36,31 +36,50 @@ export function subscribeOperationLog(listener: () => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-/** Records the operations that reach the network, and how they were answered. */
+/** Records the operations of components, and how they were answered. */
 export const operationLogExchange: Exchange =
   ({ forward }) =>
   (operations$) => {
     const ids = new Map<number, number>();
     return pipe(
       operations$,
-      tap((operation) => {
-        if (operation.kind !== 'teardown') ids.set(operation.key, record(operation));
+      tap(({ kind, key, query, variables }) => {
+        if (kind === 'teardown') forgetUnanswered(ids.get(key));
+        else ids.set(key, begin(stringifyDocument(query), variables));
       }),
       forward,
-      tap(({ operation, error }) => complete(ids.get(operation.key), error?.message ?? null)),
+      tap(({ operation, error }) => end(ids.get(operation.key), error?.message ?? null)),
     );
   };
 
-function record(operation: Operation): number {
-  const document = stringifyDocument(operation.query);
+/** `fetch` that records the operations of the client module. */
+export const loggedFetch: typeof fetch = async (input, init) => {
+  const { query, variables } = JSON.parse(init?.body as string) as { query: string; variables: AnyVariables };
+  const id = begin(query, variables);
+  try {
+    const response = await fetch(input, init);
+    const answer = (await response
+      .clone()
+      .json()
+      .catch(() => null)) as { errors?: { message: string }[] } | null;
+    end(id, answer?.errors?.[0]?.message ?? null);
+    return response;
+  } catch (error) {
+    end(id, (error as Error).message);
+    throw error;
+  }
+};
+
+function begin(document: string, variables: AnyVariables): number {
+  const [, kind = 'query', name = kind] = /(query|mutation|subscription)\s+(\w+)/.exec(document) ?? [];
   const id = ++lastId;
   const entry: LoggedOperation = {
     id,
-    kind: operation.kind as LoggedOperation['kind'],
-    name: /(?:query|mutation|subscription)\s+(\w+)/.exec(document)?.[1] ?? operation.kind,
+    kind: kind as LoggedOperation['kind'],
+    name,
     document,
-    variables: operation.variables,
-    startedAt: new Date(),
+    variables,
+    startedAt: Date.now(),
     durationMs: null,
     answers: 0,
     error: null,
@@ -69,18 +88,18 @@ function record(operation: Operation): number {
   return id;
 }
 
-function complete(id: number | undefined, error: string | null): void {
-  const now = Date.now();
-  update(
-    logged.map((entry) =>
-      entry.id === id
-        ? {
-            ...entry,
-            durationMs: entry.durationMs ?? now - entry.startedAt.getTime(),
-            answers: entry.answers + 1,
-            error,
-          }
-        : entry,
-    ),
-  );
+function end(id: number | undefined, error: string | null): void {
+  const change = (entry: LoggedOperation): LoggedOperation => ({
+    ...entry,
+    durationMs: entry.durationMs ?? Date.now() - entry.startedAt,
+    answers: entry.answers + 1,
+    error,
+  });
+  update(logged.map((entry) => (entry.id === id ? change(entry) : entry)));
+}
+
+/** A component that ends at once has sent nothing. */
+function forgetUnanswered(id: number | undefined): void {
+  const isIt = (entry: LoggedOperation): boolean => entry.id === id && entry.answers === 0;
+  if (logged.some(isIt)) update(logged.filter((entry) => !isIt(entry)));
 }

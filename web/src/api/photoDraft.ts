@@ -1,5 +1,5 @@
-import { type Client } from '@urql/core';
 import { DeletePhotoDocument } from '../graphql/operations';
+import { type Connection } from './connection';
 import { newDraftPhoto, restorePhotos, sendPhotos, type DraftPhoto } from './draftPhotos';
 import { onStoredElsewhere, readStored, store } from './storage';
 
@@ -21,9 +21,8 @@ export class PhotoDraft {
   private readonly storageKey: string;
 
   constructor(
-    private readonly client: Client,
+    private readonly connection: Connection,
     owner: string,
-    private readonly maxFiles: number,
   ) {
     this.storageKey = `draft.${owner}`;
   }
@@ -74,42 +73,47 @@ export class PhotoDraft {
     this.update([]);
   }
 
+  /** Takes over what is stored. Only the first time is the result stored, since another tab may still be adding. */
   private async restore(): Promise<void> {
-    const ids = (readStored(this.storageKey) as string[] | null) ?? [];
     const known = new Set(this.photos.map(({ photoId }) => photoId));
-    const restored = await restorePhotos(
-      this.client,
-      ids.filter((id) => !known.has(id)),
-    );
+    const unknown = this.readStoredIds().filter((id) => !known.has(id));
+    const restored = await restorePhotos(this.connection.client, unknown);
+    const isFirst = !this.isRestored;
+    const ids = isFirst ? [...readyIdsOf(this.photos), ...unknown] : this.readStoredIds();
     const kept = this.photos.filter(
-      ({ photoId, state }) => !this.isRestored || state !== 'ready' || ids.includes(photoId ?? ''),
+      ({ photoId, state }) => state !== 'ready' || photoId === null || ids.includes(photoId),
     );
-    const isNew = ({ key }: DraftPhoto): boolean => !kept.some((photo) => photo.photoId === key);
+    const isNew = ({ key }: DraftPhoto): boolean =>
+      ids.includes(key) && !kept.some(({ photoId }) => photoId === key);
     this.isRestored = true;
-    this.update([...restored.filter(isNew), ...kept]);
+    this.update([...kept, ...restored.filter(isNew)], isFirst);
+  }
+
+  private readStoredIds(): string[] {
+    return (readStored(this.storageKey) as string[] | null) ?? [];
   }
 
   private send(photos: readonly DraftPhoto[]): void {
     const change = (key: string, part: Partial<DraftPhoto>): void =>
       this.update(this.photos.map((photo) => (photo.key === key ? { ...photo, ...part } : photo)));
-    void sendPhotos(this.client, photos, change, this.maxFiles);
+    void sendPhotos(this.connection, photos, change);
   }
 
   private forget(key: string): void {
     const photo = this.find(key);
     if (photo?.file && photo.previewUrl !== null) URL.revokeObjectURL(photo.previewUrl);
     if (photo?.photoId == null) return;
-    void this.client.mutation(DeletePhotoDocument, { id: photo.photoId }).toPromise();
+    void this.connection.client.mutation(DeletePhotoDocument, { id: photo.photoId }).toPromise();
   }
 
   private find(key: string): DraftPhoto | undefined {
     return this.photos.find((photo) => photo.key === key);
   }
 
-  private update(photos: readonly DraftPhoto[]): void {
+  private update(photos: readonly DraftPhoto[], isOwnChange = true): void {
     const [before, after] = [readyIdsOf(this.photos), readyIdsOf(photos)];
     this.photos = photos;
-    if (this.isRestored && before.join() !== after.join())
+    if (isOwnChange && this.isRestored && before.join() !== after.join())
       store(this.storageKey, after.length === 0 ? null : after);
     for (const listener of this.listeners) listener();
   }

@@ -9,6 +9,8 @@ export interface Session {
   readonly styles: NonNullable<SessionQuery['styles']>;
   /** Null where the server does not serve GraphiQL. */
   readonly graphiqlPath: string | null;
+  /** Called when the server no longer accepts the key. */
+  readonly onExpired: () => void;
   /** Null where the server asks for no key. */
   readonly signOut: (() => void) | null;
 }

@@ -1,9 +1,9 @@
-import { reachableUrl } from './urls';
+import { loadableUrl } from './urls';
 
 /** Saves what is at a URL; the server names the file. */
 export function startDownload(url: string): void {
   const link = document.createElement('a');
-  link.href = reachableUrl(url);
+  link.href = loadableUrl(url);
   link.download = '';
   document.body.append(link);
   link.click();

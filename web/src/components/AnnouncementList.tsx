@@ -1,5 +1,5 @@
 import { type Announcement } from '../hooks/useAnnouncements';
-import { pathOf } from '../hooks/useRoute';
+import { pathOf, useRoute } from '../hooks/useRoute';
 import { Icon } from './Icon';
 
 export interface AnnouncementListProps {
@@ -9,6 +9,7 @@ export interface AnnouncementListProps {
 
 /** Messages at the edge of the page. The list is always present, so that screen readers notice additions. */
 export function AnnouncementList({ announcements, onDismiss }: AnnouncementListProps): React.JSX.Element {
+  const current = pathOf(useRoute());
   return (
     <div className="announcements" role="log" aria-live="polite" aria-label="Messages">
       {announcements.map(({ id, tone, text, link }) => (
@@ -16,7 +17,7 @@ export function AnnouncementList({ announcements, onDismiss }: AnnouncementListP
           <Icon name={tone === 'bad' ? 'warning' : 'check'} />
           <p>
             {text}{' '}
-            {link && (
+            {link && pathOf(link.route) !== current && (
               <a href={pathOf(link.route)} onClick={() => onDismiss(id)}>
                 {link.label}
               </a>

@@ -1,6 +1,6 @@
 import { useMutation } from 'urql';
 import { useStyleName } from '../api/session';
-import { reachableUrl } from '../api/urls';
+import { loadableUrl } from '../api/urls';
 import { SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
 import { Icon } from './Icon';
 import { Picture } from './Picture';
@@ -31,7 +31,7 @@ export function AvatarTile({ avatar, onOpen }: AvatarTileProps): React.JSX.Eleme
         <a
           className="icon-button over-picture"
           aria-label={`Download ${name}`}
-          href={reachableUrl(avatar.downloadUrl)}
+          href={loadableUrl(avatar.downloadUrl)}
           download={avatar.filename}
         >
           <Icon name="download" />

@@ -1,11 +1,14 @@
-import { type ConnectionState } from '../api/activity';
+import { useSyncExternalStore } from 'react';
+import { useConnection } from '../api/connection';
 import { Icon } from './Icon';
 
 /** Says that updates do not arrive at present, and that nothing is lost. */
-export function ConnectionBanner({ state }: { state: ConnectionState }): React.JSX.Element {
+export function ConnectionBanner(): React.JSX.Element {
+  const { subscribe, readError } = useConnection();
+  const error = useSyncExternalStore(subscribe, readError);
   return (
     <div role="status" className="connection-status">
-      {state === 'lost' && (
+      {error && (
         <p className="connection-banner">
           <Icon name="warning" />
           <span>

@@ -1,12 +1,11 @@
 import { useId, useState } from 'react';
 import { useClient } from 'urql';
+import { useConnection } from '../api/connection';
 import { plural } from '../api/formats';
+import { generationPageSize } from '../api/jobs';
+import { type Order } from '../api/orders';
 import { useSession } from '../api/session';
-import {
-  GenerateAvatarsDocument,
-  type GenerateAvatarsInput,
-  type GenerateAvatarsMutation,
-} from '../graphql/operations';
+import { GenerationsDocument, type GenerateAvatarsInput } from '../graphql/operations';
 import { useOrder } from '../hooks/useOrder';
 import { CostNote } from './CostNote';
 import { CountStepper } from './CountStepper';
@@ -18,6 +17,7 @@ const maxPerStyle = 8;
 /** Asks for avatars of a model in several styles. */
 export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Element {
   const client = useClient();
+  const { likeness } = useConnection();
   const { styles, capabilities } = useSession();
   const [selected, setSelected] = useState<ReadonlySet<string>>(
     () => new Set(styles.filter(({ isDefault }) => isDefault).map(({ key }) => key)),
@@ -26,11 +26,15 @@ export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Elemen
   const [prompt, setPrompt] = useState('');
   const promptId = useId();
   const { maxPrompts, maxLength, maxAvatars } = capabilities.prompts;
-  const order = useOrder<GenerateAvatarsInput, GenerateAvatarsMutation>(
+  const order = useOrder(
     `generate.${modelId}`,
-    ({ input, idempotencyKey }) =>
-      client.mutation(GenerateAvatarsDocument, { input: { ...input, idempotencyKey } }).toPromise(),
-    () => setPrompt(''),
+    ({ input, idempotencyKey }: Order<GenerateAvatarsInput>) =>
+      likeness.generate({ ...input, idempotencyKey }),
+    () => {
+      setPrompt('');
+      const firstPage = { modelId, first: generationPageSize, after: null };
+      void client.query(GenerationsDocument, firstPage, { requestPolicy: 'network-only' }).toPromise();
+    },
   );
   const toggle = (key: string): void => {
     const next = new Set(selected);

@@ -1,8 +1,7 @@
-import { useClient } from 'urql';
 import { formatDate, plural } from '../api/formats';
 import { isUnfinished } from '../api/jobs';
 import { useStyleName } from '../api/session';
-import { RetryGenerationDocument, type GenerationFieldsFragment } from '../graphql/operations';
+import { type GenerationFieldsFragment } from '../graphql/operations';
 import { useRetry } from '../hooks/useRetry';
 import { AvatarGrid } from './AvatarGrid';
 import { FailureNotice } from './FailureNotice';
@@ -45,8 +44,7 @@ export function GenerationCard({ generation }: { generation: GenerationFieldsFra
 /** What is missing and why; nothing if nothing is. */
 function GenerationFailure(props: { generation: GenerationFieldsFragment }): React.JSX.Element | null {
   const { id, attempt, canRetry, status, failure, missing } = props.generation;
-  const client = useClient();
-  const retry = useRetry(id, (input) => client.mutation(RetryGenerationDocument, { input }).toPromise());
+  const retry = useRetry(id);
   const reason = failure ?? missing[0]?.failure;
   const isPartial = status === 'PARTIAL';
   if (!reason) return null;

@@ -1,10 +1,9 @@
 import { useState } from 'react';
 import { useQuery } from 'urql';
+import { generationPageSize } from '../api/jobs';
 import { GenerationsDocument } from '../graphql/operations';
 import { GenerationCard } from './GenerationCard';
 import { LoadMoreButton } from './LoadMoreButton';
-
-const pageSize = 6;
 
 export interface GenerationPagesProps {
   readonly modelId: string;
@@ -16,7 +15,7 @@ export interface GenerationPagesProps {
 export function GenerationPages({ modelId, after }: GenerationPagesProps): React.JSX.Element | null {
   const [{ data }] = useQuery({
     query: GenerationsDocument,
-    variables: { modelId, first: pageSize, after },
+    variables: { modelId, first: generationPageSize, after },
   });
   const [showsNext, setShowsNext] = useState(false);
   const connection = data?.generations;

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import { useStyleName } from '../api/session';
-import { reachableUrl } from '../api/urls';
+import { loadableUrl } from '../api/urls';
 import { DeleteAvatarDocument, SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
 import { AvatarDetails } from './AvatarDetails';
 import { describeAvatar } from './AvatarTile';
@@ -68,7 +68,7 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
             <Icon name="heart" isFilled={avatar.favorite} />
             Favorite
           </button>
-          <a className="button primary" href={reachableUrl(avatar.downloadUrl)} download={avatar.filename}>
+          <a className="button primary" href={loadableUrl(avatar.downloadUrl)} download={avatar.filename}>
             <Icon name="download" />
             Download
           </a>

@@ -3,8 +3,12 @@ import { useSession } from '../api/session';
 import { CameraDialog } from './CameraDialog';
 import { Icon } from './Icon';
 
+/** For example "JPEG, PNG, WebP". */
 const formatNames = (types: readonly string[]): string =>
-  types.map((type) => type.replace('image/', '').toUpperCase()).join(', ');
+  types
+    .filter((type) => type !== 'image/heif')
+    .map((type) => (type === 'image/webp' ? 'WebP' : type.replace('image/', '').toUpperCase()))
+    .join(', ');
 
 /** Drop, choose or take photos. */
 export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void }): React.JSX.Element {

@@ -1,6 +1,7 @@
 import { useRef } from 'react';
 import { type DraftPhoto } from '../api/draftPhotos';
 import { Icon } from './Icon';
+import { PhotoPreview } from './PhotoPreview';
 
 export interface PhotoTileProps {
   readonly photo: DraftPhoto;
@@ -24,7 +25,7 @@ export function PhotoTile({ photo, onReplace, onRetry, onRemove }: PhotoTileProp
   return (
     <div className={`photo-tile ${state}`}>
       <div className="photo-frame">
-        {previewUrl === null ? <Icon name="image" /> : <img src={previewUrl} alt="" />}
+        <PhotoPreview url={previewUrl} />
         {(state === 'sending' || state === 'checking') && (
           <progress
             aria-label={`Upload of ${name}`}

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { reachableUrl } from '../api/urls';
+import { loadableUrl } from '../api/urls';
 import { useThumbhash } from '../hooks/useThumbhash';
 
 export interface PictureProps {
@@ -17,7 +17,7 @@ export function Picture({ url, thumbhash, alt, className = '' }: PictureProps): 
     <span className={`picture ${className}`}>
       <img src={placeholder} alt="" className="picture-placeholder" />
       <img
-        src={reachableUrl(url)}
+        src={loadableUrl(url)}
         alt={alt}
         decoding="async"
         className={isLoaded ? 'picture-image loaded' : 'picture-image'}

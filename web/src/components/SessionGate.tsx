@@ -1,8 +1,8 @@
 import { type Client } from '@urql/core';
-import { useEffect, useState, type ReactNode } from 'react';
+import { useEffect, useMemo, useState, type ReactNode } from 'react';
 import { useClient } from 'urql';
 import { readAccessKey } from '../api/accessKey';
-import { readProblem, type Problem } from '../api/errors';
+import { problemOf, readProblem, type Problem } from '../api/errors';
 import { SessionContext, type Session } from '../api/session';
 import { SessionDocument, type SessionQuery } from '../graphql/operations';
 import { LoadingPage } from './LoadingPage';
@@ -16,6 +16,7 @@ export interface SessionGateProps {
 }
 
 const retryMs = 3_000;
+const expired = problemOf('UNAUTHENTICATED', 'The key has expired.');
 
 /** Loads what every page needs, and asks for a key where the server wants one. */
 export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps): React.JSX.Element {
@@ -29,9 +30,13 @@ export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps)
     return () => controller.abort();
   }, [client]);
 
+  const session = useMemo(
+    () => data && sessionOf(data, onSignOut, () => setProblem(expired)),
+    [data, onSignOut],
+  );
+
   if (problem?.code === 'UNAUTHENTICATED')
     return <SignInPage wasRefused={readAccessKey() !== null} onSignIn={onSignIn} />;
-  const session = data && sessionOf(data, onSignOut);
   if (session) return <SessionContext.Provider value={session}>{children}</SessionContext.Provider>;
   if (!problem) return <LoadingPage />;
   return (
@@ -59,7 +64,11 @@ async function loadSession(
   }
 }
 
-function sessionOf({ viewer, capabilities, styles }: SessionQuery, onSignOut: () => void): Session | null {
+function sessionOf(
+  { viewer, capabilities, styles }: SessionQuery,
+  onSignOut: () => void,
+  onExpired: () => void,
+): Session | null {
   const { graphiql } = document.documentElement.dataset;
   if (!capabilities || !styles) return null;
   return {
@@ -68,6 +77,7 @@ function sessionOf({ viewer, capabilities, styles }: SessionQuery, onSignOut: ()
     capabilities,
     styles,
     graphiqlPath: graphiql === undefined || graphiql === '' ? null : graphiql,
+    onExpired,
     signOut: readAccessKey() === null ? null : onSignOut,
   };
 }

@@ -31,7 +31,7 @@ function Page({ route }: { route: Route }): React.JSX.Element {
 export function Studio(): React.JSX.Element {
   const route = useRoute();
   const { shown, announce, dismiss } = useAnnouncementState();
-  const connection = useActivity(announce);
+  useActivity(announce);
   const [isDeveloperOpen, setDeveloperOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
@@ -56,7 +56,7 @@ export function Studio(): React.JSX.Element {
         isDeveloperOpen={isDeveloperOpen}
         onToggleDeveloper={() => setDeveloperOpen((isOpen) => !isOpen)}
       />
-      <ConnectionBanner state={connection} />
+      <ConnectionBanner />
       <div className={isDeveloperOpen ? 'frame with-developer' : 'frame'}>
         <main id="main" ref={main} tabIndex={-1}>
           <Page route={route} />

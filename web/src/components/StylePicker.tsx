@@ -1,5 +1,5 @@
 import { useSession } from '../api/session';
-import { reachableUrl } from '../api/urls';
+import { loadableUrl } from '../api/urls';
 
 export interface StylePickerProps {
   readonly selected: ReadonlySet<string>;
@@ -17,7 +17,7 @@ export function StylePicker({ selected, onToggle }: StylePickerProps): React.JSX
           <label key={key} className="style-card" title={description}>
             <input type="checkbox" checked={selected.has(key)} onChange={() => onToggle(key)} />
             {exampleUrl !== null && (
-              <img src={reachableUrl(exampleUrl)} alt="" loading="lazy" width="256" height="256" />
+              <img src={loadableUrl(exampleUrl)} alt="" loading="lazy" width="256" height="256" />
             )}
             <span className="style-name">{name}</span>
           </label>

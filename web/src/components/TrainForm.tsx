@@ -1,6 +1,7 @@
-import { useClient } from 'urql';
+import { type TrainModelInput } from '../../../src/client/index.ts';
+import { useConnection } from '../api/connection';
+import { type Order } from '../api/orders';
 import { useSession, type Session } from '../api/session';
-import { TrainModelDocument, type TrainModelInput, type TrainModelMutation } from '../graphql/operations';
 import { useOrder } from '../hooks/useOrder';
 import { type DraftPhotos } from '../hooks/usePhotoDraft';
 import { navigate } from '../hooks/useRoute';
@@ -12,19 +13,18 @@ import { SubjectStep } from './SubjectStep';
 
 /** Photos, type and name, then the training. */
 export function TrainForm({ chosen }: { chosen: DraftPhotos }): React.JSX.Element {
-  const client = useClient();
+  const { likeness } = useConnection();
   const { capabilities } = useSession();
   const [details, changeDetails] = useTrainingDetails();
   const limits =
     capabilities.avatarTypes.find(({ type }) => type === details.type) ?? capabilities.avatarTypes[0]!;
-  const order = useOrder<TrainModelInput, TrainModelMutation>(
+  const order = useOrder(
     'train',
-    ({ input, idempotencyKey }) =>
-      client.mutation(TrainModelDocument, { input: { ...input, idempotencyKey } }).toPromise(),
-    ({ trainModel }) => {
+    ({ input, idempotencyKey }: Order<TrainModelInput>) => likeness.train({ ...input, idempotencyKey }),
+    ({ id }) => {
       chosen.draft.clear();
       changeDetails(null);
-      navigate({ page: 'model', id: trainModel!.model.id });
+      navigate({ page: 'model', id });
     },
   );
   const reason =

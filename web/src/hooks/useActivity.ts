@@ -1,6 +1,6 @@
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import { useClient } from 'urql';
-import { followActivity, type Activity, type ConnectionState } from '../api/activity';
+import { followActivity, type Activity } from '../api/activity';
 import { plural } from '../api/formats';
 import { useSession } from '../api/session';
 import { type Announcement, type Announcements } from './useAnnouncements';
@@ -38,14 +38,13 @@ function newsOf({ change, isEstimate, isSnapshot }: Activity): News | null {
 }
 
 /** Follows the viewer's activity while mounted, and announces what has become ready, also while the studio was closed. */
-export function useActivity(announce: Announcements['announce']): ConnectionState {
+export function useActivity(announce: Announcements['announce']): void {
   const client = useClient();
-  const { owner, activityCursor } = useSession();
-  const [state, setState] = useState<ConnectionState>('connecting');
+  const { owner, activityCursor, onExpired } = useSession();
   useEffect(() => {
     let missed: News[] = [];
     return followActivity(client, owner, activityCursor, {
-      onConnection: setState,
+      onSignedOut: onExpired,
       onActivity: (activity, isMissed) => {
         const news = newsOf(activity);
         if (news && isMissed) missed = [...missed.filter(({ text }) => text !== news.text), news];
@@ -56,6 +55,5 @@ export function useActivity(announce: Announcements['announce']): ConnectionStat
         missed = [];
       },
     });
-  }, [client, owner, activityCursor, announce]);
-  return state;
+  }, [client, owner, activityCursor, announce, onExpired]);
 }

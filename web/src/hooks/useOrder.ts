@@ -1,4 +1,3 @@
-import { type OperationResult } from '@urql/core';
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { readProblem, type Problem } from '../api/errors';
 import { beginOrder, endOrder, readOrder, type Order } from '../api/orders';
@@ -16,13 +15,13 @@ const retryMs = 2_500;
 
 /**
  * Sends a mutation that is paid for, once: repeats it with the same key until the server has answered, also after a reload.
- * @param send - the mutation, with the key of the order
+ * @param send - the call of the client module, with the key of the order
  * @param onDone - called once with the result
  */
-export function useOrder<Input, Data>(
+export function useOrder<Input, Result>(
   slot: string,
-  send: (order: Order<Input>) => Promise<OperationResult<Data>>,
-  onDone: (data: Data) => void,
+  send: (order: Order<Input>) => Promise<Result>,
+  onDone: (result: Result) => void,
 ): OrderState<Input> {
   const { owner } = useSession();
   const [isSending, setSending] = useState(false);
@@ -40,13 +39,12 @@ export function useOrder<Input, Data>(
       const { signal } = controller;
       try {
         while (!signal.aborted) {
-          const { data, error } = await latest.current.send(order);
-          const refusal = error ? readProblem(error) : null;
+          const { result, refusal } = await attempt(latest.current.send(order));
           // An order whose page was left is sent again there, and answered with the same result.
           if (ended.current !== controller) return;
           if (!refusal?.isTemporary) endOrder(owner, slot);
           setProblem(refusal);
-          if (!refusal) latest.current.onDone(data!);
+          if (!refusal) latest.current.onDone(result);
           if (!refusal?.isTemporary) return;
           await pause(retryMs, signal);
         }
@@ -75,6 +73,15 @@ export function useOrder<Input, Data>(
 
   const submit = useCallback((input: Input) => void run(beginOrder(owner, slot, input)), [owner, slot, run]);
   return { submit, isSending, problem };
+}
+
+type Attempt<Result> = { result: Result; refusal: null } | { result: null; refusal: Problem };
+
+function attempt<Result>(answer: Promise<Result>): Promise<Attempt<Result>> {
+  return answer.then(
+    (result) => ({ result, refusal: null }),
+    (error: unknown) => ({ result: null, refusal: readProblem(error) }),
+  );
 }
 
 /** Ends early when the browser is online again. */

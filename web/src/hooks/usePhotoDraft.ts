@@ -1,5 +1,5 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
-import { useClient } from 'urql';
+import { useConnection } from '../api/connection';
 import { type DraftPhoto } from '../api/draftPhotos';
 import { PhotoDraft, readyIdsOf } from '../api/photoDraft';
 import { useSession } from '../api/session';
@@ -12,9 +12,9 @@ export interface DraftPhotos {
 }
 
 export function usePhotoDraft(): DraftPhotos {
-  const client = useClient();
-  const { owner, capabilities } = useSession();
-  const [draft] = useState(() => new PhotoDraft(client, owner, capabilities.photos.maxFiles));
+  const connection = useConnection();
+  const { owner } = useSession();
+  const [draft] = useState(() => new PhotoDraft(connection, owner));
   const photos = useSyncExternalStore(draft.subscribe, draft.read);
   useEffect(() => draft.start(), [draft]);
   return { draft, photos, readyIds: readyIdsOf(photos) };

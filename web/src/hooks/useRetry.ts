@@ -1,24 +1,21 @@
-import { type OperationResult } from '@urql/core';
+import { useConnection } from '../api/connection';
 import { useOrder, type OrderState } from './useOrder';
 
-/** What a retry mutation takes. */
+/** What a retry takes. */
 export interface RetryInput {
   readonly id: string;
+  /** The attempt that the viewer has seen. */
   readonly attempt: number;
   readonly missingOnly?: boolean;
 }
 
-/**
- * Retries a job, which is paid again: once for each attempt that the viewer has seen.
- * @param send - the mutation, with the key of the order
- */
-export function useRetry(
-  id: string,
-  send: (input: RetryInput & { idempotencyKey: string }) => Promise<OperationResult>,
-): OrderState<RetryInput> {
-  return useOrder<RetryInput, unknown>(
+/** Retries a model or generation, which is paid again: once for each attempt that the viewer has seen. */
+export function useRetry(id: string): OrderState<RetryInput> {
+  const { likeness } = useConnection();
+  return useOrder(
     `retry.${id}`,
-    ({ input, idempotencyKey }) => send({ ...input, idempotencyKey }),
+    ({ input, idempotencyKey }: { input: RetryInput; idempotencyKey: string }) =>
+      likeness.retry({ ...input, idempotencyKey }),
     () => undefined,
   );
 }

@@ -1,4 +1,4 @@
-import { useClient, useQuery } from 'urql';
+import { useQuery } from 'urql';
 import { readProblem } from '../api/errors';
 import { isUnfinished } from '../api/jobs';
 import { FailureNotice } from '../components/FailureNotice';
@@ -7,7 +7,7 @@ import { GenerationPages } from '../components/GenerationPages';
 import { JobProgress } from '../components/JobProgress';
 import { ModelHeader } from '../components/ModelHeader';
 import { ProblemNotice } from '../components/ProblemNotice';
-import { ModelDocument, RetryModelDocument, type ModelFieldsFragment } from '../graphql/operations';
+import { ModelDocument, type ModelFieldsFragment } from '../graphql/operations';
 import { useDocumentTitle } from '../hooks/useDocumentTitle';
 import { useRetry } from '../hooks/useRetry';
 import { pathOf } from '../hooks/useRoute';
@@ -35,17 +35,10 @@ export function ModelPage({ id }: { id: string }): React.JSX.Element {
 }
 
 function LoadedModel({ model }: { model: ModelFieldsFragment }): React.JSX.Element {
-  const client = useClient();
   const { id, name, status, progress, failure, attempt } = model;
   const isRunning = isUnfinished(status);
   useDocumentTitle(isRunning ? `${progress} % · ${name}` : name);
-  const retry = useRetry(id, (input) =>
-    client
-      .mutation(RetryModelDocument, {
-        input: { id: input.id, attempt: input.attempt, idempotencyKey: input.idempotencyKey },
-      })
-      .toPromise(),
-  );
+  const retry = useRetry(id);
   return (
     <div className="page stack large">
       <ModelHeader model={model} />

@@ -1,0 +1,164 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { likeness } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
+import { startBrowser } from './chromium';
+import { photos, StudioPage } from './studio-page';
+
+/** At this speed a training takes 6 s. */
+const SANDBOX_SPEED = '200';
+
+jest.setTimeout(120_000);
+
+let browser: Browser;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+beforeEach(async () => {
+  gateway = await TestGateway.start({ SANDBOX_SPEED });
+});
+afterEach(() => gateway.stop());
+
+/** Executes requests with this mutation, and drops their answers, until the returned function is called. */
+async function loseAnswers(page: Page | BrowserContext, mutation: string): Promise<() => Promise<void>> {
+  await page.route('**/graphql', async (route) => {
+    if (!route.request().postData()?.includes(mutation)) return route.fallback();
+    await route.fetch().catch(() => undefined);
+    // The page may have been left in the meantime.
+    await route.abort().catch(() => undefined);
+  });
+  return () => page.unroute('**/graphql');
+}
+
+const modelCount = async (): Promise<number> => {
+  const { models } = await gateway.client.request<{ models: { totalCount: number } }>(
+    '{ models { totalCount } }',
+  );
+  return models.totalCount;
+};
+
+describe('the studio after an interruption', () => {
+  it('trains once for a double click, lost answers and a reload', async () => {
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.page.getByLabel('Name (optional)').fill('Grace');
+    const answer = await loseAnswers(studio.page, 'trainModel');
+    await studio.button('Train the model').dblclick();
+    await studio.button('Sending …').waitFor();
+    await until(async () => (await modelCount()) === 1);
+    await studio.page.reload();
+    await studio.button('Sending …').waitFor();
+    await answer();
+    await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByText('5 more usable photos are needed.').waitFor();
+    await studio.context.close();
+  });
+
+  it('goes on after the gateway has been stopped and started', async () => {
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.train('Grace');
+    await studio.page.getByRole('progressbar').waitFor();
+    await gateway.end();
+    await studio.page.getByText('Connection lost.').waitFor();
+    await studio.screenshot('lost-connection');
+    await gateway.begin();
+    await studio.page.getByText('Connection lost.').waitFor({ state: 'detached' });
+    await studio.expectReady();
+    await studio.expectMessage('Grace is ready.');
+    await studio.context.close();
+  });
+
+  it('says what became ready while it was closed', async () => {
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.train('Grace');
+    await studio.page.getByRole('progressbar').waitFor();
+    const [, id] = /models\/(.+)/.exec(studio.page.url())!;
+    await studio.page.close();
+    await gateway.client.modelEnd(id!);
+    const reopened = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    await reopened.expectMessage('While you were away: Grace is ready.');
+    await reopened.page.getByRole('log').getByRole('link', { name: 'Make avatars' }).click();
+    await reopened.expectReady();
+    await studio.context.close();
+  });
+
+  it('shows the same photos, progress and avatars in two tabs', async () => {
+    const one = await StudioPage.open(browser, gateway.url);
+    const other = await StudioPage.open(browser, gateway.url, { context: one.context });
+    await one.choosePhotos(await photos(5));
+    await other.page.getByText('5 of 5 usable.').waitFor();
+    await one.train('Grace');
+    await other.page.getByText('5 more usable photos are needed.').waitFor();
+    await other.page.getByRole('link', { name: /^Grace/ }).click();
+    await other.expectReady();
+    await one.expectReady();
+    await one.button('Make 2 avatars').click();
+    await other.expectAvatars(2);
+    await one.expectAvatars(2);
+    await one.avatars.first().click();
+    await one.page.getByRole('dialog').getByRole('button', { name: 'Favorite' }).click();
+    await other.page.getByRole('button', { name: /^Favorite/, pressed: true }).waitFor();
+    expect(await modelCount()).toBe(1);
+    await one.context.close();
+  });
+});
+
+describe('the studio of a gateway with prices and limits', () => {
+  it('shows what an order costs, what was spent, and why an order is refused', async () => {
+    const PRICES =
+      'sandbox.training=2.50+0.05/photo,sandbox.generation=0.02/avatar,sandbox.instant=0.03/avatar';
+    const priced = await TestGateway.start({ PRICES, CURRENCY: 'EUR', QUOTA_TRAININGS_PER_DAY: '1' });
+    const studio = await StudioPage.open(browser, priced.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.page.getByText('Costs 2.75 EUR').waitFor();
+    await studio.train('Grace');
+    await studio.expectReady();
+    await studio.page.getByText('Costs 0.04 EUR').waitFor();
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.page.getByText('1 of 1').waitFor();
+    await studio.page.getByText('2.75 EUR, no limit').first().waitFor();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.choosePhotos(await photos(5, 10));
+    await studio.chooseType('Woman');
+    await studio.page.getByText('This would be refused now (QUOTA_EXCEEDED).').waitFor();
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('QUOTA_EXCEEDED').waitFor();
+    await studio.context.close();
+    await priced.stop();
+  });
+});
+
+describe('the studio of a gateway that asks for keys', () => {
+  it('signs in with a pasted key, which is kept in the tab and shown nowhere', async () => {
+    const keyed = await TestGateway.start({ AUTH: 'keys' });
+    const environment = { DATABASE_URL: keyed.databaseUrl };
+    const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
+    const studio = await StudioPage.open(browser, keyed.url);
+    await studio.page.getByLabel('API key or token').fill('lk_wrong');
+    await studio.button('Sign in').click();
+    await studio.page.getByText('This key is not valid').waitFor();
+    await studio.page.getByLabel('API key or token').fill(key);
+    await studio.button('Sign in').click();
+    await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    await studio.page.reload();
+    await studio.button('Developer').click();
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.page.getByText('Signed in as grace').waitFor();
+    for (const entry of await studio.page.locator('.operation summary').all()) await entry.click();
+    expect(await studio.page.content()).not.toContain(key);
+    expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).not.toContain(key);
+    await studio.button('Sign out').click();
+    await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await studio.context.close();
+    await keyed.stop();
+  });
+});
