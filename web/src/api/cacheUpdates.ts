@@ -21,8 +21,6 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
     case 'AvatarCreated':
       invalidateLists(cache, 'avatars');
       break;
-    case 'AvatarChanged':
-      break;
     case 'ModelDeleted':
       cache.invalidate({ __typename: 'AvatarModel', id: change.modelId });
       break;
@@ -32,8 +30,14 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
     case 'AvatarDeleted':
       cache.invalidate({ __typename: 'Avatar', id: change.avatarId });
       break;
+    case 'NoticeCreated':
+      cache.invalidate('Query', 'viewer');
+      break;
     case 'CaughtUp':
       if (change.hasGap) invalidateLists(cache, 'models', 'generations', 'avatars', 'model', 'avatar');
+      break;
+    default:
+      // AvatarChanged, which is in the cache by its id, and types that a later server adds.
       break;
   }
 }

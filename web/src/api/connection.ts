@@ -10,7 +10,14 @@ import { loggedFetch, operationLogExchange } from './operationLog';
 const embedded = Object.fromEntries(
   [
     ...['Activity', 'AvatarChanged', 'AvatarCreated', 'AvatarDeleted', 'CaughtUp', 'GenerationChanged'],
-    ...['GenerationDeleted', 'ModelChanged', 'ModelDeleted', 'AvatarConnection', 'AvatarModelConnection'],
+    ...[
+      'GenerationDeleted',
+      'NoticeCreated',
+      'ModelChanged',
+      'ModelDeleted',
+      'AvatarConnection',
+      'AvatarModelConnection',
+    ],
     ...['GenerationConnection', 'NoticeConnection', 'AvatarTypeCapabilities', 'Capabilities', 'CostEstimate'],
     ...['Erasure', 'ErasureCounts', 'Failure', 'GenerationPrompt', 'MissingAvatars', 'Money', 'PageInfo'],
     ...['PhotoCapabilities', 'PhotoProblem', 'PromptCapabilities', 'Provenance', 'Style', 'TimeRange'],

@@ -30,10 +30,16 @@ function generationNews(change: Extract<Change, { __typename: 'GenerationChanged
   return { tone: 'bad', text: `Avatars${of} could not be made. ${failure?.message ?? ''}`, link };
 }
 
+function noticeNews({ notice }: Extract<Change, { __typename: 'NoticeCreated' }>): News | null {
+  const link = { label: 'All notices', route: { page: 'account' } } as const;
+  return { tone: 'plain', text: notice.message, link };
+}
+
 /** What people want to know of a change; null of all others. */
 function newsOf({ change, isEstimate, isSnapshot }: Activity): News | null {
   if (isEstimate || isSnapshot) return null;
   if (change.__typename === 'ModelChanged') return modelNews(change);
+  if (change.__typename === 'NoticeCreated') return noticeNews(change);
   return change.__typename === 'GenerationChanged' ? generationNews(change) : null;
 }
 
