@@ -198,6 +198,7 @@ describe('likeness/client', () => {
       client.watch({ activity: {} }),
       client.watch({ activity: {} }, { signal: controller.signal }),
     ];
+    await taken(first, ({ change }) => change.__typename === 'CaughtUp');
     const waiting = Promise.all([all(first), all(second)]);
     await first.return!();
     controller.abort();
@@ -232,15 +233,20 @@ describe('watch', () => {
   });
 
   it('detects a connection that transfers nothing', async () => {
-    const client = clientOf({ url: proxy.url, keepAliveMs: 50, timeoutMs: 300 });
+    const failures: unknown[] = [];
+    const onConnectionChange = (error: unknown): unknown => error !== null && failures.push(error);
+    const client = clientOf({ url: proxy.url, keepAliveMs: 50, timeoutMs: 300, onConnectionChange });
     const activity = client.watch({ activity: {} });
     await taken(activity, ({ change }) => change.__typename === 'CaughtUp');
+    failures.length = 0;
     proxy.silence();
     let modelId = '';
     const next = taken(activity, ({ change }) => 'modelId' in change && change.modelId === modelId);
     const other = clientOf();
     modelId = (await other.train({ type: 'WOMAN', photos: await uploaded(other) })).id;
     expect(await next).toMatchObject({ isSnapshot: false });
+    // The client ended it, before the server did.
+    expect(failures[0]).toMatchObject({ closeCode: 4499 });
   });
 
   it('continues after a restart of the server, and does not end with it', async () => {
