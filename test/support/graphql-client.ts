@@ -165,7 +165,7 @@ export class GraphQLClient {
     let text = '';
     for await (const chunk of response.body!) {
       text += Buffer.from(chunk as Uint8Array).toString();
-      const event = /^event: next\ndata: (.*)\n\n/m.exec(text);
+      const event = /^event: next\n(?:id: .*\n)?data: (.*)\n\n/m.exec(text);
       // Leaving the loop closes the stream.
       if (event) return JSON.parse(event[1]!) as Result;
     }
