@@ -15,11 +15,9 @@ const examples = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm
 const ofCompose = ['POSTGRES_PASSWORD'];
 
 describe('.env.example', () => {
-  it('has existing settings only, each once', () => {
+  it('has each setting once', () => {
     const names = examples.map(({ name }) => name);
-    expect(names.length).toBeGreaterThan(80);
-    expect(names.filter((name) => !settingNames.includes(name) && !ofCompose.includes(name))).toEqual([]);
-    expect(new Set(names).size).toBe(names.length);
+    expect(names.sort()).toEqual([...settingNames, ...ofCompose].sort());
   });
 
   it.each(examples.filter(({ name, value }) => value !== '' && !ofCompose.includes(name)))(
