@@ -189,8 +189,10 @@ export class LikenessClient {
       const input = { ...given, idempotencyKey };
       return (await this.query(document, { input }, options)).payload.job;
     } catch (error) {
-      if (error instanceof LikenessError) error.idempotencyKey = idempotencyKey;
-      throw error;
+      // `close` ends all calls with one error, but each has its key.
+      const own = error instanceof ClientClosedError ? new ClientClosedError() : error;
+      if (own instanceof LikenessError) own.idempotencyKey = idempotencyKey;
+      throw own;
     }
   }
 }

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { DomainError } from './errors';
 import { OwnerShares } from './owner-shares';
 import type { OwnerWeights } from './owner-weights';
 
@@ -9,6 +10,14 @@ interface Turn {
 }
 
 const present = new AsyncLocalStorage<Turn>();
+
+/**
+ * How long a task waits for its turn, in milliseconds: less than the time limit of an operation, so that none begins whose
+ * client was already answered.
+ */
+const maxTurnWaitMs = 5_000;
+
+const retryAfterSeconds = 1;
 
 /** Runs work that needs no slot, such as a request to another server, while other tasks use that of the running task. */
 export async function withoutTurn<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -24,7 +33,7 @@ export async function withoutTurn<Result>(work: () => Promise<Result>): Promise<
 
 /**
  * Runs at most `capacity` tasks at once, shared between owners by {@link OwnerShares}: a single owner uses at most half of
- * them. The others wait; owners are served in turn, and the tasks of one owner in order of arrival.
+ * them. The others wait for a limited time; owners are served in turn, and the tasks of one owner in order of arrival.
  */
 export class OwnerTurns {
   private readonly shares: OwnerShares;
@@ -35,9 +44,10 @@ export class OwnerTurns {
     this.shares = new OwnerShares(capacity, weights);
   }
 
+  /** @throws DomainError SERVICE_UNAVAILABLE if it has waited too long; `work` was not called */
   async run<Result>(owner: string, work: () => Result | Promise<Result>): Promise<Result> {
     const turn = { leave: () => this.leave(owner), enter: () => this.enter(owner) };
-    if (!this.tryEnter(owner)) await this.turn(owner);
+    if (!this.tryEnter(owner)) await this.turnInTime(owner);
     try {
       return await present.run(turn, work);
     } finally {
@@ -60,11 +70,33 @@ export class OwnerTurns {
 
   /** Resolves when a slot was taken for the task. */
   private turn(owner: string): Promise<void> {
-    return new Promise((resolve) => {
-      const queue = this.waiting.get(owner);
-      if (queue) queue.push(resolve);
-      else this.waiting.set(owner, [resolve]);
+    return new Promise((resolve) => this.enqueue(owner, resolve));
+  }
+
+  private turnInTime(owner: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.forget(owner, resume);
+        reject(tooLate());
+      }, maxTurnWaitMs);
+      const resume = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.enqueue(owner, resume);
     });
+  }
+
+  private enqueue(owner: string, resume: () => void): void {
+    const queue = this.waiting.get(owner);
+    if (queue) queue.push(resume);
+    else this.waiting.set(owner, [resume]);
+  }
+
+  private forget(owner: string, resume: () => void): void {
+    const others = (this.waiting.get(owner) ?? []).filter((each) => each !== resume);
+    if (others.length > 0) this.waiting.set(owner, others);
+    else this.waiting.delete(owner);
   }
 
   /** @returns whether a task was resumed */
@@ -78,4 +110,12 @@ export class OwnerTurns {
     }
     return false;
   }
+}
+
+function tooLate(): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'Your other operations took too long, so this one was not begun. Send fewer at a time, and repeat it.',
+    { details: { retryAfterSeconds } },
+  );
 }

@@ -1,8 +1,8 @@
 import { extname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { crc32, deflateSync } from 'node:zlib';
+import { crc32, deflate } from 'node:zlib';
 import sharp from 'sharp';
-import { Semaphore } from '../core/semaphore';
 import { PictureProblem } from './picture-file';
 
 /** What the worker in heic-worker.ts gets. */
@@ -26,8 +26,8 @@ const extension = extname(__filename);
 /** Sources in TypeScript, as under Jest, are compiled when they are loaded. */
 const execArgv = extension === '.ts' ? ['-r', '@swc-node/register'] : [];
 
-/** One at a time, since each may need 400 MB for 25 million pixels. Callers bound how many wait. */
-const turns = new Semaphore(1, Infinity, () => new Error('no bound'));
+/** The maximum size of a colour profile, in bytes; cameras write some thousands. A larger one is ignored. */
+const maxProfile = 1_000_000;
 
 /**
  * Decodes a HEIC picture (HEVC in a HEIF container), which sharp's own libraries do not, by libheif as WebAssembly: what
@@ -40,12 +40,10 @@ export async function heicToPng(
   bytes: Buffer,
   { maxPixels, timeLimitMs, profile }: { maxPixels: number; timeLimitMs: number; profile?: Buffer },
 ): Promise<Buffer> {
-  return turns.run(async () => {
-    const pixels = await decodeInThread({ bytes, maxPixels }, timeLimitMs);
-    if (!pixels) throw new PictureProblem('UNREADABLE', 'The picture is damaged or truncated.');
-    const png = await encode(pixels);
-    return profile ? withProfile(png, profile) : png;
-  });
+  const pixels = await decodeInThread({ bytes, maxPixels }, timeLimitMs);
+  if (!pixels) throw new PictureProblem('UNREADABLE', 'The picture is damaged or truncated.');
+  const png = await encode(pixels);
+  return profile && profile.length <= maxProfile ? withProfile(png, profile) : png;
 }
 
 function encode({ data, width, height }: HeicPixels): Promise<Buffer> {
@@ -86,8 +84,8 @@ async function decodeInThread(request: HeicRequest, timeLimitMs: number): Promis
 const headLength = 33;
 
 /** Adds a colour profile to a PNG (PNG, third edition, 11.3.2.3): sharp accepts none for raw pixels. */
-function withProfile(png: Buffer, profile: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from('iCCPicc\0\0', 'latin1'), deflateSync(profile)]);
+async function withProfile(png: Buffer, profile: Buffer): Promise<Buffer> {
+  const body = Buffer.concat([Buffer.from('iCCPicc\0\0', 'latin1'), await promisify(deflate)(profile)]);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(body.length - 4);
   const check = Buffer.alloc(4);

@@ -3,7 +3,7 @@ import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
 import { traced } from '../core/tracing';
 import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
-import { preparePhoto, type PreparedPhoto } from './photo-image';
+import { HeicWithoutTurn, preparePhoto, type PreparedPhoto } from './photo-image';
 import { PictureProblem } from './picture-file';
 import { renderPicture, type RenditionSpec } from './rendition';
 import { verifyResult, type VerifiedResult } from './result-image';
@@ -20,16 +20,17 @@ const busySeconds = 5;
  * @param maxUploads - maximum number of concurrent uploads, all of which may wait
  */
 export function createImageSemaphore(width: number, maxUploads = 0, weights?: OwnerWeights): Semaphore {
-  return new Semaphore(
-    width,
-    maxWaitingImages + maxUploads,
-    () =>
-      new DomainError(
-        'SERVICE_UNAVAILABLE',
-        'Too many photos are being checked; send it again in a few seconds.',
-        { details: { retryAfterSeconds: busySeconds } },
-      ),
-    weights,
+  return new Semaphore(width, maxWaitingImages + maxUploads, tooMany, weights);
+}
+
+/** Maximum number of HEIC photos that wait for their turn. */
+const maxWaitingHeic = 1_000;
+
+function tooMany(): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'Too many photos are being checked; send it again in a few seconds.',
+    { details: { retryAfterSeconds: busySeconds } },
   );
 }
 
@@ -48,6 +49,12 @@ export interface Decoding {
  * that a file is read only when its processing starts.
  */
 export class ImageProcessor {
+  /**
+   * One at a time, since each may need 400 MB for 25 million pixels. Photos wait for it before they take a place among all
+   * pictures, which would have to wait for them otherwise.
+   */
+  private readonly heicTurns = new Semaphore(1, maxWaitingHeic, tooMany);
+
   constructor(
     private readonly gate: Semaphore,
     private readonly timeLimitSeconds = defaultTimeLimitSeconds,
@@ -59,8 +66,15 @@ export class ImageProcessor {
    * @param owner - the owner of the photo, for the fair order
    * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
    */
-  prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
-    return this.decode('photo', owner, () => preparePhoto(source, this.timeLimitSeconds));
+  async prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
+    const run = (decodesHeic: boolean): Promise<PreparedPhoto> =>
+      this.decode('photo', owner, () => preparePhoto(source, this.timeLimitSeconds, decodesHeic));
+    try {
+      return await run(false);
+    } catch (error) {
+      if (!(error instanceof HeicWithoutTurn)) throw error;
+      return this.heicTurns.run(() => run(true), { key: owner });
+    }
   }
 
   /**
@@ -88,16 +102,17 @@ export class ImageProcessor {
   ): Promise<Result> {
     const measured = async (): Promise<Result> => {
       const startedMs = performance.now();
-      let outcome: Decoding['outcome'] = 'failed';
+      let outcome: Decoding['outcome'] | null = 'failed';
       try {
         const result = await run();
         outcome = 'ok';
         return result;
       } catch (error) {
         if (error instanceof PictureProblem) outcome = 'refused';
+        if (error instanceof HeicWithoutTurn) outcome = null;
         throw error;
       } finally {
-        this.onDecoded({ work, outcome, seconds: (performance.now() - startedMs) / 1_000 });
+        if (outcome) this.onDecoded({ work, outcome, seconds: (performance.now() - startedMs) / 1_000 });
       }
     };
     return this.gate.run(() => traced(`decode ${work}`, {}, measured), { key: owner });

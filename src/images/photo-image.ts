@@ -34,6 +34,9 @@ export interface PreparedPhoto {
   height: number;
 }
 
+/** The photo is a HEIC, and its caller may not decode one now. */
+export class HeicWithoutTurn extends Error {}
+
 /** The advice for each problem. */
 const cures: Readonly<Record<PictureProblemCode, string>> = {
   UNSUPPORTED_TYPE: 'Send the photo as JPEG, PNG, WebP, AVIF or HEIC.',
@@ -50,14 +53,17 @@ const cures: Readonly<Record<PictureProblemCode, string>> = {
  *
  * Trailing bytes are accepted and dropped: phones append gain maps, depth maps and short videos to photos, and a
  * re-encoded picture cannot contain an archive or a script.
- * @throws PictureProblem whose message states the problem and what to do
+ * @param decodesHeic - whether the caller may decode HEIC now, which needs much memory
+ * @throws PictureProblem whose message states the problem and what to do; HeicWithoutTurn
  */
 export async function preparePhoto(
   source: PictureSource,
   timeLimitSeconds = defaultTimeLimitSeconds,
+  decodesHeic = true,
 ): Promise<PreparedPhoto> {
   try {
     const photo = await openPicture(source, ['jpeg', 'png', 'webp', 'avif', 'heic']);
+    if (photo.format === 'heic' && !decodesHeic) throw new HeicWithoutTurn();
     if (Math.min(photo.width, photo.height) < minPhotoSide) {
       throw new PictureProblem('TOO_SMALL', `The picture has ${photo.width}×${photo.height} pixels.`);
     }

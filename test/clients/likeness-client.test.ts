@@ -100,6 +100,16 @@ describe('likeness/client', () => {
     expect((await gateway.sandbox.counts()).trainings).toBe(before + 1);
   });
 
+  it('gives each of several calls its own key when it is closed', async () => {
+    const client = clientOf({ fetch: () => new Promise(() => undefined) });
+    const keys = ['the key of the first call', 'the key of the second call'];
+    const failures = keys.map((idempotencyKey) =>
+      failureOf(client.train({ type: 'WOMAN', photos: [], idempotencyKey })),
+    );
+    await client.close();
+    expect((await Promise.all(failures)).map(({ idempotencyKey }) => idempotencyKey)).toEqual(keys);
+  });
+
   it('does not repeat a mutation without an idempotency key', async () => {
     const client = clientOf({ fetch: losingAnswers('renameModel', 1) });
     const rename = 'mutation { renameModel(input: { id: "model_1", name: "x" }) { model { id } } }';

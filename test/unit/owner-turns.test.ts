@@ -33,4 +33,22 @@ describe('turns of owners', () => {
     await expect(failing).rejects.toThrow('It failed.');
     expect(await next).toBe('done');
   });
+
+  it('are not waited for longer than a client waits: a late task is never begun', async () => {
+    jest.useFakeTimers();
+    try {
+      const turns = new OwnerTurns(1);
+      const end = start(turns, 'a1').get('a1')!;
+      const late = jest.fn();
+      const refused = expect(turns.run('a', late)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+      await jest.advanceTimersByTimeAsync(9_000);
+      await refused;
+      const next = turns.run('a', () => 'done');
+      end();
+      expect(await next).toBe('done');
+      expect(late).not.toHaveBeenCalled();
+    } finally {
+      jest.useRealTimers();
+    }
+  });
 });

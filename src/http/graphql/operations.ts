@@ -186,7 +186,7 @@ export class Operations {
     const startedMs = performance.now();
     const run = (): ReturnType<typeof execute> => execute({ ...args, contextValue: context });
     const result = await traced('graphql.execute', this.records.labelOf(args).attributes, () =>
-      this.execute(() => this.inFlight.run(context.viewer.owner, run)),
+      this.execute(() => (context.unavailable ? run() : this.inFlight.run(context.viewer.owner, run))),
     );
     this.records.ended(args, context, result.errors, startedMs);
     return result;
