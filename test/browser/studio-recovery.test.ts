@@ -40,6 +40,38 @@ const modelCount = async (): Promise<number> => {
   return models.totalCount;
 };
 
+/** Answers requests with this mutation with an error, without executing them, until all routes are removed. */
+const refuse = (page: Page, mutation: string, code: string): Promise<void> =>
+  page.route('**/graphql', (route) =>
+    route.request().postData()?.includes(mutation)
+      ? route.fulfill({ json: { errors: [{ message: 'Refused by the test.', extensions: { code } }] } })
+      : route.fallback(),
+  );
+
+/** The orders in the storage of a page, as JSON. */
+const storedOrders = (page: Page): Promise<string[]> =>
+  page.evaluate<string[]>(
+    "Object.entries(localStorage).filter(([key]) => key.startsWith('likeness.order')).map(([, value]) => value)",
+  );
+
+/** Opens the studio with a training that can be ordered. */
+async function openTraining(name: string): Promise<StudioPage> {
+  const studio = await StudioPage.open(browser, gateway.url);
+  await studio.choosePhotos(await photos(5));
+  await studio.chooseType('Woman');
+  await studio.page.getByLabel('Name (optional)').fill(name);
+  return studio;
+}
+
+/** Orders a training that is executed, but not answered. */
+async function trainUnanswered(studio: StudioPage, count = 1): Promise<() => Promise<void>> {
+  const answer = await loseAnswers(studio.page, 'trainModel');
+  await studio.button('Train the model').click();
+  await studio.button('Sending …').waitFor();
+  await until(async () => (await modelCount()) === count);
+  return answer;
+}
+
 describe('the studio after an interruption', () => {
   it('trains once for a double click, lost answers and a reload', async () => {
     const studio = await StudioPage.open(browser, gateway.url);
@@ -57,6 +89,85 @@ describe('the studio after an interruption', () => {
     expect(await modelCount()).toBe(1);
     await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
     await studio.page.getByText('5 more usable photos are needed.').waitFor();
+    await studio.context.close();
+  });
+
+  it.each(['UNAUTHENTICATED', 'QUERY_NOT_ALLOWED'])(
+    'trains once if an order without an answer is refused with %s, and ordered again',
+    async (code) => {
+      const studio = await openTraining('Grace');
+      const answer = await trainUnanswered(studio);
+      await refuse(studio.page, 'trainModel', code);
+      await studio.page.getByRole('alert').getByText(code).waitFor();
+      await answer();
+      await studio.button('Train the model').click();
+      await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+      expect(await modelCount()).toBe(1);
+      expect(await storedOrders(studio.page)).toEqual([]);
+      await studio.context.close();
+    },
+  );
+
+  it('does not send an order by itself after another input was ordered in its place', async () => {
+    const studio = await openTraining('Grace');
+    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
+    await studio.page.unroute('**/graphql');
+    await studio.train('Ada');
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByText('5 more usable photos are needed.').waitFor();
+    await studio.button('Train the model').waitFor();
+    expect(await modelCount()).toBe(1);
+    expect(await storedOrders(studio.page)).toEqual([expect.stringContaining('"isReplaced":true')]);
+    await studio.context.close();
+  });
+
+  it('keeps an order that is being sent when another input is ordered', async () => {
+    const studio = await openTraining('Grace');
+    const answer = await trainUnanswered(studio);
+    const before = await storedOrders(studio.page);
+    await studio.page.getByLabel('Name (optional)').fill('Ada');
+    await studio.button('Sending …').dispatchEvent('click');
+    expect(await storedOrders(studio.page)).toEqual(before);
+    await studio.page.reload();
+    await answer();
+    await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    await studio.context.close();
+  });
+
+  it('keeps the order of a tab when that of another tab is answered', async () => {
+    const one = await openTraining('Grace');
+    const other = await StudioPage.open(browser, gateway.url, { context: one.context });
+    await other.page.getByText('5 of 5 usable.').waitFor();
+    await other.chooseType('Woman');
+    await other.page.getByLabel('Name (optional)').fill('Ada');
+    const answerOne = await trainUnanswered(one);
+    const answerOther = await trainUnanswered(other, 2);
+    await answerOne();
+    await one.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    await other.page.reload();
+    await other.button('Sending …').waitFor();
+    await answerOther();
+    await other.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
+    expect(await modelCount()).toBe(2);
+    await one.context.close();
+  });
+
+  it('does not send an order of an earlier day, and says so', async () => {
+    const studio = await openTraining('Grace');
+    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
+    await studio.page.unroute('**/graphql');
+    await studio.page.evaluate(`for (const [key, value] of Object.entries(localStorage))
+      if (key.startsWith('likeness.order'))
+        localStorage.setItem(key, JSON.stringify({ ...JSON.parse(value), createdAt: Date.now() - 25 * 3_600_000 }))`);
+    await studio.page.reload();
+    await studio.page.getByRole('alert').getByText('ORDER_EXPIRED').waitFor();
+    expect(await modelCount()).toBe(0);
+    expect(await storedOrders(studio.page)).toEqual([]);
     await studio.context.close();
   });
 
@@ -138,7 +249,7 @@ describe('the studio of a gateway with prices and limits', () => {
 });
 
 describe('the studio of a gateway that asks for keys', () => {
-  it('signs in with a pasted key, which is kept in the tab and shown nowhere', async () => {
+  it('signs in with a pasted key, kept in the tab and shown nowhere, and forgets the owner at sign-out', async () => {
     const keyed = await TestGateway.start({ AUTH: 'keys' });
     const environment = { DATABASE_URL: keyed.databaseUrl };
     const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
@@ -149,6 +260,12 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.page.getByLabel('API key or token').fill(key);
     await studio.button('Sign in').click();
     await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.page.getByLabel('Name (optional)').fill('Ada');
+    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
     await studio.page.reload();
     await studio.button('Developer').click();
     await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
@@ -156,8 +273,11 @@ describe('the studio of a gateway that asks for keys', () => {
     for (const entry of await studio.page.locator('.operation summary').all()) await entry.click();
     expect(await studio.page.content()).not.toContain(key);
     expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).not.toContain(key);
+    expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).toContain('Ada');
     await studio.button('Sign out').click();
+    await studio.button('Sign out and forget it').click();
     await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await studio.page.evaluate('Object.keys(localStorage)')).toEqual([]);
     await studio.context.close();
     await keyed.stop();
   });

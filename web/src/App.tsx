@@ -2,6 +2,7 @@ import { useCallback, useState } from 'react';
 import { Provider } from 'urql';
 import { forgetAccessKey, storeAccessKey } from './api/accessKey';
 import { connect, ConnectionContext } from './api/connection';
+import { forgetOwner } from './api/forgetOwner';
 import { clearOperationLog } from './api/operationLog';
 import { SessionGate } from './components/SessionGate';
 import { Studio } from './components/Studio';
@@ -25,8 +26,9 @@ export function App(): React.JSX.Element {
             storeAccessKey(key);
             reconnect();
           }}
-          onSignOut={() => {
+          onSignOut={(owner) => {
             forgetAccessKey();
+            forgetOwner(owner);
             reconnect();
           }}
         >

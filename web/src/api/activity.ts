@@ -1,6 +1,7 @@
 import { type Client } from '@urql/core';
 import { ActivityDocument, type ActivitySubscription } from '../graphql/operations';
 import { readProblem } from './errors';
+import { ownerKeys } from './forgetOwner';
 import { readStored, store } from './storage';
 
 /** Something that happened, as `activity` sends it. */
@@ -15,8 +16,6 @@ export interface ActivityListener {
 
 /** Before a subscription that the server has ended is started again, in milliseconds. */
 const restartMs = 5_000;
-
-const cursorKey = (owner: string): string => `cursor.${owner}`;
 
 /**
  * Follows everything of the viewer's from where the studio was last open. The client module resumes after a lost
@@ -34,7 +33,7 @@ export function followActivity(
   let stop = (): void => undefined;
 
   const receive = (activity: Activity): void => {
-    if (!activity.isEstimate) store(cursorKey(owner), activity.cursor);
+    if (!activity.isEstimate) store(ownerKeys.cursor(owner), activity.cursor);
     onActivity(activity, !isCaughtUp && !activity.isSnapshot);
     if (activity.change.__typename === 'CaughtUp') isCaughtUp = true;
   };
@@ -62,4 +61,4 @@ export function followActivity(
   return () => stop();
 }
 
-const readCursor = (owner: string): string | null => readStored(cursorKey(owner)) as string | null;
+const readCursor = (owner: string): string | null => readStored(ownerKeys.cursor(owner)) as string | null;

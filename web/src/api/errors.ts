@@ -9,6 +9,11 @@ export interface Problem {
   readonly advice: string | null;
   /** Whether the same request may succeed later: the order is kept and sent again. */
   readonly isTemporary: boolean;
+  /**
+   * Whether the mutation itself has refused the order, after it has looked up the key: the order has ended. All other
+   * refusals say nothing about an earlier attempt whose answer was lost.
+   */
+  readonly isFinal: boolean;
 }
 
 /** What to do, by code, where the server's message does not say it. */
@@ -27,6 +32,8 @@ const advice: Readonly<Record<string, string>> = {
   TOO_MANY_PHOTOS: 'Remove some photos.',
   CONSENT_REQUIRED: 'Confirm that the person in the photos agrees.',
   NOT_FOUND: 'It may have been deleted.',
+  ORDER_EXPIRED:
+    'It was not sent again, since it may have been charged. Look for it in your models and avatars before you order again.',
   UPLOAD_URL_EXPIRED: 'Add the photo again.',
   QUERY_NOT_ALLOWED: 'The operator permits only listed operations. Ask for those of the studio to be added.',
 };
@@ -39,8 +46,21 @@ const temporaryCodes = new Set([
   'INTERNAL_SERVER_ERROR',
 ]);
 
+const finalCodes = new Set([
+  ...['INVALID_INPUT', 'CONSENT_REQUIRED', 'IDEMPOTENCY_KEY_REUSED', 'QUOTA_EXCEEDED'],
+  ...['TOO_FEW_PHOTOS', 'TOO_MANY_PHOTOS', 'PHOTO_INVALID', 'PHOTO_NOT_READY'],
+  ...['PHOTO_TOO_LARGE', 'PHOTO_TYPE_UNSUPPORTED'],
+  ...['NOT_FOUND', 'MODEL_NOT_READY', 'NOT_RETRYABLE', 'PROVIDER_NOT_CONFIGURED'],
+]);
+
 export function problemOf(code: string, message: string): Problem {
-  return { code, message, advice: advice[code] ?? null, isTemporary: temporaryCodes.has(code) };
+  return {
+    code,
+    message,
+    advice: advice[code] ?? null,
+    isTemporary: temporaryCodes.has(code),
+    isFinal: finalCodes.has(code),
+  };
 }
 
 const offlineProblem = problemOf('OFFLINE', 'The server cannot be reached.');

@@ -1,4 +1,4 @@
-import { readStored, store } from './storage';
+import { readStored, store, storedKeys } from './storage';
 
 /**
  * An order is a mutation that is paid for. Its key is made and stored before the first attempt, and kept until the server
@@ -7,27 +7,75 @@ import { readStored, store } from './storage';
 export interface Order<Input> {
   readonly idempotencyKey: string;
   readonly input: Input;
+  /** In milliseconds, by the clock of this browser. */
+  readonly createdAt: number;
+  /** Whether another input was ordered instead. It is sent only if the same input is ordered again. */
+  readonly isReplaced?: boolean;
 }
 
-/** @param slot - what is ordered, one order at a time: `train`, or `generate.` with the id of the model */
-const storageKey = (owner: string, slot: string): string => `order.${owner}.${slot}`;
+/** For how long the server promises to recognize a key. */
+const maxAgeMs = 24 * 60 * 60 * 1_000;
 
-/** The order whose answer has not arrived, if there is one. */
-export function readOrder<Input>(owner: string, slot: string): Order<Input> | null {
-  return readStored(storageKey(owner, slot)) as Order<Input> | null;
+/** Owners and slots may contain dots, so that the separator is a character that is always encoded. */
+const prefixOf = (...parts: string[]): string => `order/${parts.map(encodeURIComponent).join('/')}/`;
+
+/** Each order has an entry of its own, since several tabs may order at the same time. */
+const storageKey = (owner: string, slot: string, { idempotencyKey }: Order<unknown>): string =>
+  prefixOf(owner, slot) + idempotencyKey;
+
+/**
+ * The orders whose answers have not arrived, the newest first.
+ * @param slot - what is ordered: `train`, or `generate.` with the id of the model
+ */
+export function readOrders<Input>(owner: string, slot: string): Order<Input>[] {
+  return storedKeys(prefixOf(owner, slot))
+    .flatMap((key) => (readStored(key) as Order<Input> | null) ?? [])
+    .sort((one, other) => other.createdAt - one.createdAt);
 }
 
-/** Starts an order, or continues the one for the same input. */
-export function beginOrder<Input>(owner: string, slot: string, input: Input): Order<Input> {
-  const earlier = readOrder<Input>(owner, slot);
-  if (earlier && JSON.stringify(earlier.input) === JSON.stringify(input)) return earlier;
-  const order = { idempotencyKey: newKey(), input };
-  store(storageKey(owner, slot), order);
+/** The orders to send without being asked, and those that are too old for it: see {@link isExpired}. */
+export function readPendingOrders<Input>(owner: string, slot: string): Order<Input>[] {
+  return readOrders<Input>(owner, slot).filter((order) => order.isReplaced !== true || isExpired(order));
+}
+
+/**
+ * Starts an order, or continues the one for the same input.
+ * @param refused - the order of this page that was refused and is kept; a different input replaces it
+ */
+export function beginOrder<Input>(
+  owner: string,
+  slot: string,
+  input: Input,
+  refused: Order<Input> | null,
+): Order<Input> {
+  const earlier = readOrders<Input>(owner, slot);
+  const same = earlier.find((order) => JSON.stringify(order.input) === JSON.stringify(input));
+  const order = {
+    ...(same ?? { idempotencyKey: newKey(), input, createdAt: Date.now() }),
+    isReplaced: false,
+  };
+  const replaced = earlier.find(({ idempotencyKey }) => idempotencyKey === refused?.idempotencyKey);
+  if (replaced) store(storageKey(owner, slot, replaced), { ...replaced, isReplaced: true });
+  store(storageKey(owner, slot, order), order);
   return order;
 }
 
-export function endOrder(owner: string, slot: string): void {
-  store(storageKey(owner, slot), null);
+/** Whether the server may no longer recognize the key, so that sending the order could pay it again. */
+export function isExpired({ createdAt }: Order<unknown>): boolean {
+  return !(Math.abs(Date.now() - createdAt) < maxAgeMs);
+}
+
+export function endOrder(owner: string, slot: string, order: Order<unknown>): void {
+  store(storageKey(owner, slot, order), null);
+}
+
+export function hasOrders(owner: string): boolean {
+  return storedKeys(prefixOf(owner)).length > 0;
+}
+
+/** Removes the orders of all slots. */
+export function forgetOrders(owner: string): void {
+  for (const key of storedKeys(prefixOf(owner))) store(key, null);
 }
 
 /** Random, in the form of a UUID. (`crypto.randomUUID` is missing on pages without HTTPS.) */

@@ -1,6 +1,7 @@
 import { DeletePhotoDocument } from '../graphql/operations';
 import { type Connection } from './connection';
 import { newDraftPhoto, restorePhotos, sendPhotos, type DraftPhoto } from './draftPhotos';
+import { ownerKeys } from './forgetOwner';
 import { onStoredElsewhere, readStored, store } from './storage';
 
 const isSameFile = (one: File | null, other: File): boolean =>
@@ -24,7 +25,7 @@ export class PhotoDraft {
     private readonly connection: Connection,
     owner: string,
   ) {
-    this.storageKey = `draft.${owner}`;
+    this.storageKey = ownerKeys.draft(owner);
   }
 
   /** Restores the photos, and follows changes in other tabs. Returns a function that ends it. */

@@ -18,6 +18,17 @@ export function store(key: string, value: unknown): void {
   }
 }
 
+/** The keys of stored values that start with a prefix. */
+export function storedKeys(prefix: string): string[] {
+  const start = 'likeness.';
+  try {
+    const keys = Object.keys(localStorage).filter((key) => key.startsWith(start + prefix));
+    return keys.map((key) => key.slice(start.length));
+  } catch {
+    return [];
+  }
+}
+
 /** Calls back when another tab changes the value. Returns a function that ends it. */
 export function onStoredElsewhere(key: string, listener: () => void): () => void {
   const listen = (event: StorageEvent): void => {

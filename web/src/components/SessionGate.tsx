@@ -12,7 +12,7 @@ import { SignInPage } from './SignInPage';
 export interface SessionGateProps {
   readonly children: ReactNode;
   readonly onSignIn: (key: string) => void;
-  readonly onSignOut: () => void;
+  readonly onSignOut: (owner: string) => void;
 }
 
 const retryMs = 3_000;
@@ -66,7 +66,7 @@ async function loadSession(
 
 function sessionOf(
   { viewer, capabilities, styles }: SessionQuery,
-  onSignOut: () => void,
+  onSignOut: (owner: string) => void,
   onExpired: () => void,
 ): Session | null {
   const { graphiql } = document.documentElement.dataset;
@@ -78,6 +78,6 @@ function sessionOf(
     styles,
     graphiqlPath: graphiql === undefined || graphiql === '' ? null : graphiql,
     onExpired,
-    signOut: readAccessKey() === null ? null : onSignOut,
+    signOut: readAccessKey() === null ? null : () => onSignOut(viewer.owner),
   };
 }

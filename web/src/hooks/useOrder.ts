@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
-import { readProblem, type Problem } from '../api/errors';
-import { beginOrder, endOrder, readOrder, type Order } from '../api/orders';
+import { problemOf, readProblem, type Problem } from '../api/errors';
+import { beginOrder, endOrder, isExpired, readPendingOrders, type Order } from '../api/orders';
 import { useSession } from '../api/session';
 
 export interface OrderState<Input> {
@@ -12,6 +12,15 @@ export interface OrderState<Input> {
 }
 
 const retryMs = 2_500;
+const expired = problemOf('ORDER_EXPIRED', 'An order of more than 24 hours ago was never confirmed.');
+
+/** Says what happens to an order that is kept, and not repeated without being asked. */
+function withAdvice(problem: Problem): Problem {
+  if (problem.isFinal || problem.isTemporary) return problem;
+  const kept =
+    'The order is kept for 24 hours, and sent again when you return to this page: it is paid once.';
+  return { ...problem, advice: problem.advice === null ? kept : `${problem.advice} ${kept}` };
+}
 
 /**
  * Sends a mutation that is paid for, once: repeats it with the same key until the server has answered, also after a reload.
@@ -27,33 +36,52 @@ export function useOrder<Input, Result>(
   const [isSending, setSending] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const isBusy = useRef(false);
+  const refused = useRef<Order<Input> | null>(null);
   const latest = useRef({ send, onDone });
   const ended = useRef(new AbortController());
 
+  /** Returns whether the order has ended; if not, it is kept. */
+  const settle = useCallback(
+    async (order: Order<Input>, controller: AbortController): Promise<boolean> => {
+      while (!controller.signal.aborted) {
+        if (isExpired(order)) {
+          endOrder(owner, slot, order);
+          setProblem(expired);
+          return true;
+        }
+        const { result, refusal } = await attempt(latest.current.send(order));
+        // An order whose page was left is sent again there, and answered with the same result.
+        if (ended.current !== controller) return false;
+        if (!refusal || refusal.isFinal) endOrder(owner, slot, order);
+        setProblem(refusal && withAdvice(refusal));
+        if (!refusal) latest.current.onDone(result);
+        if (!refusal?.isTemporary) return !refusal || refusal.isFinal;
+        await pause(retryMs, controller.signal);
+      }
+      return false;
+    },
+    [owner, slot],
+  );
+
   const run = useCallback(
-    async (order: Order<Input>): Promise<void> => {
-      if (isBusy.current) return;
+    async (orders: readonly Order<Input>[]): Promise<void> => {
+      if (isBusy.current || orders.length === 0) return;
       isBusy.current = true;
       setSending(true);
+      refused.current = null;
       const controller = ended.current;
-      const { signal } = controller;
       try {
-        while (!signal.aborted) {
-          const { result, refusal } = await attempt(latest.current.send(order));
-          // An order whose page was left is sent again there, and answered with the same result.
-          if (ended.current !== controller) return;
-          if (!refusal?.isTemporary) endOrder(owner, slot);
-          setProblem(refusal);
-          if (!refusal) latest.current.onDone(result);
-          if (!refusal?.isTemporary) return;
-          await pause(retryMs, signal);
+        for (const order of orders) {
+          if (await settle(order, controller)) continue;
+          refused.current = order;
+          return;
         }
       } finally {
         isBusy.current = false;
         setSending(false);
       }
     },
-    [owner, slot],
+    [settle],
   );
 
   useLayoutEffect(() => {
@@ -63,15 +91,20 @@ export function useOrder<Input, Result>(
   useEffect(() => {
     const controller = new AbortController();
     ended.current = controller;
-    const unanswered = readOrder<Input>(owner, slot);
-    if (unanswered) void run(unanswered);
+    void run(readPendingOrders<Input>(owner, slot));
     return () => {
       ended.current = new AbortController();
       controller.abort();
     };
   }, [owner, slot, run]);
 
-  const submit = useCallback((input: Input) => void run(beginOrder(owner, slot, input)), [owner, slot, run]);
+  const submit = useCallback(
+    (input: Input) => {
+      // To begin an order stores it, so that it would be sent after a reload.
+      if (!isBusy.current) void run([beginOrder(owner, slot, input, refused.current)]);
+    },
+    [owner, slot, run],
+  );
   return { submit, isSending, problem };
 }
 

@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'react';
+import { ownerKeys } from '../api/forgetOwner';
 import { useSession } from '../api/session';
 import { readStored, store } from '../api/storage';
 import { type AvatarType } from '../graphql/operations';
@@ -16,7 +17,7 @@ const empty: TrainingDetails = { type: null, name: '', hasConsent: false };
 /** The details, which survive a reload, and a function that changes some of them; null resets them. */
 export function useTrainingDetails(): [TrainingDetails, (change: Partial<TrainingDetails> | null) => void] {
   const { owner } = useSession();
-  const key = `details.${owner}`;
+  const key = ownerKeys.details(owner);
   const [details, setDetails] = useState<TrainingDetails>(() => ({
     ...empty,
     ...(readStored(key) as Partial<TrainingDetails> | null),

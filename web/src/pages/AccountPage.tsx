@@ -5,6 +5,7 @@ import { useSession } from '../api/session';
 import { MyData } from '../components/MyData';
 import { NoticeList } from '../components/NoticeList';
 import { ProblemNotice } from '../components/ProblemNotice';
+import { SignOutButton } from '../components/SignOutButton';
 import { UsageList } from '../components/UsageList';
 import { AccountDocument } from '../graphql/operations';
 import { useDocumentTitle } from '../hooks/useDocumentTitle';
@@ -22,11 +23,7 @@ export function AccountPage(): React.JSX.Element {
           <h1 tabIndex={-1}>Account</h1>
           <p className="muted">Signed in as {owner}</p>
         </div>
-        {signOut && (
-          <button type="button" className="button" onClick={signOut}>
-            Sign out
-          </button>
-        )}
+        {signOut && <SignOutButton onSignOut={signOut} />}
       </div>
       {error && !viewer && <ProblemNotice problem={readProblem(error)} />}
       {viewer && (
