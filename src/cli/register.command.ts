@@ -1,14 +1,18 @@
-import { createWriteStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { open, readFile } from 'node:fs/promises';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
 import { audit } from '../accounts/audit.repository';
+import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
+import { JobRepository } from '../jobs/job.repository';
+import { settleWithin } from '../jobs/operator-settlement';
+import type { ModelEntity } from '../models/model.entity';
+import { modelKind } from '../models/model.kind';
 import { jsonOf } from './printout';
-import { LineProblems, readRegister, type NumberedLine } from './register-lines';
-import { findRegistered, hasModel, insertRegistered, registeredModels } from './register.repository';
-import { CommandError, operatorFor, withDatabase, type Shell } from './shell';
+import { LineProblems, readRegister, type NumberedLine, type RegisterLine } from './register-lines';
+import { findModel, findRegistered, insertRegistered, registeredModels } from './register.repository';
+import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
 /** `likeness export`: writes the register of models, so that none that was paid for is lost with the database. */
 export function exportCommand(shell: Shell): Command {
@@ -26,10 +30,21 @@ export function exportCommand(shell: Shell): Command {
           }
         };
         if (out === undefined) for await (const text of lines()) shell.print(text.trimEnd());
-        else await pipeline(Readable.from(lines()), createWriteStream(out, { mode: 0o600 }));
+        else await pipeline(Readable.from(lines()), await createPrivateFile(out));
         shell.remark(`${count} models exported.`);
       }),
     );
+}
+
+/** Opens a file that is readable by this user only, also if it exists with another mode. Its content is replaced. */
+async function createPrivateFile(path: string): Promise<Writable> {
+  const file = await open(path, 'a', 0o600);
+  // Not a device or pipe, such as /dev/stdout.
+  if ((await file.stat()).isFile()) {
+    await file.chmod(0o600);
+    await file.truncate();
+  }
+  return file.createWriteStream();
 }
 
 /** `likeness import <file>`: adds the models of a register. */
@@ -41,9 +56,11 @@ export function importCommand(shell: Shell): Command {
     .action((file: string, { json = false }: { json?: boolean }) => importRegister(shell, file, json));
 }
 
-/** What an import has done. */
+/** What an import has done, with global ids. */
 interface ImportResult {
-  readonly added: string[];
+  readonly added: readonly string[];
+  /** Models that were UNCERTAIN, and continue with the id of the avatar service. */
+  readonly settled: readonly string[];
   /** The number of models that the database had already. */
   readonly unchanged: number;
 }
@@ -57,43 +74,93 @@ async function importRegister(shell: Shell, file: string, asJson: boolean): Prom
   const problems = new LineProblems();
   const lines = readRegister(text, problems);
   problems.throwIfAny();
-  const result = await withDatabase(
-    shell,
-    ({ database, config }) => database.transaction((sql) => addModels(sql, lines, config.TRAINING_DEADLINE)),
-    true,
-  );
-  if (asJson) shell.print(jsonOf(result));
-  else shell.print(`${result.added.length} models added, ${result.unchanged} were known.`);
+  const result = await withDatabase(shell, (context) => addModels(context, lines), true);
+  if (asJson) {
+    shell.print(jsonOf(result));
+    return;
+  }
+  const { added, settled, unchanged } = result;
+  const summary = `${added.length} models added, ${unchanged} were known.`;
+  shell.print(settled.length === 0 ? summary : `${summary} ${settled.length} that were UNCERTAIN continue.`);
 }
 
 async function addModels(
-  sql: Sql,
+  { database, wakeups, config }: OperatorContext,
   lines: readonly NumberedLine[],
-  deadlineMs: number,
 ): Promise<ImportResult> {
-  const problems = new LineProblems();
-  const added: string[] = [];
-  for (const { number, model } of lines) {
-    const known = await findRegistered(sql, model);
-    if (known?.owner === model.owner) continue;
-    if (known) {
-      problems.add(
-        number,
-        `providerRef belongs to ${known.id} of another owner, ${known.owner}. Correct the owner, or remove the line.`,
-      );
-      continue;
+  const jobs = new JobRepository(database, wakeups);
+  const deadlineMs = config.TRAINING_DEADLINE;
+  const { added, settled } = await database.transaction(async (sql) => {
+    const problems = new LineProblems();
+    const added: string[] = [];
+    const settled: ModelEntity[] = [];
+    for (const { number, model } of lines) {
+      const known = await findRegistered(sql, model);
+      if (known) {
+        if (known.owner !== model.owner) problems.add(number, ofAnotherOwner(known));
+        continue;
+      }
+      const same = model.id === undefined ? null : await findModel(sql, model.id);
+      if (same) {
+        const result = conflictOf(same, model) ?? (await settle(sql, jobs, same, model, deadlineMs));
+        if (typeof result === 'string') problems.add(number, result);
+        else settled.push(result);
+        continue;
+      }
+      const id = await insertRegistered(sql, model, deadlineMs);
+      await audit(sql, operatorFor(model.owner), { action: 'importModel', subject: id });
+      added.push(id);
     }
-    if (model.id !== undefined && (await hasModel(sql, model.id))) {
-      problems.add(
-        number,
-        'id is that of a model with another providerRef. Remove the id to add it as a new model.',
-      );
-      continue;
-    }
-    const id = await insertRegistered(sql, model, deadlineMs);
-    await audit(sql, operatorFor(model.owner), { action: 'importModel', subject: id });
-    added.push(id);
-  }
-  problems.throwIfAny();
-  return { added, unchanged: lines.length - added.length };
+    problems.throwIfAny();
+    return { added, settled };
+  });
+  jobs.wake(modelKind, settled, true);
+  return {
+    added,
+    settled: settled.map(({ id }) => toGlobalId('AvatarModel', id)),
+    unchanged: lines.length - added.length - settled.length,
+  };
+}
+
+const ofAnotherOwner = ({ id, owner }: { id: string; owner: string }): string =>
+  `providerRef belongs to ${id} of another owner, ${owner}. Correct the owner, or remove the line.`;
+
+/** Why a model that has the id of a line cannot take its providerRef; null if it is UNCERTAIN, so that it can. */
+function conflictOf(
+  { owner, provider, providerRef, status }: ModelEntity,
+  line: RegisterLine,
+): string | null {
+  const asNew = 'remove the id to add it as a new model.';
+  if (owner !== line.owner)
+    return `id is that of a model of another owner, ${owner}. Correct the owner, or ${asNew}`;
+  if (provider !== line.provider)
+    return `id is that of a model of another provider, ${provider}. Correct it, or ${asNew}`;
+  if (providerRef !== null) return `id is that of a model with another providerRef. To keep both, ${asNew}`;
+  if (status === 'UNCERTAIN') return null;
+  return (
+    `id is that of a model without a providerRef, which is ${status} and may be paid again. ` +
+    `Delete it (\`likeness delete ${line.id}\`), then ${asNew}`
+  );
+}
+
+/**
+ * Continues an UNCERTAIN model with the providerRef of its line, as `likeness uncertain settle --accepted`.
+ * @returns the changed model, or a problem
+ */
+async function settle(
+  sql: Sql,
+  jobs: JobRepository,
+  { id }: ModelEntity,
+  line: RegisterLine,
+  deadlineMs: number,
+): Promise<ModelEntity | string> {
+  const verdict = { outcome: 'ACCEPTED', ref: line.providerRef } as const;
+  const [settled] = await settleWithin(sql, jobs, modelKind, { id, verdict, deadlineMs }, (transaction) =>
+    audit(transaction, operatorFor(line.owner), {
+      action: 'settleUncertain',
+      subject: toGlobalId('AvatarModel', id),
+      details: { accepted: true },
+    }),
+  );
+  return settled ?? 'the model is no longer UNCERTAIN: its state has changed during the import.';
 }

@@ -1,6 +1,7 @@
 import { newId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { appendEvents, openStream } from '../events/event-log.repository';
+import { findJob } from '../jobs/job-row.repository';
 import { eventOf } from '../jobs/job.repository';
 import { ModelEntity } from '../models/model.entity';
 import { modelKind } from '../models/model.kind';
@@ -45,10 +46,9 @@ export async function findRegistered(
   return model ? { ...model, id: toGlobalId('AvatarModel', model.id) } : null;
 }
 
-/** Whether a model with the global id exists. */
-export async function hasModel(sql: Sql, globalId: string): Promise<boolean> {
-  const rows = await sql.rows('SELECT 1 FROM models WHERE id = $1', [readGlobalId(globalId)!.id]);
-  return rows.length > 0;
+/** The model with a global id; null if it does not exist. */
+export function findModel(sql: Sql, globalId: string): Promise<ModelEntity | null> {
+  return findJob(sql, modelKind, readGlobalId(globalId)!.id);
 }
 
 /**

@@ -30,28 +30,41 @@ export interface Settlement {
 export async function settleUncertain(
   jobs: JobRepository,
   kind: JobKind,
-  { id, verdict, deadlineMs }: Settlement,
+  settlement: Settlement,
   record: (sql: Sql) => Promise<void>,
 ): Promise<JobRow | null> {
   try {
-    const [settled] = await jobs.change(kind, async (sql) => {
-      const row = await lockJob(sql, kind, id);
-      if (row?.status !== 'UNCERTAIN') return [];
-      await record(sql);
-      if (verdict.outcome === 'NOT_EXECUTED') {
-        await closeAttempt(sql, kind, row, 'NOT_EXECUTED');
-        return jobs.moveWithin(sql, kind, [requeued(row)]);
-      }
-      await acceptAttempt(sql, kind, { id, attempt: row.attempt, ref: verdict.ref });
-      return jobs.moveWithin(sql, kind, [accepted(kind, row, verdict.ref, deadlineMs)]);
-    });
+    const [settled] = await jobs.change(kind, (sql) => settleWithin(sql, jobs, kind, settlement, record));
     return settled ?? null;
   } catch (error) {
     if (codeOf(error instanceof DomainError ? error.cause : error) !== '23505') throw error;
-    throw new Error(`Another job has the id "${(verdict as { ref?: string }).ref}". Check it.`, {
+    throw new Error(`Another job has the id "${(settlement.verdict as { ref?: string }).ref}". Check it.`, {
       cause: error,
     });
   }
+}
+
+/**
+ * {@link settleUncertain} in a transaction of the caller, who then calls {@link JobRepository.wake}.
+ * @returns the changed rows: the job, or none if it is not UNCERTAIN
+ * @throws the database's unique violation if another job has the id
+ */
+export async function settleWithin<Row extends JobRow>(
+  sql: Sql,
+  jobs: JobRepository,
+  kind: JobKind<Row>,
+  { id, verdict, deadlineMs }: Settlement,
+  record: (sql: Sql) => Promise<void>,
+): Promise<Row[]> {
+  const row = await lockJob(sql, kind, id);
+  if (row?.status !== 'UNCERTAIN') return [];
+  await record(sql);
+  if (verdict.outcome === 'NOT_EXECUTED') {
+    await closeAttempt(sql, kind, row, 'NOT_EXECUTED');
+    return jobs.moveWithin(sql, kind, [requeued(row)]);
+  }
+  await acceptAttempt(sql, kind, { id, attempt: row.attempt, ref: verdict.ref });
+  return jobs.moveWithin(sql, kind, [accepted(kind, row, verdict.ref, deadlineMs)]);
 }
 
 const hold = ({

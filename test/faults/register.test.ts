@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, uuidOf } from '../support/client';
@@ -41,7 +41,9 @@ describe('the register', () => {
 
   it('of a database rebuilds the models in another one, with their ids, and changes nothing when repeated', async () => {
     const file = join(folder, 'models.jsonl');
+    await writeFile(file, 'an older register', { mode: 0o644 });
     expect(await operate('export', '--out', file)).toMatchObject({ code: 0, remarks: '1 models exported.' });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
     const [line] = (await readFile(file, 'utf8')).trim().split('\n');
     const [row] = await gateway.rows<{ ref: string }>('SELECT provider_ref AS ref FROM models');
     expect(JSON.parse(line!)).toMatchObject({
@@ -121,5 +123,47 @@ describe('the register', () => {
     });
     expect(await gateway.rows('SELECT id FROM models')).toEqual(before);
     expect(await operate('import', join(folder, 'missing.jsonl'))).toMatchObject({ code: 1 });
+  });
+
+  it('continues an UNCERTAIN model that has the id of a line, and names what may be paid again', async () => {
+    await operate('pause');
+    const { id } = await client.train({ photoIds: await client.upload() });
+    const line = model({ id, providerRef: 'paid-before', status: 'TRAINING' });
+    expect(await importLines(line)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining(
+        `which is QUEUED and may be paid again. Delete it (\`likeness delete ${id}\`)`,
+      ),
+    });
+    expect(await importLines({ ...line, owner: 'other' })).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('of another owner, local'),
+    });
+    await gateway.rows(
+      `UPDATE models SET status = 'UNCERTAIN', attempt = 1, due_at = now() + interval '1 day' WHERE id = $1`,
+      [uuidOf(id)],
+    );
+    await gateway.rows(
+      `INSERT INTO submissions (id, model_id, attempt, provider, account, outcome, trainings, avatars)
+       VALUES (gen_random_uuid(), $1, 1, 'sandbox', 'of a test', 'UNKNOWN', 1, 0)`,
+      [uuidOf(id)],
+    );
+    expect(await importLines(line)).toMatchObject({
+      code: 0,
+      out: '0 models added, 0 were known. 1 that were UNCERTAIN continue.',
+    });
+    const [settled] = await gateway.rows(
+      `SELECT m.provider_ref, s.outcome, s.provider_ref AS paid FROM models m JOIN submissions s ON s.model_id = m.id
+        WHERE m.id = $1`,
+      [uuidOf(id)],
+    );
+    expect(settled).toEqual({ provider_ref: 'paid-before', outcome: 'ACCEPTED', paid: 'paid-before' });
+    const audited = await gateway.rows('SELECT action FROM audit_log WHERE subject = $1 AND actor = $2', [
+      id,
+      'operator',
+    ]);
+    expect(audited).toEqual([{ action: 'settleUncertain' }]);
+    expect(await importLines(line)).toMatchObject({ code: 0, out: '0 models added, 1 were known.' });
+    await operate('resume');
   });
 });
