@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { constants, copyFile, mkdir, readdir, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream, type Stats } from 'node:fs';
+import { constants, copyFile, lstat, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { pipeline as completePipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { codeOf } from '../core/errors';
+import { syncFolder } from '../storage/disk-store';
 import { CommandError } from './shell';
 
 const copiesAtOnce = 8;
@@ -20,54 +21,101 @@ export interface DataFile {
   readonly bytes: number;
 }
 
-/** The files to copy, with paths relative to the folder. */
-export async function dataFiles(folder: string): Promise<DataFile[]> {
+/**
+ * The files to copy, with paths relative to the folder.
+ * @param isOwn - whether the folder is DATA_DIR, in which the operator may have linked the parts to other places
+ * @throws CommandError if there is anything but files and folders: a link could copy files from anywhere
+ */
+export async function dataFiles(folder: string, { isOwn }: { isOwn: boolean }): Promise<DataFile[]> {
   const files: DataFile[] = [];
-  for (const path of copied) await collect(folder, path, files);
+  if (!isOwn && (await unlessDeleted(lstat(folder)))?.isDirectory() === false) throw notRegular(folder);
+  for (const path of copied) await collect(folder, path, files, isOwn ? stat : lstat);
   return files;
 }
 
-async function collect(folder: string, path: string, files: DataFile[]): Promise<void> {
+async function collect(
+  folder: string,
+  path: string,
+  files: DataFile[],
+  readStats: (path: string) => Promise<Stats> = lstat,
+): Promise<void> {
   if (skipped.has(path)) return;
-  try {
-    const stats = await stat(join(folder, path));
-    if (stats.isFile()) files.push({ path, bytes: stats.size });
-    if (!stats.isDirectory()) return;
-    for (const name of await readdir(join(folder, path))) await collect(folder, join(path, name), files);
-  } catch (error) {
-    // Deleted meanwhile.
-    if (codeOf(error) !== 'ENOENT') throw error;
+  const full = join(folder, path);
+  const stats = await unlessDeleted(readStats(full));
+  if (stats === null) return;
+  if (stats.isFile()) {
+    files.push({ path, bytes: stats.size });
+    return;
   }
+  if (!stats.isDirectory()) throw notRegular(full);
+  const names = (await unlessDeleted(readdir(full))) ?? [];
+  for (const name of names) await collect(folder, join(path, name), files);
+}
+
+const notRegular = (path: string): CommandError =>
+  new CommandError(`${path} is neither a file nor a folder. Links are not copied: remove it.`);
+
+/** Null if the file was deleted meanwhile. */
+function unlessDeleted<Result>(read: Promise<Result>): Promise<Result | null> {
+  return read.catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return null;
+  });
+}
+
+/** The number and size of files. */
+export interface FileTotal {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** The total of files. */
+export function totalOf(files: readonly DataFile[]): FileTotal {
+  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /**
- * Copies files between two folders; those that were deleted meanwhile are left out.
+ * Copies files between two folders durably; those that were deleted meanwhile are left out.
  * @returns the number of copied files and bytes
  */
 export async function copyDataFiles(
   files: readonly DataFile[],
   { from, to }: { from: string; to: string },
   onCopied: () => void,
-): Promise<{ files: number; bytes: number }> {
+): Promise<FileTotal> {
   const total = { files: 0, bytes: 0 };
+  const folders = new Set([to]);
   const rest = files.values();
   const worker = async (): Promise<void> => {
     for (const { path } of rest) {
       const target = join(to, path);
       await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-      try {
-        // A copy on write where the file system can.
-        await copyFile(join(from, path), target, constants.COPYFILE_FICLONE);
-        total.bytes += (await stat(target)).size;
+      for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
+      const bytes = await unlessDeleted(copyDurably(join(from, path), target));
+      if (bytes !== null) {
+        total.bytes += bytes;
         total.files += 1;
-      } catch (error) {
-        if (codeOf(error) !== 'ENOENT') throw error;
       }
       onCopied();
     }
   };
   await Promise.all(Array.from({ length: copiesAtOnce }, worker));
+  for (const folder of folders) await syncFolder(folder);
   return total;
+}
+
+/** @returns the size of the copy */
+async function copyDurably(from: string, to: string): Promise<number> {
+  // A copy on write where the file system can.
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  // A copy of a file without the right to write has no such right either. Only Windows needs it to sync.
+  const file = await open(to, process.platform === 'win32' ? 'r+' : 'r');
+  try {
+    await file.sync();
+    return (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
 }
 
 /**

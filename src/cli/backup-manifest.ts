@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
+import { syncFolder } from '../storage/disk-store';
 import { CommandError } from './shell';
 
 /** The version of the format. */
@@ -36,7 +37,9 @@ export async function createBackupFolder(folder: string): Promise<void> {
 /** Writes the manifest, which completes the backup. */
 export async function writeManifest(folder: string, facts: Omit<Manifest, 'format'>): Promise<void> {
   const text = `${JSON.stringify({ format, ...facts }, null, 2)}\n`;
+  for (const path of [join(folder, backupParts.tables), folder]) await syncFolder(path);
   await writeFile(join(folder, backupParts.manifest), text, { mode: 0o600, flush: true });
+  await syncFolder(folder);
 }
 
 /**

@@ -5,7 +5,15 @@ import { readConfig } from '../config';
 import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
-import { copyDataFiles, dataFiles, readLines, writeLines } from './backup-files';
+import {
+  copyDataFiles,
+  dataFiles,
+  readLines,
+  totalOf,
+  writeLines,
+  type DataFile,
+  type FileTotal,
+} from './backup-files';
 import {
   backupParts,
   createBackupFolder,
@@ -46,7 +54,11 @@ export function backupCommand(shell: Shell): Command {
         // One transaction: all tables are of the same moment.
         const dumped = await database.transaction((sql) => dumpTables(shell, sql, folder));
         // After the tables: files are written before their rows, and never change.
-        const copied = await copyFiles(shell, { from: dataDir, to: join(folder, backupParts.data) });
+        const files = await dataFiles(dataDir, { isOwn: true });
+        const copied = await copyFiles(shell, files, {
+          from: dataDir,
+          to: join(folder, backupParts.data),
+        });
         const facts = { ...dumped, media: copied };
         await writeManifest(folder, facts);
         return facts;
@@ -89,10 +101,10 @@ async function dumpTables(
 
 async function copyFiles(
   shell: Shell,
+  files: readonly DataFile[],
   { from, to }: { from: string; to: string },
-): Promise<Manifest['media']> {
+): Promise<FileTotal> {
   await mkdir(to, { recursive: true, mode: 0o700 });
-  const files = await dataFiles(from);
   const bar = new ProgressBar(shell, files.length);
   const total = await copyDataFiles(files, { from, to }, () => bar.add(1, 'files'));
   bar.end();
@@ -132,6 +144,9 @@ async function restore(
       'The backup was made by a newer version of Likeness. Restore it with that version.',
     );
   }
+  const from = join(folder, backupParts.data);
+  const files = await dataFiles(from, { isOwn: false });
+  assertComplete(from, totalOf(files), manifest);
   await assertEmpty(join(resolve(readConfig(shell.environment).DATA_DIR), 'media'));
   const held = await withDatabase(
     shell,
@@ -140,7 +155,7 @@ async function restore(
       // Files last, before the commit: a backup that cannot be restored leaves nothing behind.
       const result = await database.transaction(async (sql) => {
         const held = await loadTables(shell, sql, folder, { manifest, moved });
-        await copyFiles(shell, { from: join(folder, backupParts.data), to: dataDir });
+        assertComplete(from, await copyFiles(shell, files, { from, to: dataDir }), manifest);
         return held;
       });
       return { result, url: config.DATABASE_URL };
@@ -150,6 +165,14 @@ async function restore(
   // Migrations that are newer than the backup.
   await withDatabase(shell, () => Promise.resolve(), true);
   report(shell, manifest, held.result, json);
+}
+
+function assertComplete(from: string, found: FileTotal, { media }: Manifest): void {
+  if (found.files === media.files && found.bytes === media.bytes) return;
+  throw new CommandError(
+    `${from} was changed since the backup, or is incomplete: it has ${found.files} files with ${found.bytes} bytes ` +
+      `instead of ${media.files} with ${media.bytes}. Copy the whole backup again.`,
+  );
 }
 
 async function assertEmpty(mediaFolder: string): Promise<void> {

@@ -215,7 +215,7 @@ async function makeFolder(path: string, root: string): Promise<void> {
 }
 
 /** Syncs a directory, so that new, renamed and removed names are durable. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   // Windows cannot sync directories, and does not need it.
   if (process.platform === 'win32') return;
   const folder = await open(path, 'r');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -107,6 +107,8 @@ describe('the backup of a running gateway', () => {
     await client.rename(modelId, 'after the backup');
     const cursor = await firstOf(client.followTraining(modelId));
     const activityLost = await activityCursor(client);
+    const register = join(folder, 'models.jsonl');
+    expect(await operateOn(original, 'export', '--out', register)).toMatchObject({ code: 0 });
     const paid = await sandbox.counts();
 
     const dataDir = await newDataDir();
@@ -137,6 +139,13 @@ describe('the backup of a running gateway', () => {
       expect(accounts).toMatchObject([{ submissionsPauseReason: 'OPERATOR' }]);
       await operateOn(there, 'resume');
       expect(await elsewhere.model(queued)).toMatchObject({ status: 'UNCERTAIN' });
+      // A register that is newer than the backup has its id.
+      expect(await operateOn(there, 'import', register)).toMatchObject({
+        code: 0,
+        out: expect.stringContaining('1 that were UNCERTAIN continue.'),
+      });
+      await elsewhere.becomes('model', queued, 'READY');
+      expect((await sandbox.counts()).trainings).toBe(paid.trainings);
       // New work is paid, which nothing of the queue before it was.
       await elsewhere.trained(await elsewhere.upload());
       const after = await sandbox.counts();
@@ -217,5 +226,46 @@ describe('the backup of a running gateway', () => {
     });
     await database.drop();
     for (const path of [dataDir, other]) await rm(path, { recursive: true, force: true });
+  });
+
+  it('is refused if files are missing, shorter, or links to other places', async () => {
+    await new Client(() => original.url).upload(1);
+    const target = await backup();
+    const data = join(target, 'data');
+    const [database, dataDir] = [await TestDatabase.create(), await newDataDir()];
+    const expectRefused = async (problem: string): Promise<void> => {
+      const result = await operateOn({ databaseUrl: database.url, dataDir }, 'restore', target);
+      expect(result).toMatchObject({ code: 1, remarks: expect.stringContaining(problem) });
+      expect(await readdir(dataDir)).toEqual([]);
+    };
+    const files = await readdir(join(data, 'media'), { recursive: true, withFileTypes: true });
+    const file = files.find((entry) => entry.isFile())!;
+    const path = join(file.parentPath, file.name);
+    const [away, secret] = [join(folder, newId()), join(folder, newId())];
+    await writeFile(secret, 'of another user');
+
+    await rename(path, away);
+    await expectRefused('is incomplete');
+    await symlink(secret, path);
+    await expectRefused('is neither a file nor a folder');
+    await rm(path);
+    await rename(away, path);
+    await rename(data, away);
+    await symlink(away, data);
+    await expectRefused('is neither a file nor a folder');
+    await rm(data);
+    await rename(away, data);
+    await truncate(path, 10);
+    await expectRefused('is incomplete');
+
+    const link = join(original.dataDir, 'media/link');
+    await symlink(secret, link);
+    expect(await operateOn(original, 'backup', join(folder, newId()))).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining(`${link} is neither a file nor a folder`),
+    });
+    await rm(link);
+    await database.drop();
+    await rm(dataDir, { recursive: true, force: true });
   });
 });
