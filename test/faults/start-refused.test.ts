@@ -141,7 +141,16 @@ describe('a project', () => {
   const copyTo = async (name: string, more: string[] = []): Promise<string> => {
     const copy = join(folder, name);
     await mkdir(copy, { recursive: true });
-    for (const part of ['package.json', 'tsconfig.json', '.config', 'src', 'schema', 'examples', ...more])
+    for (const part of [
+      'package.json',
+      'tsconfig.json',
+      '.config',
+      'src',
+      'schema',
+      'web',
+      'examples',
+      ...more,
+    ])
       await cp(join(project, part), join(copy, part), { recursive: true });
     return copy;
   };
