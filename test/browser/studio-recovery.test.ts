@@ -41,12 +41,13 @@ const modelCount = async (): Promise<number> => {
 };
 
 /** Answers requests with this mutation with an error, without executing them, until all routes are removed. */
-const refuse = (page: Page, mutation: string, code: string): Promise<void> =>
-  page.route('**/graphql', (route) =>
+const refuse = async (page: Page, mutation: string, code: string): Promise<void> => {
+  await page.route('**/graphql', (route) =>
     route.request().postData()?.includes(mutation)
       ? route.fulfill({ json: { errors: [{ message: 'Refused by the test.', extensions: { code } }] } })
       : route.fallback(),
   );
+};
 
 /** The orders in the storage of a page, as JSON. */
 const storedOrders = (page: Page): Promise<string[]> =>

@@ -27,7 +27,7 @@ const storageKey = (owner: string, slot: string, { idempotencyKey }: Order<unkno
  * The orders whose answers have not arrived, the newest first.
  * @param slot - what is ordered: `train`, or `generate.` with the id of the model
  */
-export function readOrders<Input>(owner: string, slot: string): Order<Input>[] {
+function readOrders<Input>(owner: string, slot: string): Order<Input>[] {
   return storedKeys(prefixOf(owner, slot))
     .flatMap((key) => (readStored(key) as Order<Input> | null) ?? [])
     .sort((one, other) => other.createdAt - one.createdAt);
