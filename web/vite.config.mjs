@@ -21,6 +21,9 @@ const compressedCopies = {
   },
 };
 
+// Whatever the environment says: with another value, the bundle has the libraries' checks for developers.
+process.env.NODE_ENV = 'production';
+
 export default defineConfig({
   root: import.meta.dirname,
   logLevel: 'warn',

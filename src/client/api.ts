@@ -165,8 +165,17 @@ export type ActivityChange =
   | { __typename: 'ModelDeleted'; deletedModelId: string }
   | { __typename: 'GenerationDeleted'; deletedGenerationId: string }
   | { __typename: 'AvatarDeleted'; deletedAvatarId: string; generationId: string }
+  | { __typename: 'NoticeCreated'; notice: Notice }
   /** From here on everything is live. `hasGap`: `after` was too old; fetch again what you show. */
   | { __typename: 'CaughtUp'; hasGap: boolean };
+
+/** A message from the server to its user. */
+export interface Notice {
+  id: string;
+  kind: Open<'SPENDING_LIMIT_NEAR' | 'WEBHOOK_DISABLED'>;
+  message: string;
+  createdAt: string;
+}
 
 /** A message of `activity`. */
 export interface ActivityEvent extends Event {
@@ -177,7 +186,10 @@ export interface ActivityEvent extends Event {
 
 /** Which activity. */
 export interface WatchActivity {
-  filter?: { kinds?: ('AVATAR' | 'GENERATION' | 'MODEL')[] | null; modelIds?: string[] | null } | null;
+  filter?: {
+    kinds?: ('AVATAR' | 'GENERATION' | 'MODEL' | 'NOTICE')[] | null;
+    modelIds?: string[] | null;
+  } | null;
   /** Whether to send estimated progress between changes. Default: true. */
   estimates?: boolean;
 }

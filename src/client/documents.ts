@@ -126,6 +126,7 @@ export const documents = {
           ... on ModelDeleted { deletedModelId: modelId }
           ... on GenerationDeleted { deletedGenerationId: generationId }
           ... on AvatarDeleted { deletedAvatarId: avatarId generationId }
+          ... on NoticeCreated { notice { id kind message createdAt } }
           ... on CaughtUp { hasGap }
         }
       }

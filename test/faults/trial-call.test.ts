@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FakeUpstream } from '../support/fake-upstream';
+import { FakeUpstream, silence } from '../support/fake-upstream';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { until } from '../support/until';
 
@@ -11,7 +11,8 @@ describe('a trial call', () => {
     ['POLL_TIMEOUT', '10s', '5m'],
   ])('keeps its slot for longer than %s', async (_, SUBMIT_TIMEOUT, POLL_TIMEOUT) => {
     const upstream = await FakeUpstream.start();
-    upstream.next(() => undefined);
+    // Also those that check the key.
+    upstream.next(...Array.from({ length: 20 }, silence));
     const settings = { PICSART_BASE_URL: upstream.url, PICSART_API_KEY: 'key', SUBMIT_TIMEOUT, POLL_TIMEOUT };
     const environment = await FaultsEnvironment.open({ settings });
     try {
