@@ -52,7 +52,7 @@ export function equals(columns: readonly string[], first: number): string {
  *   index scan: each step reads one entry of the index on owner and due time.)
  * - `owners`: those of `turn` with due rows and, if the order is not `due_at`, those of `oldest`, whose first rows may not be
  *   among the oldest.
- * - `placed`: the rows in order, each with its position within its owner, counting from the slots in use, and with its round:
+ * - `placed`: the rows in order, without those that their owner's share excludes at any place, each with its position within its owner, counting from the slots in use, and with its round:
  *   an owner has as many turns in a round as its weight.
  * - `eligible`: those within the share of slots of their owner, see `OwnerShares`.
  * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
@@ -128,7 +128,8 @@ rounds AS (
   SELECT id, owner, rank, weight, used + number AS number, greatest(used, turns) + number - 1 AS turns FROM numbered),
 placed AS (
   SELECT id, owner, weight, number, turns / weight AS round, turns % weight + 1 AS turn,
-         row_number() OVER (ORDER BY turns / weight, owner <= $5, owner, rank) AS place FROM rounds),
+         row_number() OVER (ORDER BY turns / weight, owner <= $5, owner, rank) AS place FROM rounds
+   WHERE number = 1 OR ($7 > 1 AND number - 1 < weight * $7::float8)),
 eligible AS (
   SELECT id, owner, round, turn, place FROM placed
    WHERE number - 1 < weight * ($7::float8 - place + 1) AND (number = 1 OR $7 > place))`;

@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { newId } from '../../src/core/ids';
 import { LeasedRows, type Claimed, type LeasedRow } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
@@ -7,23 +6,10 @@ import { OwnerShares } from '../../src/core/owner-shares';
 import type { Database } from '../../src/database/database';
 import { TestDatabase } from '../support/database';
 import { until } from '../support/until';
+import { createWorkTable, workTable } from '../support/work-table';
 
 const leaseMs = 600_000;
 const logger = createLogger('silent');
-
-@Entity('work')
-class WorkEntity implements LeasedRow {
-  @PrimaryColumn('uuid')
-  id: string;
-
-  @Column('text')
-  owner: string;
-
-  @Column('uuid', { nullable: true })
-  lease: string | null;
-}
-
-const table = { entity: WorkEntity, table: 'work', rows: 'due_at IS NOT NULL' };
 
 describe('claims', () => {
   let testDatabase: TestDatabase;
@@ -31,12 +17,7 @@ describe('claims', () => {
 
   beforeAll(async () => {
     testDatabase = await TestDatabase.create();
-    database = await testDatabase.pool(8, [WorkEntity]);
-    await database.rows(
-      'CREATE TABLE work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid, place serial, rank integer NOT NULL DEFAULT 1)',
-    );
-    await database.rows('CREATE INDEX work_due ON work (due_at) WHERE due_at IS NOT NULL');
-    await database.rows('CREATE INDEX work_of_owner ON work (owner, due_at) WHERE due_at IS NOT NULL');
+    database = await createWorkTable(testDatabase, 8);
   });
 
   afterAll(() => testDatabase.drop());
@@ -44,7 +25,7 @@ describe('claims', () => {
   beforeEach(() => database.rows('TRUNCATE work RESTART IDENTITY'));
 
   const worker = (options = { leaseMs, logger }): LeasedRows<LeasedRow> =>
-    new LeasedRows(database, table, options);
+    new LeasedRows(database, workTable, options);
 
   /** Adds rows of an owner, the first of them due longest, since `dueMs` ago. */
   const add = (owner: string, count: number, dueMs = 1_000): Promise<unknown> =>
@@ -65,7 +46,7 @@ describe('claims', () => {
     await add('anna', 300);
     await add('bob', 300);
     await database.rows('UPDATE work SET rank = 0 WHERE place IN (200, 299, 450)');
-    const ranked = new LeasedRows(database, { ...table, order: ['rank', 'place'] }, { leaseMs, logger });
+    const ranked = new LeasedRows(database, { ...workTable, order: ['rank', 'place'] }, { leaseMs, logger });
     const places = (await ranked.claim({ limit: 6 })).map(
       (row) => (row as unknown as { place: number }).place,
     );
@@ -76,7 +57,7 @@ describe('claims', () => {
     await add('zoe', 300, 60_000);
     for (const owner of ['anna', 'bob', 'carl']) await add(owner, 2);
     await database.rows('UPDATE work SET rank = 0 WHERE place = 300');
-    const ranked = new LeasedRows(database, { ...table, order: ['rank', 'place'] }, { leaseMs, logger });
+    const ranked = new LeasedRows(database, { ...workTable, order: ['rank', 'place'] }, { leaseMs, logger });
     const shares = new OwnerShares(100);
     for (const owner of ['anna', 'bob', 'carl']) shares.acquire(owner, 1);
     const [row] = await ranked.claim({ limit: 3, slots: shares });

@@ -1,24 +1,10 @@
-import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { LeasedRows, type LeasedRow } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import { OwnerShares } from '../../src/core/owner-shares';
 import { readOwnerWeights } from '../../src/core/owner-weights';
 import type { Database } from '../../src/database/database';
 import { TestDatabase } from '../support/database';
-
-@Entity('weighted_work')
-class WeightedWorkEntity implements LeasedRow {
-  @PrimaryColumn('uuid')
-  id: string;
-
-  @Column('text')
-  owner: string;
-
-  @Column('uuid', { nullable: true })
-  lease: string | null;
-}
-
-const table = { entity: WeightedWorkEntity, table: 'weighted_work', rows: 'due_at IS NOT NULL' };
+import { createWorkTable, workTable } from '../support/work-table';
 
 describe('claims with weights of owners', () => {
   let testDatabase: TestDatabase;
@@ -26,22 +12,15 @@ describe('claims with weights of owners', () => {
 
   beforeAll(async () => {
     testDatabase = await TestDatabase.create();
-    database = await testDatabase.pool(2, [WeightedWorkEntity]);
-    await database.rows(
-      'CREATE TABLE weighted_work (id uuid PRIMARY KEY, owner text NOT NULL, due_at timestamptz, lease uuid)',
-    );
-    await database.rows('CREATE INDEX work_due ON weighted_work (due_at) WHERE due_at IS NOT NULL');
-    await database.rows(
-      'CREATE INDEX work_of_owner ON weighted_work (owner, due_at) WHERE due_at IS NOT NULL',
-    );
+    database = await createWorkTable(testDatabase, 2);
   });
 
   afterAll(() => testDatabase.drop());
 
-  beforeEach(() => database.rows('TRUNCATE weighted_work'));
+  beforeEach(() => database.rows('TRUNCATE work RESTART IDENTITY'));
 
   const worker = (weights: string): LeasedRows<LeasedRow> =>
-    new LeasedRows(database, table, {
+    new LeasedRows(database, workTable, {
       leaseMs: 600_000,
       logger: createLogger('silent'),
       weights: readOwnerWeights(weights)!,
@@ -51,7 +30,7 @@ describe('claims with weights of owners', () => {
   const add = async (counts: Readonly<Record<string, number>>): Promise<void> => {
     for (const [owner, count] of Object.entries(counts))
       await database.rows(
-        `INSERT INTO weighted_work SELECT gen_random_uuid(), $1, now() - n * interval '1 ms' FROM generate_series(1, $2) n`,
+        `INSERT INTO work (id, owner, due_at) SELECT gen_random_uuid(), $1, now() - n * interval '1 ms' FROM generate_series(1, $2) n`,
         [owner, count],
       );
   };
@@ -98,7 +77,7 @@ describe('claims with weights of owners', () => {
   it('let an owner use as many times the free slots as its weight, but not the last one', async () => {
     const weights = readOwnerWeights('anna=3,zoe=100')!;
     const started = async (owners: Readonly<Record<string, number>>): Promise<Record<string, number>> => {
-      await database.rows('TRUNCATE weighted_work');
+      await database.rows('TRUNCATE work RESTART IDENTITY');
       await add(owners);
       const slots = new OwnerShares(12, weights);
       await worker('anna=3,zoe=100').start(slots, {}, () => new Promise(() => undefined));
@@ -107,6 +86,14 @@ describe('claims with weights of owners', () => {
     expect(await started({ anna: 50 })).toEqual({ anna: 9 });
     expect(await started({ bob: 50 })).toEqual({ bob: 6 });
     expect(await started({ zoe: 50 })).toEqual({ zoe: 11 });
+  });
+
+  it('give the last free slot to an owner that has none, although another has turns left', async () => {
+    await add({ anna: 5, bob: 1 });
+    const slots = new OwnerShares(4, readOwnerWeights('anna=5'));
+    slots.acquire('anna', 3);
+    await worker('anna=5').start(slots, {}, () => new Promise(() => undefined));
+    expect(Object.fromEntries(slots.byOwner)).toEqual({ anna: 3, bob: 1 });
   });
 
   it('share what is taken without a claim in the same way', () => {
