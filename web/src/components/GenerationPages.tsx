@@ -1,9 +1,8 @@
-import { useState } from 'react';
 import { useQuery } from 'urql';
 import { generationPageSize } from '../api/jobs';
 import { GenerationsDocument } from '../graphql/operations';
 import { GenerationCard } from './GenerationCard';
-import { LoadMoreButton } from './LoadMoreButton';
+import { ListPage } from './ListPage';
 
 export interface GenerationPagesProps {
   readonly modelId: string;
@@ -12,22 +11,21 @@ export interface GenerationPagesProps {
 }
 
 /** A page of the generations of a model, and the next ones when asked for. */
-export function GenerationPages({ modelId, after }: GenerationPagesProps): React.JSX.Element | null {
-  const [{ data }] = useQuery({
+export function GenerationPages({ modelId, after }: GenerationPagesProps): React.JSX.Element {
+  const [{ data, error }] = useQuery({
     query: GenerationsDocument,
     variables: { modelId, first: generationPageSize, after },
   });
-  const [showsNext, setShowsNext] = useState(false);
-  const connection = data?.generations;
-  if (!connection) return null;
-  const { hasNextPage, endCursor } = connection.pageInfo;
   return (
-    <>
-      {connection.nodes.map((generation) => (
-        <GenerationCard key={generation.id} generation={generation} />
-      ))}
-      {hasNextPage && !showsNext && <LoadMoreButton onLoad={() => setShowsNext(true)} />}
-      {hasNextPage && showsNext && <GenerationPages modelId={modelId} after={endCursor} />}
-    </>
+    <ListPage
+      page={data?.generations}
+      error={error}
+      empty={null}
+      next={(end) => <GenerationPages modelId={modelId} after={end} />}
+    >
+      {({ nodes }) =>
+        nodes.map((generation) => <GenerationCard key={generation.id} generation={generation} />)
+      }
+    </ListPage>
   );
 }

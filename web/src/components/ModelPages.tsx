@@ -1,11 +1,8 @@
-import { useState } from 'react';
 import { useQuery } from 'urql';
-import { readProblem } from '../api/errors';
 import { ModelsDocument, type AvatarModelFilter, type AvatarModelOrder } from '../graphql/operations';
 import { pathOf } from '../hooks/useRoute';
-import { LoadMoreButton } from './LoadMoreButton';
+import { ListPage } from './ListPage';
 import { ModelCard } from './ModelCard';
-import { ProblemNotice } from './ProblemNotice';
 
 const pageSize = 12;
 
@@ -22,34 +19,28 @@ export function ModelPages({ filter, orderBy, after }: ModelPagesProps): React.J
     query: ModelsDocument,
     variables: { first: pageSize, after, filter, orderBy },
   });
-  const [showsNext, setShowsNext] = useState(false);
-  const connection = data?.models;
-  if (!connection)
-    return error ? (
-      <ProblemNotice problem={readProblem(error)} />
-    ) : (
-      <p className="muted" role="status">
-        Loading …
-      </p>
-    );
-  const { hasNextPage, endCursor } = connection.pageInfo;
-  if (connection.nodes.length === 0 && after === null)
-    return (
-      <p className="empty">
-        No models here. <a href={pathOf({ page: 'create' })}>Create one</a>
-      </p>
-    );
   return (
-    <>
-      <ul className="model-list wide" aria-label="Models">
-        {connection.nodes.map((model) => (
-          <li key={model.id}>
-            <ModelCard model={model} />
-          </li>
-        ))}
-      </ul>
-      {hasNextPage && !showsNext && <LoadMoreButton onLoad={() => setShowsNext(true)} />}
-      {hasNextPage && showsNext && <ModelPages filter={filter} orderBy={orderBy} after={endCursor} />}
-    </>
+    <ListPage
+      page={data?.models}
+      error={error}
+      empty={
+        after === null && (
+          <p className="empty">
+            No models here. <a href={pathOf({ page: 'create' })}>Create one</a>
+          </p>
+        )
+      }
+      next={(end) => <ModelPages filter={filter} orderBy={orderBy} after={end} />}
+    >
+      {({ nodes }) => (
+        <ul className="model-list wide" aria-label="Models">
+          {nodes.map((model) => (
+            <li key={model.id}>
+              <ModelCard model={model} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </ListPage>
   );
 }

@@ -1,0 +1,43 @@
+import { type ReactNode, useState } from 'react';
+import type { CombinedError } from 'urql';
+import { readProblem } from '../api/errors';
+import { LoadMoreButton } from './LoadMoreButton';
+import { ProblemNotice } from './ProblemNotice';
+
+interface Connection {
+  readonly nodes: readonly unknown[];
+  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
+}
+
+export interface ListPageProps<Page extends Connection> {
+  /** Undefined or null until it has arrived. */
+  readonly page: Page | null | undefined;
+  readonly error: CombinedError | undefined;
+  /** Shown in place of a page without nodes. */
+  readonly empty: ReactNode;
+  readonly children: (page: Page) => ReactNode;
+  /** The next page, when it is asked for. */
+  readonly next: (after: string | null) => ReactNode;
+}
+
+/** A page of a list, or what stands in its place, and the next ones when asked for. */
+export function ListPage<Page extends Connection>(props: ListPageProps<Page>): React.JSX.Element {
+  const { page, error, empty, children, next } = props;
+  const [showsNext, setShowsNext] = useState(false);
+  if (!page)
+    return error ? (
+      <ProblemNotice problem={readProblem(error)} />
+    ) : (
+      <p className="muted" role="status">
+        Loading …
+      </p>
+    );
+  if (page.nodes.length === 0) return <>{empty}</>;
+  const { hasNextPage, endCursor } = page.pageInfo;
+  return (
+    <>
+      {children(page)}
+      {hasNextPage && (showsNext ? next(endCursor) : <LoadMoreButton onLoad={() => setShowsNext(true)} />)}
+    </>
+  );
+}
