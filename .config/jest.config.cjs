@@ -39,8 +39,8 @@ const withDatabase = {
 /** For suites that start the built gateway as processes. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
-/** The fault suite mostly waits for restarts, leases and deadlines, so it runs more files at once than there are cores. */
-const maxWorkers = process.argv.includes('faults') ? 3 : 2;
+/** Tests mostly wait: for answers, restarts, leases and deadlines. So more files run at once than there are cores. */
+const maxWorkers = 3;
 
 /** @type {import('jest').Config} */
 module.exports = {
