@@ -1,5 +1,4 @@
-import type { Socket } from 'node:net';
-import { answer, FakeUpstream } from '../support/fake-upstream';
+import { answer, FakeUpstream, type Script } from '../support/fake-upstream';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { eventually } from '../support/until';
 
@@ -21,16 +20,21 @@ describe('a gateway that is suspended during its paid call', () => {
   });
 
   it('uses the response that arrived meanwhile although its time limit and its lease have expired', async () => {
-    let called: Socket | null = null;
-    upstream.next((socket) => (called = socket));
+    let paidCall: Parameters<Script> | null = null;
+    const holdPaidCall: Script = (socket, request) => {
+      if (request.method === 'POST') paidCall = [socket, request];
+      else answer(404)(socket, request);
+    };
+    // The check of the key may come before or after.
+    upstream.next(holdPaidCall, holdPaidCall);
     const { id } = await environment.client.train({ photoIds: await environment.client.upload(5) });
     const call = await eventually(
       'the paid call',
-      () => Promise.resolve(called),
-      (socket) => socket !== null,
+      () => Promise.resolve(paidCall),
+      (received) => received !== null,
     );
     process.kill(environment.gateway.pid, 'SIGSTOP');
-    answer(202, { model_id: 'paid-id' })(call!, upstream.requests[0]!);
+    answer(202, { model_id: 'paid-id' })(...call!);
     await eventually(
       'the end of the time limit',
       () =>
