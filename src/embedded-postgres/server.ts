@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile, stat } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { codeOf } from '../core/errors';
+import { freePort } from '../core/free-port';
 import type { Binaries } from './binaries';
 import { lastPort, readServerNote, removeStaleNote, type ServerFolder } from './folder';
 import { withIdentity, type Identity } from './identity';
@@ -192,13 +192,4 @@ async function openLog(
 async function readFrom(path: string, startsAt: number): Promise<string> {
   const bytes = await readFile(path).catch(() => Buffer.alloc(0));
   return bytes.subarray(startsAt).toString('utf8');
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

@@ -122,6 +122,10 @@ describe('a later start of the embedded PostgreSQL', () => {
     expect(await rowsAt(after.url, 'SELECT word FROM kept')).toEqual([{ word: 'still here' }]);
   });
 
+  it('finds its port free, since outgoing connections use higher ones', () => {
+    expect(Number(new URL(before.url).port)).toBeLessThan(32_768);
+  });
+
   it('uses another port when the last one is in use', async () => {
     const squatter = createServer().listen(Number(new URL(before.url).port), '127.0.0.1');
     await once(squatter, 'listening');

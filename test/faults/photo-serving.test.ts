@@ -1,9 +1,10 @@
 import { get } from 'node:http';
+import { freePort } from '../../src/core/free-port';
 import { FakeUpstream } from '../support/fake-upstream';
 import { rowId, statesOf } from '../support/faults-audit';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
-import { freePort, type GatewayProcess } from '../support/faults-process';
+import type { GatewayProcess } from '../support/faults-process';
 import { TcpProxy } from '../support/servers';
 import { eventually } from '../support/until';
 

@@ -1,12 +1,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { FailpointName } from '../../src/core/failpoint';
+import { freePort } from '../../src/core/free-port';
 
 const project = resolve(__dirname, '../..');
 const program = join(project, 'dist/main.js');
@@ -257,25 +257,5 @@ export class GatewayProcess {
       }
       await pause(20);
     }
-  }
-}
-
-/**
- * A free port outside of the range of ephemeral ports, so that it is still free after a kill.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 18_000);
-    const server = createServer();
-    const isFree = await new Promise<boolean>((settle) => {
-      server.once('error', () => {
-        settle(false);
-      });
-      server.listen(port, '127.0.0.1', () => {
-        settle(true);
-      });
-    });
-    await new Promise((closed) => (server.listening ? server.close(closed) : closed(null)));
-    if (isFree) return port;
   }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { freePort } from '../../src/core/free-port';
 
 const connections = new WeakMap<Server, Set<Socket>>();
 
@@ -66,7 +67,7 @@ export class TcpProxy {
       }
       if (this.tap) near.on('data', this.tap());
     });
-    this.port = await listening(this.server, this.port);
+    this.port = await listening(this.server, this.port || (await freePort()));
   }
 
   /** Closes every connection and accepts no more. */
