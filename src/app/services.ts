@@ -164,7 +164,7 @@ export function createServices(deps: Infrastructure): Services {
     new GenerationResolver(generations, subscriptions.generations, subscriptions.avatars, avatars, models),
     new GenerationChangesResolver(generationLifecycle),
     new GenerationBulkResolver(new JobBulkService(bulkDeps, generationLifecycle, generations.list)),
-    new AvatarResolver(avatars, generations, avatarUrls),
+    new AvatarResolver(avatars, generations, models, avatarUrls),
     new AvatarBulkResolver(new AvatarBulkService(avatars, bulk), pictures.downloads),
     new CapabilitiesResolver(photos, consents, provider, styleExamples),
     new ModelFieldsResolver(generations, avatars),

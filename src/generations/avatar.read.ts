@@ -43,6 +43,7 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): NodeS
         (avatar) => avatarFileName(avatar),
       ),
       generation: { kind: 'reference', type: 'Generation', key: 'generationId' },
+      model: { kind: 'reference', type: 'AvatarModel', key: 'modelId' },
     },
   };
 }

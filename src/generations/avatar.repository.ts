@@ -73,13 +73,43 @@ export async function findServed(sql: Sql, id: string): Promise<AvatarEntity | n
   return avatar ?? null;
 }
 
-/** The stored avatars of generations, by generation and position. */
+/**
+ * The stored avatars of generations, by generation and position.
+ * @param first - how many of each generation, from the first on; null: all
+ */
 export function listAvatarsOfGenerations(
   sql: Sql,
   owner: string,
   generationIds: readonly string[],
+  first: number | null = null,
 ): Promise<AvatarEntity[]> {
-  return sql.entities(AvatarEntity, selectAvatarsOfGeneration('ANY($1)', '$2'), [generationIds, owner]);
+  if (first === null)
+    return sql.entities(AvatarEntity, selectAvatarsOfGeneration('ANY($1)', '$2'), [generationIds, owner]);
+  return sql.entities(
+    AvatarEntity,
+    `SELECT a.* FROM unnest($1::uuid[]) AS g(id)
+      CROSS JOIN LATERAL (${selectAvatarsOfGeneration('g.id', '$2')} LIMIT $3) a ORDER BY a.generation_id, a.position`,
+    [generationIds, owner, first],
+  );
+}
+
+/** SQL: the number of stored avatars of a generation. Both parameters are SQL. */
+export function avatarCountOf(generationId: string, owner: string): string {
+  return `(SELECT count(*)::int FROM avatars
+            WHERE generation_id = ${generationId} AND ${isOwnedBy(owner)} AND status = 'STORED')`;
+}
+
+/** The number of stored avatars of each generation, in the order of the ids. */
+export async function countAvatarsOfGenerations(
+  sql: Sql,
+  owner: string,
+  generationIds: readonly string[],
+): Promise<number[]> {
+  const rows = await sql.rows<{ count: number }>(
+    `SELECT ${avatarCountOf('g.id', '$2')} AS count FROM unnest($1::uuid[]) WITH ORDINALITY AS g(id, n) ORDER BY g.n`,
+    [generationIds, owner],
+  );
+  return rows.map(({ count }) => count);
 }
 
 /** A requested picture that is not stored. */

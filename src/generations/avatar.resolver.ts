@@ -6,6 +6,9 @@ import type { GraphQLContext } from '../graphql/context';
 import { DeprecatedArguments } from '../graphql/deprecated-arguments';
 import { connectionOf } from '../graphql/lists';
 import { UrlScalar } from '../graphql/scalars';
+import type { ModelEntity } from '../models/model.entity';
+import type { ModelService } from '../models/model.service';
+import { AvatarModel } from '../models/model.type';
 import { avatarFileName } from './avatar-file-name';
 import { provenanceOf, type AvatarOrigin } from './avatar-provenance';
 import { thumbhashOf } from './avatar-thumbhash';
@@ -34,6 +37,7 @@ export class AvatarResolver {
   constructor(
     private readonly service: AvatarService,
     private readonly generations: GenerationService,
+    private readonly models: Pick<ModelService, 'findMany'>,
     private readonly urls: AvatarUrls,
   ) {}
 
@@ -134,6 +138,20 @@ export class AvatarResolver {
       .load(avatar.id);
     if (!origin) throw notFound('avatar');
     return provenanceOf(avatar, origin);
+  }
+
+  @FieldResolver(() => AvatarModel, {
+    nullable: true,
+    description: 'The model it was made from. Null for instant avatars.',
+  })
+  model(
+    @Root() { modelId }: AvatarEventPayload,
+    @Ctx() { viewer, loaders }: GraphQLContext,
+  ): Promise<ModelEntity | null> | null {
+    if (modelId === null) return null;
+    return loaders
+      .get<string, ModelEntity | null>('Avatar.model', (ids) => this.models.findMany(viewer, ids))
+      .load(modelId);
   }
 
   @FieldResolver(() => Generation, {

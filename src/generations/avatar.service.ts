@@ -14,6 +14,7 @@ import type { AvatarOrigin } from './avatar-provenance';
 import type { AvatarEntity } from './avatar.entity';
 import {
   avatarTable,
+  countAvatarsOfGenerations,
   deleteAvatar,
   findAvatars,
   findOwnedAvatars,
@@ -61,10 +62,22 @@ export class AvatarService {
     return findOwnedAvatars(this.database, keys);
   }
 
-  /** The stored avatars of each generation, in the order of the request; one statement. */
-  async ofGenerations({ owner }: Viewer, generationIds: readonly string[]): Promise<AvatarEntity[][]> {
-    const avatars = await listAvatarsOfGenerations(this.database, owner, generationIds);
+  /**
+   * The stored avatars of each generation, in the order of the request; one statement.
+   * @param first - how many of each generation, from the first on; null: all
+   */
+  async ofGenerations(
+    { owner }: Viewer,
+    generationIds: readonly string[],
+    first: number | null = null,
+  ): Promise<AvatarEntity[][]> {
+    const avatars = await listAvatarsOfGenerations(this.database, owner, generationIds, first);
     return groupsOf(generationIds, avatars, ({ generationId }) => generationId);
+  }
+
+  /** The number of stored avatars of each generation, in their order; one statement. */
+  countsOf({ owner }: Viewer, generationIds: readonly string[]): Promise<number[]> {
+    return countAvatarsOfGenerations(this.database, owner, generationIds);
   }
 
   /** The missing avatars of each generation, in the order of the generations; at most one statement. */

@@ -1,7 +1,7 @@
-import { ArgsType, Field, ID, InputType, registerEnumType } from 'type-graphql';
+import { ArgsType, Field, ID, InputType, Int, registerEnumType } from 'type-graphql';
 import type { DomainError } from '../core/errors';
 import { readInputId, type InputId, type NodeKind } from '../core/ids';
-import { PageArgs } from '../graphql/connection';
+import { PageArgs, pageSizes } from '../graphql/connection';
 import { DateTimeRangeInput, bothForms, timeOrderDescriptions } from '../graphql/lists';
 import type { AvatarFilter as AvatarConditions } from './avatar.repository';
 import type { GenerationFilter as GenerationConditions } from './generation.repository';
@@ -97,6 +97,16 @@ export class GenerationsArgs extends GenerationListArgs {
     deprecationReason: 'Use `filter.statuses`. Removed in 1.0.',
   })
   status?: GenerationStatus | null;
+}
+
+/** Arguments of the avatars of a generation. */
+@ArgsType()
+export class GenerationAvatarsArgs {
+  @Field(() => Int, {
+    nullable: true,
+    description: `Only the first few, for a thumbnail row: 1 to ${pageSizes.max}. Null: all of them. Errors: INVALID_INPUT.`,
+  })
+  first?: number | null;
 }
 
 /** Arguments of avatars. */

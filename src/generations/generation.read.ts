@@ -1,4 +1,5 @@
 import type { DatabaseClock } from '../database/database-clock';
+import { firstIn } from '../graphql/connection';
 import { validFilter } from '../graphql/lists';
 import { ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
@@ -9,12 +10,14 @@ import {
   computedWith,
   connection,
   type FactScope,
+  type FieldSource,
   type NodeSource,
 } from '../reads/source';
-import { missingOfGeneration, selectAvatarsOfGeneration } from './avatar.repository';
+import { avatarCountOf, missingOfGeneration, selectAvatarsOfGeneration } from './avatar.repository';
 import {
   decodedGenerations,
   generationFilterOf,
+  type GenerationAvatarsArgs,
   type GenerationListArgs,
   type GenerationsArgs,
 } from './generation-list.input';
@@ -67,9 +70,22 @@ export const generationSource = (
     ...columns('completedAt'),
     prompts: computed<GenerationEntity, 'prompts'>(['prompts'], ({ prompts }) => prompts),
     model: { kind: 'reference', type: 'AvatarModel', key: 'modelId' },
-    avatars: { kind: 'rows', type: 'Avatar', select: selectAvatarsOfGeneration },
+    ...avatarFields,
   },
 });
+
+const avatarFields: Readonly<Record<string, FieldSource>> = {
+  requestedCount: { kind: 'column', property: 'wanted' },
+  avatarCount: computedWith<{ stored: number }, GenerationEntity, never>(
+    { stored: ({ column, owner }) => avatarCountOf(column('id'), owner) },
+    [],
+    ({ stored }) => stored,
+  ),
+  avatars: {
+    ...{ kind: 'rows', type: 'Avatar', select: selectAvatarsOfGeneration },
+    firstOf: ({ first }: GenerationAvatarsArgs) => firstIn(first),
+  },
+};
 
 type MissingColumns =
   | 'status'

@@ -4,6 +4,7 @@ import {
   Ctx,
   FieldResolver,
   ID,
+  Int,
   Mutation,
   Query,
   Resolver,
@@ -12,7 +13,7 @@ import {
 } from 'type-graphql';
 import { fromGlobalId, readInputId, toGlobalId } from '../core/ids';
 import { resolverOf } from '../graphql/build-schema';
-import type { Connection } from '../graphql/connection';
+import { firstIn, type Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
 import { selects } from '../graphql/selection';
@@ -27,7 +28,7 @@ import type { AvatarEntity } from './avatar.entity';
 import type { AvatarService } from './avatar.service';
 import type { AvatarSubscriptions, StoredAvatar } from './avatar.subscription';
 import { Avatar } from './avatar.type';
-import { generationFilterOf, GenerationsArgs } from './generation-list.input';
+import { GenerationAvatarsArgs, generationFilterOf, GenerationsArgs } from './generation-list.input';
 import { generationIn, instantGenerationIn } from './generation-request.input';
 import type { GenerationEntity } from './generation.entity';
 import type { GenerationEventPayload } from './generation.kind';
@@ -212,12 +213,26 @@ export class GenerationResolver {
   @FieldResolver(() => [Avatar], { description: 'Its stored avatars, in the order of the prompts.' })
   avatars(
     @Root() generation: GenerationEntity,
+    @Args(() => GenerationAvatarsArgs) args: GenerationAvatarsArgs,
     @Ctx() { viewer, loaders }: GraphQLContext,
   ): Promise<AvatarEntity[]> {
+    const first = firstIn(args.first);
     return loaders
-      .get<string, AvatarEntity[]>('Generation.avatars', (ids) =>
-        this.avatarService.ofGenerations(viewer, ids),
+      .get<string, AvatarEntity[]>(`Generation.avatars ${first}`, (ids) =>
+        this.avatarService.ofGenerations(viewer, ids, first),
       )
       .load(generation.id);
+  }
+
+  @FieldResolver(() => Int, { description: 'How many avatars were requested.' })
+  requestedCount(@Root() { wanted }: GenerationEntity): number {
+    return wanted;
+  }
+
+  @FieldResolver(() => Int, { description: 'How many avatars can be opened now.' })
+  avatarCount(@Root() { id }: GenerationEntity, @Ctx() { viewer, loaders }: GraphQLContext): Promise<number> {
+    return loaders
+      .get<string, number>('Generation.avatarCount', (ids) => this.avatarService.countsOf(viewer, ids))
+      .load(id);
   }
 }

@@ -36,12 +36,13 @@ export const fieldsOfRestrictedTokens: Readonly<Record<string, readonly string[]
   ),
   AvatarModel: names(
     `id attempt avatars canCancel canRetry consentAt consentVersion cover createdAt cursor estimatedReadyAt
-     estimatedReadyBetween failure generations name priority progress provider readyAt startBy status
+     estimatedReadyBetween failure generations name photosDeletedAt priority progress provider readyAt startBy status
      submittedAt timeline type updatedAt`,
   ),
   Generation: names(
-    `id attempt avatars canCancel canRetry completedAt consentAt consentVersion createdAt cursor estimatedReadyAt
-     estimatedReadyBetween failure missing priority progress prompts provider startBy status submittedAt timeline updatedAt`,
+    `id attempt avatarCount avatars canCancel canRetry completedAt consentAt consentVersion createdAt cursor
+     estimatedReadyAt estimatedReadyBetween failure missing priority progress prompts provider requestedCount startBy
+     status submittedAt timeline updatedAt`,
   ),
   Avatar: names(
     `id byteSize contentType createdAt downloadUrl favorite filename generation height placeholder prompt provenance
@@ -99,6 +100,7 @@ export const fieldsOfRestrictedTokens: Readonly<Record<string, readonly string[]
 /** Fields that tokens for one model may use besides {@link fieldsOfRestrictedTokens}: they stay within the model. */
 export const fieldsOfModelTokens: readonly string[] = [
   'Generation.model',
+  'Avatar.model',
   'AvatarModel.providerModelId',
   'Provenance.providerModelId',
 ];

@@ -54,6 +54,15 @@ export function readPage(args: PageArgs, order: ListOrder = 'NEWEST'): ListPage 
   return { order, size, isBackward, from: (isBackward ? before : after) ?? null };
 }
 
+/**
+ * The argument `first` of a list without pages; null: the whole list.
+ * @throws DomainError INVALID_INPUT
+ */
+export function firstIn(first: number | null | undefined): number | null {
+  checkSize(first, 'first');
+  return first ?? null;
+}
+
 function checkSize(size: number | null | undefined, field: 'first' | 'last'): void {
   if (size == null || (size >= 1 && size <= pageSizes.max)) return;
   throw new DomainError('INVALID_INPUT', `${field} must be 1 to ${pageSizes.max}; received ${size}.`, {

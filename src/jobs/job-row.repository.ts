@@ -33,6 +33,11 @@ export function ifRetryable(status: string, value: string): string {
   return `CASE WHEN ${status} IN (${textList(retryableStates)}) THEN ${value} END`;
 }
 
+/** SQL: a value that is read only of a job that has ended, with the given SQL of its status; null of others. */
+export function ifEnded({ unfinished }: Pick<JobKind, 'unfinished'>, status: string, value: string): string {
+  return `CASE WHEN ${status} NOT IN (${textList(unfinished)}) THEN ${value} END`;
+}
+
 /** Returns a job; null if it does not exist. */
 export async function findJob<Row extends JobRow>(
   sql: Sql,

@@ -1,8 +1,8 @@
 import type { DatabaseClock } from '../database/database-clock';
 import { validFilter } from '../graphql/lists';
-import { ifRetryable, selectJob } from '../jobs/job-row.repository';
+import { ifEnded, ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
-import { keptOfModel, photosOfModelSource } from '../photos/photo.read';
+import { keptOfModel, photosOfModelSource, photosPurgedAtOfModel } from '../photos/photo.read';
 import { columns, computedWith, connection, type NodeSource } from '../reads/source';
 import { modelFilterOf, type ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
@@ -29,6 +29,11 @@ export const modelSource = (
     ...columns('name', 'type', 'readyAt'),
     providerModelId: { kind: 'column', property: 'providerRef' },
     photos: photosOfModelSource,
+    photosDeletedAt: computedWith<{ purgedAt: string | null }, ModelEntity, never>(
+      { purgedAt: (sql) => ifEnded(modelKind, sql.column('status'), photosPurgedAtOfModel(sql)) },
+      [],
+      ({ purgedAt }) => purgedAt,
+    ),
   },
 });
 

@@ -15,16 +15,18 @@ import { resolverOf } from '../graphql/build-schema';
 import type { Connection } from '../graphql/connection';
 import type { GraphQLContext } from '../graphql/context';
 import { connectionOf } from '../graphql/lists';
+import { DateTimeScalar } from '../graphql/scalars';
 import { selects } from '../graphql/selection';
 import { WaitArgs } from '../graphql/waits';
 import { progressOf } from '../jobs/job-progress.type';
+import { isUnfinished } from '../jobs/job.kind';
 import type { JobChange, JobSubscriptions } from '../jobs/job.subscription';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { PhotoService } from '../photos/photo.service';
 import { Photo } from '../photos/photo.type';
 import { modelFilterOf, ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
-import type { ModelEventPayload } from './model.kind';
+import { modelKind, type ModelEventPayload } from './model.kind';
 import type { ModelService } from './model.service';
 import {
   AvatarModel,
@@ -129,6 +131,23 @@ export class ModelResolver {
   @FieldResolver(() => String, { nullable: true })
   providerModelId(@Root() model: ModelEntity): string | null {
     return model.providerRef;
+  }
+
+  @FieldResolver(() => DateTimeScalar, {
+    nullable: true,
+    description:
+      'When the photos will be deleted. A retry is impossible afterwards. Null while a training needs them, and if you have deleted all of them.',
+  })
+  async photosDeletedAt(
+    @Root() model: ModelEntity,
+    @Ctx() { loaders, viewer }: GraphQLContext,
+  ): Promise<Date | null> {
+    if (isUnfinished(modelKind, model)) return null;
+    return loaders
+      .get<string, Date | null>('AvatarModel.photosDeletedAt', (ids) =>
+        this.photoService.purgeTimes(viewer, ids),
+      )
+      .load(model.id);
   }
 
   @FieldResolver(() => [Photo], {

@@ -68,6 +68,28 @@ export function keptPhotos(photoId: string, owner: string): string {
   return `(SELECT count(*) FROM photos WHERE id = ${photoId} AND owner = ${owner} AND status <> 'PURGED')`;
 }
 
+/**
+ * SQL: when the first of a model's photos was or will be purged; null if no such time is set. All parameters are SQL.
+ */
+export function photosPurgedAt(modelId: string, owner: string): string {
+  return `(SELECT min(CASE photos.status WHEN 'PURGED' THEN photos.updated_at ELSE photos.purge_at END)
+             FROM model_photos JOIN photos ON photos.id = model_photos.photo_id
+            WHERE model_photos.model_id = ${modelId} AND photos.owner = ${owner})`;
+}
+
+/** The same of several models, in the order of the ids. */
+export async function findPhotosPurgedAt(
+  sql: Sql,
+  owner: string,
+  modelIds: readonly string[],
+): Promise<(Date | null)[]> {
+  const rows = await sql.rows<{ at: Date | null }>(
+    `SELECT ${photosPurgedAt('m.id', '$2')} AS at FROM unnest($1::uuid[]) WITH ORDINALITY AS m(id, n) ORDER BY m.n`,
+    [modelIds, owner],
+  );
+  return rows.map(({ at }) => at);
+}
+
 /** The number of photos of each job that are neither deleted nor purged; a job without such photos is missing. */
 export async function countKept(
   sql: Sql,
@@ -109,7 +131,8 @@ export async function releasePhotos(
   retentionMs: number,
 ): Promise<void> {
   await sql.rows(
-    `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', updated_at = now()
+    `UPDATE photos SET purge_at = now() + $3 * interval '1 ms',
+                       updated_at = CASE status WHEN 'PURGED' THEN updated_at ELSE now() END
       WHERE id = ANY($1) AND NOT ${isNeeded(use, '$2::uuid')}`,
     [ids, jobId, retentionMs],
   );
@@ -155,7 +178,7 @@ export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Pr
   const purged = await sql.rows<{ id: string }>(
     `UPDATE photos
         SET status = 'PURGED', filename = NULL, source_url = NULL, source_sha256 = NULL, problems = '[]',
-            due_at = NULL, lease = NULL, updated_at = now(),
+            due_at = NULL, lease = NULL, updated_at = CASE status WHEN 'PURGED' THEN updated_at ELSE now() END,
             purge_at = CASE WHEN NOT ${isReferenced} THEN now() + $2 * interval '1 ms' END
       WHERE id = ANY($1) AND purge_at IS NOT NULL
      RETURNING id`,

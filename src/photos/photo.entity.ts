@@ -57,6 +57,7 @@ export class PhotoEntity extends LeasedEntity {
   @Column('timestamptz', { nullable: true })
   purgeAt: Date | null;
 
+  /** When it last changed; that of a PURGED photo stays the time of its purge. */
   @Column('timestamptz', { default: () => 'now()' })
   updatedAt: Date;
 }

@@ -6,7 +6,7 @@ import {
   type RowsSource,
   type NodeSource,
 } from '../reads/source';
-import { keptPhotos, keptPhotosOfModel } from './job-photo.repository';
+import { keptPhotos, keptPhotosOfModel, photosPurgedAt } from './job-photo.repository';
 import type { PhotosArgs } from './photo-list.input';
 import type { PhotoEntity } from './photo.entity';
 import { photoTable, selectPhoto, selectPhotosOfModel, type PhotoFilter } from './photo.repository';
@@ -42,7 +42,12 @@ export function keptOfModel({ column, owner }: FactScope): string {
   return keptPhotosOfModel(column('id'), owner);
 }
 
-/** SQL: the same of a generation without training. */
+/** SQL: when the first photo of a model was or will be purged. */
+export function photosPurgedAtOfModel({ column, owner }: FactScope): string {
+  return photosPurgedAt(column('id'), owner);
+}
+
+/** SQL: the number of kept photos of a generation without training. */
 export function keptOfGeneration({ column, owner }: FactScope): string {
   return keptPhotos(column('photo_id'), owner);
 }

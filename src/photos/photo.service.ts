@@ -12,7 +12,7 @@ import { pictureRules } from '../images/photo-image';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
-import { jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
+import { findPhotosPurgedAt, jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
 import type { PhotoProblemCode } from './photo-problem';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
 import { type PhotoEntity, photoKey } from './photo.entity';
@@ -129,6 +129,11 @@ export class PhotoService {
   /** The photos of each model, in the given order, of any owner. For loaders below a row whose owner was checked. */
   ofModels({ owner }: Viewer, modelIds: readonly string[]): Promise<PhotoEntity[][]> {
     return photosOfModels(this.database, owner, modelIds);
+  }
+
+  /** When the first photo of each of the viewer's models was or will be purged, in the order of the ids; one statement. */
+  purgeTimes({ owner }: Viewer, modelIds: readonly string[]): Promise<(Date | null)[]> {
+    return findPhotosPurgedAt(this.database, owner, modelIds);
   }
 
   /** A signed URL of the photo for its owner, valid for an hour; null unless the photo is READY. */

@@ -56,6 +56,8 @@ export function avatarRecord(avatar: AvatarEntity): object {
     model: modelId && toGlobalId('AvatarModel', modelId),
     file: avatarFile(avatar),
     ...{ style, prompt, width, height, byteSize, contentType, sha256: avatar.sha256 },
+    ...{ placeholder: avatar.placeholder, thumbhash: avatar.thumbhash },
+    hasContentCredentials: avatar.hasContentCredentials,
     favorite: avatar.favorite,
     createdAt: avatar.createdAt,
   };

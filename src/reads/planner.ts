@@ -228,7 +228,7 @@ class Planner implements SelectionPlanner {
   }
 
   private rows(
-    { type, select }: RowsSource,
+    { type, select, firstOf }: RowsSource,
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
@@ -238,11 +238,14 @@ class Planner implements SelectionPlanner {
         textOf(statement, (columns) => select(row.column('id'), statement.owner, columns));
     }
     this.hasLists = true;
+    const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const object = this.object(type, nodes);
     return ({ statement, row }) => {
+      const first = firstOf?.(argumentsOf(statement) as never) ?? null;
       const each = statement.row();
       const texts = `string_agg(${object({ statement, row: each })}, ',')`;
-      const rows = select(row.column('id'), statement.owner, each.columns.join(', '));
+      const all = select(row.column('id'), statement.owner, each.columns.join(', '));
+      const rows = first === null ? all : `${all} LIMIT ${statement.add(first)}`;
       return `(SELECT '[' || coalesce(${texts}, '') || ']' FROM (${rows}) AS ${each.alias})`;
     };
   }

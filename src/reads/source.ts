@@ -56,6 +56,11 @@ export interface RowsSource {
   readonly type: NodeKind;
   /** SQL that selects the rows. All parameters are SQL: the UUID of the parent, the owner, and the columns to read. */
   readonly select: (parentId: string, owner: string, columns: string) => string;
+  /**
+   * The number of rows, from the first on, that the arguments ask for; null: all. Absent: all.
+   * @throws DomainError as the field's resolver
+   */
+  readonly firstOf?: (args: never) => number | null;
 }
 
 /** Which rows a connection has, and in which order. */

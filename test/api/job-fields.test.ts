@@ -157,6 +157,76 @@ describe('the cover of a model', () => {
   });
 });
 
+describe('photosDeletedAt', () => {
+  const readOf = async (id: string): Promise<string | null> => {
+    const query = 'query ($id: ID!) { model(id: $id) { photosDeletedAt } }';
+    return (await client.request<{ model: { photosDeletedAt: string | null } }>(query, { id })).model
+      .photosDeletedAt;
+  };
+  const purgeAt = async (photoId: string, time: string, status = 'READY'): Promise<void> => {
+    const column = status === 'PURGED' ? 'updated_at' : 'purge_at';
+    await gateway.rows(`UPDATE photos SET status = $2, ${column} = $3 WHERE id = $1`, [
+      ...[uuidOf(photoId), status, time],
+    ]);
+  };
+
+  it('is when the first of the photos is deleted, and null while a training needs them', async () => {
+    const photoIds = await client.upload();
+    const { id } = await client.train({ photoIds });
+    expect(await readOf(id)).toBeNull();
+    // Also a photo whose deletion was due before the training needed it.
+    await purgeAt(photoIds[0]!, '2030-01-01T00:00:00.123Z');
+    expect(await readOf(id)).toBeNull();
+    await client.change('cancelModel', id);
+    const [photo] = await gateway.rows<{ at: Date }>('SELECT purge_at AS at FROM photos WHERE id = $1', [
+      uuidOf(photoIds[1]!),
+    ]);
+    expect(await readOf(id)).toBe(photo!.at.toISOString());
+    await purgeAt(photoIds[2]!, '2026-02-01T00:00:00.123Z');
+    expect(await readOf(id)).toBe('2026-02-01T00:00:00.123Z');
+    for (const photoId of photoIds) await client.delete('deletePhoto', photoId);
+    expect(await readOf(id)).toBeNull();
+  });
+
+  it('stays when they have been deleted, also if a deleted model had used them too', async () => {
+    const photoIds = await client.upload();
+    const [id, other] = [(await client.train({ photoIds })).id, (await client.train({ photoIds })).id];
+    for (const model of [id, other]) await client.change('cancelModel', model);
+    for (const photoId of photoIds) await purgeAt(photoId, '2026-02-01T00:00:00.000Z', 'PURGED');
+    await client.delete('deleteModel', other);
+    expect(await readOf(id)).toBe('2026-02-01T00:00:00.000Z');
+  });
+});
+
+describe('the avatars of a generation', () => {
+  const query = `query ($id: ID!, $first: Int) { generation(id: $id) {
+    requestedCount avatarCount avatars(first: $first) { id model { id } } all: avatars { id } } }`;
+  interface Counted {
+    requestedCount: number;
+    avatarCount: number;
+    avatars: { id: string; model: { id: string } | null }[];
+    all: { id: string }[];
+  }
+  const read = async (id: string, first: number | null = null): Promise<Counted> =>
+    (await client.request<{ generation: Counted }>(query, { id, first })).generation;
+
+  it('are counted, as requested and as stored, and limited to the first few', async () => {
+    const { id } = await client.generate(settled.modelId, [{ count: 3 }]);
+    expect(await read(id)).toEqual({ requestedCount: 3, avatarCount: 0, avatars: [], all: [] });
+    const { generationId, modelId } = settled;
+    const { all, ...one } = await read(generationId, 1);
+    const [first] = all;
+    expect(all).toHaveLength(2);
+    const model = { id: modelId };
+    expect(one).toEqual({ requestedCount: 2, avatarCount: 2, avatars: [{ ...first, model }] });
+    for (const size of [null, 2, 100]) expect((await read(generationId, size)).avatars).toHaveLength(2);
+    for (const size of [0, -1, 101]) {
+      const refused = await client.refusal(query, { id: generationId, first: size });
+      expect(refused).toMatchObject({ extensions: { code: 'INVALID_INPUT', field: 'first' } });
+    }
+  });
+});
+
 describe('the cost of a query', () => {
   it('includes a row for each cover', async () => {
     const query = (field: string): string =>
@@ -169,7 +239,10 @@ describe('the cost of a query', () => {
 });
 
 describe('the cost of the avatars of a generation', () => {
-  it('is that of a page', async () => {
+  it('is that of a page, or of the requested number', async () => {
+    const ofTwo =
+      '{ models(first: 100) { nodes { generations(first: 10) { nodes { avatarCount avatars(first: 2) { id } } } } } }';
+    expect((await client.post(ofTwo)).errors).toBeUndefined();
     const query = '{ models(first: 100) { nodes { generations(first: 10) { nodes { avatars { id } } } } } }';
     expect(await client.refusal(query)).toMatchObject({
       extensions: { code: 'QUERY_TOO_COMPLEX', limit: 'cost', given: 21_100 },

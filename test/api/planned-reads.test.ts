@@ -65,6 +65,18 @@ describe('a query', () => {
     expect(planned).toMatch(/canRetry":true.*canRetry":false.*generations.*canRetry":true.*promptIndex/);
   });
 
+  it('returns of each job when its photos are deleted, and the counted and first avatars with their models', async () => {
+    const query = `{ models(first: 100) { nodes { photosDeletedAt } }
+      generations(first: 100) { nodes { requestedCount avatarCount avatars(first: 1) { id model { id } } } } }`;
+    const { planned, resolved, statements } = await reads.compare({ query });
+    expect(planned).toBe(resolved);
+    expect(statements).toHaveLength(1);
+    expect(planned).toMatch(
+      /photosDeletedAt":"20.*photosDeletedAt":null|photosDeletedAt":null.*photosDeletedAt":"20/,
+    );
+    expect(planned).toMatch(/"avatarCount":2,"avatars":\[{"id":"[^"]*","model":{"id":"[^"]*"}}\]/);
+  });
+
   it('of the viewer has the scopes of its own token, also if others have sent the same document', async () => {
     const query = '{ viewer { owner grantedScopes } }';
     const texts: string[] = [];

@@ -119,6 +119,25 @@ describe('client tokens', () => {
     expect(problems.map(({ path }) => path.join('.'))).toEqual(fields);
   });
 
+  it('of another user, or for what another user has, are answered like unknown ones', async () => {
+    const [bob, carol] = [await Backend.of(gateway, 'bob'), await Backend.of(gateway, 'carol')];
+    const { modelId, generationId } = await (await carol.browser({ maxUploads: 5 })).settle();
+    const unknown = [newId(), newId()] as const;
+    for (const [own, never] of [
+      [{ modelId }, { modelId: toGlobalId('AvatarModel', unknown[0]) }],
+      [{ generationId }, { generationId: toGlobalId('Generation', unknown[1]) }],
+    ]) {
+      const [refused, other] = [await bob.post(own!), await bob.post(never!)];
+      expect(refused.errors).toEqual(other.errors);
+      expect(refused.errors![0]!.extensions.code).toBe('NOT_FOUND');
+      expect((await carol.mint(own)).token).toMatch(/^lct_/);
+    }
+    const { id } = (await carol.mint()).clientToken;
+    const query = `{ node(id: "${id}") { id } nodes(ids: ["${id}"]) { id } }`;
+    expect((await bob.client.post(query)).data).toEqual({ node: null, nodes: [null] });
+    expect((await carol.client.post(query)).data).toEqual({ node: { id }, nodes: [{ id }] });
+  });
+
   it('are limited to their scopes', async () => {
     const backend = await Backend.of(gateway, 'bob');
     const reader = await backend.browser({ scopes: ['READ'] });

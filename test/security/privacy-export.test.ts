@@ -45,6 +45,7 @@ interface Exported {
   audit: Record<string, unknown>[];
   idempotencyKeys: Record<string, unknown>[];
   bulkRetries: Record<string, unknown>[];
+  downloads: Record<string, unknown>[];
   apiKeys: Record<string, unknown>[];
 }
 
@@ -89,6 +90,13 @@ describe('exportMyData', () => {
 
     expect(data.avatars).toHaveLength(2);
     expect(data.avatars.flatMap(({ id, favorite }) => (favorite === true ? [id] : []))).toEqual([avatar]);
+    const query = '{ avatars { nodes { id placeholder thumbhash provenance { hasContentCredentials } } } }';
+    const { avatars } = await anna.request<{ avatars: { nodes: Record<string, unknown>[] } }>(query);
+    for (const { id, provenance, ...hashes } of avatars.nodes)
+      expect(data.avatars.find((record) => record.id === id)).toMatchObject({
+        ...hashes,
+        ...(provenance as object),
+      });
     for (const { file, width } of data.avatars) {
       expect((await sharp(files.get(file)).metadata()).width).toBe(width);
     }
@@ -97,6 +105,31 @@ describe('exportMyData', () => {
     }
     const names = [...data.avatars, ...data.photos].map(({ file }) => file);
     expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
+  });
+
+  it('contains the offered downloads of avatars, and those of no other person', async () => {
+    const [emil, frida] = [await Client.of(gateway, 'emil'), await Client.of(gateway, 'frida')];
+    const download = async (person: Client, size: string): Promise<void> => {
+      const { generationId } = await person.settle();
+      await person.request(
+        'mutation ($input: DownloadAvatarsInput!) { downloadAvatars(input: $input) { url } }',
+        { input: { select: { filter: { generationId } }, size } },
+      );
+    };
+    await Promise.all([download(emil, 'PX_256'), download(frida, 'ORIGINAL')]);
+    const { data } = await exported((await offer(emil)).url);
+    expect(data.downloads).toEqual([
+      {
+        ...{
+          id: expect.any(String) as string,
+          avatars: 2,
+          variant: expect.stringContaining('256') as string,
+        },
+        ...{ createdAt: expect.any(String) as string, expiresAt: expect.any(String) as string },
+      },
+    ]);
+    const [{ createdAt, expiresAt } = {}] = data.downloads;
+    expect(Date.parse(String(expiresAt)) - Date.parse(String(createdAt))).toBe(3_600_000);
   });
 
   it('contains the jobs of bulk retries, which deleteMyData erases', async () => {

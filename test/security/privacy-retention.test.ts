@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { jwtSettings, Client } from '../support/client';
+import { jwtSettings, Client, uuidOf } from '../support/client';
 import type { Settings } from '../support/environment';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
@@ -144,6 +144,26 @@ describe('photos', () => {
       await until(async () => (await gateway.rows('SELECT 1 FROM exports')).length === 0);
       const [paid] = await gateway.rows<{ outcome: string }>('SELECT outcome FROM submissions LIMIT 1');
       expect(paid!.outcome).toBe('ACCEPTED');
+    });
+
+    it('keep the time of their deletion in photosDeletedAt when another model of theirs is deleted', async () => {
+      const { anna, gateway } = home;
+      const photoIds = await anna.upload(5);
+      const models = [(await anna.train({ photoIds })).id, (await anna.train({ photoIds })).id];
+      for (const id of models) await anna.becomes('model', id, 'READY');
+      const rowsOf = (): Promise<{ status: string; purge_at: Date | null }[]> =>
+        gateway.rows('SELECT status, purge_at FROM photos WHERE id = ANY($1)', [photoIds.map(uuidOf)]);
+      const isPurged = async (): Promise<boolean> =>
+        (await rowsOf()).every(({ status, purge_at }) => status === 'PURGED' && purge_at === null);
+      const deletedAt = async (): Promise<unknown> =>
+        anna.request('query ($id: ID!) { model(id: $id) { photosDeletedAt } }', { id: models[0]! });
+      await until(isPurged);
+      const before = await deletedAt();
+      expect(before).toEqual({ model: { photosDeletedAt: expect.any(String) as string } });
+      await anna.delete('deleteModel', models[1]!);
+      // The rows are due again, and are kept because of the first model.
+      await until(isPurged);
+      expect(await deletedAt()).toEqual(before);
     });
   });
 });

@@ -76,6 +76,11 @@ function rootsOf(schema: GraphQLSchema): [kind: string, type: GraphQLObjectType,
   );
 }
 
+/** The arguments of a list below another object: few of its rows, since sizes multiply. */
+function sizeOf({ args }: Field): string {
+  return args.some(({ name }) => name === 'first') ? '(first: 5)' : '';
+}
+
 class OperationBuilder {
   constructor(
     private readonly schema: GraphQLSchema,
@@ -98,7 +103,7 @@ class OperationBuilder {
       .filter((field) => isLeafType(getNamedType(field.type)) || depth < maxDepth)
       .map(
         (field) =>
-          `${field.name}${this.argumentsOf(field)}${this.selectionOf(getNamedType(field.type), depth + 1)}`,
+          `${field.name}${sizeOf(field) || this.argumentsOf(field)}${this.selectionOf(getNamedType(field.type), depth + 1)}`,
       );
     return ` { __typename ${texts.join(' ')} }`;
   }

@@ -45,6 +45,9 @@ const roots = [
 /** Fields whose objects have no objects of rows. */
 const leafObjects = ['failure', 'pageInfo', 'missing', 'prompt', 'usage', 'limits', 'call'];
 
+const objectArguments = ['id', 'size', 'format'];
+const ownArguments = [...objectArguments, 'first'];
+
 const kinds = ['AvatarModel', 'Generation', 'Avatar', 'Photo'];
 
 /** Writes random valid queries of rows, with aliases, directives, fragments and variables. */
@@ -146,7 +149,7 @@ export class QueryGenerator {
         )
       : {};
     const ids = this.happens(4) ? this.values.ids : this.idsOf(name);
-    const others = args.filter(({ name }) => ['id', 'size', 'format'].includes(name));
+    const others = args.filter(({ name }) => (isConnection ? objectArguments : ownArguments).includes(name));
     for (const argument of others) {
       const isRequired = isNonNullType(argument.type) && argument.defaultValue === undefined;
       if (!isRequired && this.happens(2)) continue;
@@ -173,6 +176,10 @@ export class QueryGenerator {
     if (name === 'size')
       return this.happens(2) ? this.among(['PREVIEW', 'PX_512']) : this.variable(type, 'ORIGINAL');
     if (name === 'format') return this.happens(2) ? 'AVIF' : this.variable(type, this.among(['WEBP', null]));
+    if (name === 'first') {
+      const count = this.among([1, 1, 2, 2, 100, 0]);
+      return this.happens(2) ? String(count) : this.variable(type, this.among([count, null]));
+    }
     const id = this.among(ids);
     return this.happens(2) ? JSON.stringify(id) : this.variable(type, id);
   }

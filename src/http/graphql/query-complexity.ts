@@ -46,12 +46,11 @@ export const queryLimits = {
   waits: 1,
 } as const;
 
-/** The rows that a `totalCount` counts as. */
+/** The rows that a `totalCount` or an `avatarCount` counts as. */
 const countCost = 5;
 
 /** The rows that a list without an argument for its size counts as. */
 const listRows: Readonly<Record<string, number>> = {
-  'Generation.avatars': pageSizes.default,
   'Generation.missing': 1,
 };
 
@@ -255,7 +254,7 @@ function rowsOfList(parent: GraphQLNamedType | null | undefined, name: string): 
 /** The cost of a field itself: `cover` reads a row of its own. */
 function costOf(name: string): number {
   if (name === 'cover') return 1;
-  return name === 'totalCount' ? countCost : 0;
+  return name === 'totalCount' || name === 'avatarCount' ? countCost : 0;
 }
 
 /** A number, or a list of as many items as the literal has; undefined for others. */
