@@ -9,7 +9,7 @@ import {
   type JobPast,
 } from './activity-change';
 
-/** Maximum number of jobs whose estimates a subscription receives: those that changed last. */
+/** Maximum number of jobs whose estimates a subscription receives: of those that can be estimated, the ones that changed last. */
 export const maxEstimatedJobs = 100;
 /** Maximum number of such jobs in all subscriptions of an owner. */
 const maxOfOwner = 10_000;
@@ -51,9 +51,12 @@ export class ActivityEstimates {
     private readonly receiver: EstimateReceiver<JobPast, ActivityRow>,
   ) {}
 
-  /** Begins or continues the estimates of a job. Returns what is sent for the change. */
+  /**
+   * Begins or continues the estimates of a job; ends those of a job that waits again. Returns what is sent for the change.
+   */
   receive(item: JobActivity): ActivityItem {
-    const { id } = item.past;
+    const { id, status } = item.past;
+    if (status === 'QUEUED') this.forget(id);
     const job = this.jobs.get(id) ?? this.follow(item);
     if (!job) return item;
     this.jobs.delete(id);
@@ -79,9 +82,10 @@ export class ActivityEstimates {
     this.jobs.clear();
   }
 
-  private follow({ past }: JobActivity): EstimatedJob<JobPast, ActivityRow> | null {
+  private follow(item: JobActivity): EstimatedJob<JobPast, ActivityRow> | null {
+    const { past } = item;
     const { ticks, counts, owner } = this.source;
-    if (endedJobIn(past) !== null || !counts.add(owner)) return null;
+    if (!canBeEstimated(item) || endedJobIn(past) !== null || !counts.add(owner)) return null;
     return ticks.follow<JobPast, ActivityRow>(jobKindOf(past), past.id, this.receiver);
   }
 }
@@ -100,11 +104,17 @@ export function endedJobIn(past: ActivityPast): string | null {
   }
 }
 
+/** Whether there are estimates of a job in this state: not of one that waits. */
+function canBeEstimated({ job }: JobActivity): boolean {
+  return job.pace !== null;
+}
+
 /** Of an owner's jobs, the newest ones whose estimates a subscription receives, in their order. */
-export function newestJobs(items: readonly JobActivity[]): readonly JobActivity[] {
-  if (items.length <= maxEstimatedJobs) return items;
+export function estimatedJobs(items: readonly JobActivity[]): readonly JobActivity[] {
+  const running = items.filter(canBeEstimated);
+  if (running.length <= maxEstimatedJobs) return running;
   // The ids of later jobs are greater.
-  const ids = items.map(({ past }) => past.id).sort();
+  const ids = running.map(({ past }) => past.id).sort();
   const oldest = ids.at(-maxEstimatedJobs)!;
-  return items.filter(({ past }) => past.id >= oldest);
+  return running.filter(({ past }) => past.id >= oldest);
 }

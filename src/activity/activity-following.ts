@@ -15,7 +15,7 @@ import {
   type JobActivity,
   type JobPast,
 } from './activity-change';
-import { ActivityEstimates, endedJobIn, newestJobs, type EstimateSource } from './activity-estimates';
+import { ActivityEstimates, endedJobIn, estimatedJobs, type EstimateSource } from './activity-estimates';
 
 type Item = Followed<ActivityItem>;
 
@@ -76,7 +76,7 @@ export class ActivityFollowing
     this.catchUpAt = isSnapshot ? position : head;
     const matching = present.filter(options.matches);
     if (isSnapshot) this.beginWithSnapshot(present, matching);
-    else this.present = newestJobs(jobsIn(matching));
+    else this.present = estimatedJobs(jobsIn(matching));
     if (position >= this.catchUpAt) this.catchUp();
   }
 
@@ -141,7 +141,7 @@ export class ActivityFollowing
     // Until the last item, resuming sends a new snapshot.
     const cursor = encodeEventCursor(ownerStreamId, incompleteSnapshot);
     for (const { item } of matching) this.send({ item, cursor, isSnapshot: true, occurredAt: null });
-    for (const job of newestJobs(jobsIn(matching))) this.estimates?.receive(job);
+    for (const job of estimatedJobs(jobsIn(matching))) this.estimates?.receive(job);
     if (this.catchUpAt === head) return;
     this.included = new Map(jobsIn(present).map(({ past, sequence }) => [past.id, sequence]));
   }

@@ -21,7 +21,7 @@ export class ActivityResolver {
 
   @Subscription(() => Activity, {
     description:
-      'Everything that happens to your models, generations and avatars, and your new notices. Without `after`: your unfinished jobs first (`isSnapshot`; the newest 500 models and 500 generations), then each change. With `after`: each change since, once, in order. It never ends by itself. Errors: INVALID_CURSOR, INVALID_INPUT.',
+      'Everything that happens to your models, generations and avatars, and your new notices. Without `after`: your unfinished jobs first (`isSnapshot`; at most 500 models and 500 generations: the newest that are not QUEUED, then the newest that are), then each change. With `after`: each change since, once, in order. It never ends by itself. Errors: INVALID_CURSOR, INVALID_INPUT.',
     subscribe: ({ args, context, info }) =>
       resolverOf(ActivityResolver, info).follow(
         args as ActivityArgs,

@@ -26,7 +26,7 @@ import {
 import { EstimateCounts } from './activity-estimates';
 import { ActivityFollowing, type ActivityStart } from './activity-following';
 
-/** The maximum number of unfinished models, and of unfinished generations, that are sent first: the newest. */
+/** The maximum number of unfinished models, and of unfinished generations, that are sent first. */
 const maxPresentJobs = 500;
 /** Limits the memory for the result of one statement. */
 const maxOwnersPerRead = 20;

@@ -101,19 +101,28 @@ export function findOwnedJobs<Row extends JobRow>(
   );
 }
 
-/** The newest unfinished jobs of each owner, up to the limit, the oldest first. */
+/**
+ * Unfinished jobs of each owner, up to the limit, the oldest first: the newest of those that are not QUEUED, then the newest
+ * of the others, so that a long queue does not hide the jobs that run.
+ */
 export function findUnfinishedJobs<Row extends JobRow>(
   sql: Sql,
   kind: JobKind<Row>,
   owners: readonly string[],
   limit: number,
 ): Promise<(Row & Positioned)[]> {
+  const started = kind.unfinished.filter((status) => status !== 'QUEUED');
+  const newest = (place: number, statuses: readonly string[]): string =>
+    `(SELECT ${place} AS place, id FROM ${kind.table}
+       WHERE owner = k.owner AND status IN (${textList(statuses)}) ORDER BY id DESC LIMIT $2)`;
   return sql.entities<Row, Positioned>(
     kind.entity,
-    `SELECT job.* FROM unnest($1::text[]) AS k (owner) CROSS JOIN LATERAL (
-       SELECT ${jobColumns(kind)} FROM ${kind.table}
-        WHERE owner = k.owner AND status IN (${textList(kind.unfinished)}) ORDER BY id DESC LIMIT $2) job
-      ORDER BY job.id`,
+    `SELECT ${jobColumns(kind)}
+       FROM unnest($1::text[]) AS k (owner)
+      CROSS JOIN LATERAL (SELECT id FROM (${newest(0, started)} UNION ALL ${newest(1, ['QUEUED'])}) AS found
+                           ORDER BY place, id DESC LIMIT $2) AS chosen
+       JOIN ${kind.table} ON ${kind.table}.id = chosen.id
+      ORDER BY ${kind.table}.id`,
     [owners, limit],
   );
 }

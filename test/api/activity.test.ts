@@ -181,6 +181,20 @@ describe('activity', () => {
       ['GenerationChanged GENERATING', true],
       ['CaughtUp', false],
     ]);
+    await gateway.rows(
+      `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, due_at)
+       SELECT ('ffffffff-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, $1, 'other', $2, '[]', 1, now() + interval '1 day'
+         FROM generate_series(1, 500) n`,
+      [client.name, uuidOf(modelId)],
+    );
+    const long = await caughtUp(followActivity(client, { filter: { kinds: ['GENERATION'] } }));
+    long.drop();
+    expect(long.messages).toHaveLength(501);
+    expect(long.messages.slice(0, 2).map(wordsOf)).toEqual([
+      'GenerationChanged GENERATING',
+      'GenerationChanged QUEUED',
+    ]);
+    await gateway.rows(`DELETE FROM generations WHERE owner = $1 AND provider = 'other'`, [client.name]);
     await client.change('cancelModel', training);
     await feed.until((received) => received.some((item) => wordsOf(item) === 'ModelChanged CANCELLED'));
     await client.change('cancelGeneration', generation);

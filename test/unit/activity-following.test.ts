@@ -24,6 +24,11 @@ function training(index: number, sequence = 3): PresentModel {
   return row as unknown as PresentModel;
 }
 
+/** A model that waits. */
+function queued(index: number): PresentModel {
+  return { ...training(index), status: 'QUEUED', submittedAt: null, pace: null };
+}
+
 /** The event of a model: number `sequence` of the owner, and `position` in the stream of the model. */
 function eventOf(sequence: number, row: PresentModel, position: number): StoredEvent {
   return {
@@ -184,6 +189,36 @@ describe('a subscriber to activity', () => {
       );
     },
   );
+
+  it.each([true, false])(
+    'receives estimates of the jobs that run although more wait that changed later, with isSnapshot: %s',
+    async (isSnapshot) => {
+      const process = new Process();
+      const running = Array.from({ length: 5 }, (_, index) => training(index + 1));
+      const waiting = Array.from({ length: maxEstimatedJobs }, (_, index) => queued(index + 10));
+      const present = process.present(...running, ...waiting);
+      const events = new Events();
+      const { sent } = await process.follow(events, { present, isSnapshot }, isSnapshot ? 106 : 1);
+      for (const [index, row] of waiting.entries())
+        events.send(eventOf(2 + index, { ...row, id: idOf(1_000 + index) }, 4));
+      await process.pass(20);
+      expect([...estimated(sent)].sort()).toEqual(running.map(({ id }) => id));
+    },
+  );
+
+  it('receives estimates of running jobs in place of those that were put back into the queue', async () => {
+    const process = new Process();
+    const rows = Array.from({ length: maxEstimatedJobs }, (_, index) => training(index + 1));
+    const events = new Events();
+    const { sent } = await process.follow(events, { present: process.present(...rows) }, rows.length + 1);
+    // The other jobs have not changed for longer than the job that waits.
+    events.send(eventOf(2, { ...queued(maxEstimatedJobs), attempt: 1 }, 4));
+    events.send(eventOf(3, training(maxEstimatedJobs + 1), 4));
+    await process.pass(20);
+    expect(estimated(sent)).toEqual(
+      new Set([...rows.slice(0, -1).map(({ id }) => id), idOf(maxEstimatedJobs + 1)]),
+    );
+  });
 
   it('receives estimates of at most 10,000 jobs in all subscriptions of an owner', async () => {
     const process = new Process();
