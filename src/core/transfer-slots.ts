@@ -44,8 +44,12 @@ export class Transfer {
     readonly owner: string,
     private readonly limits: TransferLimits,
     private readonly errors: Pick<TransferErrors, 'tooSlow'>,
+    private readonly within: Transfer | null,
   ) {
     this.allowanceMs = limits.graceMs;
+    const outer = within?.signal;
+    if (outer?.aborted) this.end(outer.reason as Error);
+    else outer?.addEventListener('abort', () => this.end(outer.reason as Error), { once: true });
   }
 
   /** Aborted, with the error as its reason, when the client is too slow or the transfer is displaced. */
@@ -68,6 +72,7 @@ export class Transfer {
 
   /** Starts counting time against the client. */
   beginWait(): void {
+    this.within?.beginWait();
     if (this.waitingSinceMs !== null || this.signal.aborted) return;
     this.waitingSinceMs = performance.now();
     this.timer = setTimeout(() => this.end(this.errors.tooSlow()), this.allowanceMs);
@@ -75,6 +80,7 @@ export class Transfer {
 
   /** Stops counting time against the client. */
   endWait(): void {
+    this.within?.endWait();
     clearTimeout(this.timer);
     if (this.waitingSinceMs === null) return;
     const waitedMs = performance.now() - this.waitingSinceMs;
@@ -85,6 +91,7 @@ export class Transfer {
 
   /** Counts bytes that the client has sent or received. */
   count(bytes: number): void {
+    this.within?.count(bytes);
     const { graceMs, minBytesPerSecond } = this.limits;
     this.bytes += bytes;
     this.allowanceMs = Math.min(graceMs, this.allowanceMs + (bytes / minBytesPerSecond) * 1_000);
@@ -119,14 +126,21 @@ export class TransferSlots {
 
   /**
    * Runs `work` if a slot is available. `work` must end when the transfer's signal is aborted.
+   * @param within - the same transfer in other slots, which has what this one has: its waits, its bytes, and its end
    * @throws one of {@link TransferErrors}; immediately if no slot is available
    */
-  async run<Result>(owner: string, work: (transfer: Transfer) => Promise<Result>): Promise<Result> {
+  async run<Result>(
+    owner: string,
+    work: (transfer: Transfer) => Promise<Result>,
+    within: Transfer | null = null,
+  ): Promise<Result> {
     const { maxTransfers, maxPerOwner } = this.limits;
     if (this.countOf(owner) >= maxPerOwner) throw this.errors.ownerFull();
     if (this.running.size >= maxTransfers && !this.displaceFor(this.shareOf(owner))) throw this.errors.full();
-    const transfer = new Transfer(owner, this.limits, this.errors);
+    const transfer = new Transfer(owner, this.limits, this.errors, within);
     this.running.add(transfer);
+    // Its slot is free as soon as it must end.
+    transfer.signal.addEventListener('abort', () => this.running.delete(transfer), { once: true });
     try {
       return await work(transfer);
     } finally {
@@ -141,7 +155,6 @@ export class TransferSlots {
       .filter(({ rate, share }) => rate !== null && share > own)
       .sort((one, other) => other.share - one.share || one.rate! - other.rate!);
     if (!first) return false;
-    this.running.delete(first.transfer);
     first.transfer.end(this.errors.displaced());
     return true;
   }

@@ -130,12 +130,14 @@ export class AvatarDownloadService {
     const download = await findDownload(database, id);
     if (!download) throw notFound('archive');
     const fileName = `likeness-avatars-${new Date().toISOString().slice(0, 10)}.zip`;
-    const transfer = (): Promise<void> =>
-      this.transfers.run(download.owner, (running) =>
-        send({ fileName, transfer: running, bytes: zip(this.filesOf(download, running)) }),
+    const { owner, variant } = download;
+    const start = (within?: Transfer): Promise<void> =>
+      this.transfers.run(
+        owner,
+        (transfer) => send({ fileName, transfer, bytes: zip(this.filesOf(download, transfer)) }),
+        within,
       );
-    const isConverted = download.variant !== originalVariant.name;
-    await (isConverted ? this.conversions.run(download.owner, transfer) : transfer());
+    await (variant === originalVariant.name ? start() : this.conversions.run(owner, start));
   }
 
   /** The files of the avatars that still exist. Memory holds a batch of rows and a chunk of a picture. */

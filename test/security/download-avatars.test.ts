@@ -18,12 +18,12 @@ afterAll(() => gateway.stop());
 const pictureBytes = 20_000_000;
 
 /** A person with 12 large pictures, and the URL of an archive of them. */
-async function rich(name: string): Promise<{ person: Client; url: string }> {
+async function rich(name: string, variant = ''): Promise<{ person: Client; url: string }> {
   const person = await Client.of(gateway, name);
   await createManyRows(gateway, name, { generations: 1, avatarsEach: 12, photos: 0, eventsEach: 1 });
   await enlargeAvatars(gateway, name, pictureBytes);
   const { downloadAvatars } = await person.request<{ downloadAvatars: { url: string } }>(
-    'mutation { downloadAvatars(input: { select: { filter: {} } }) { url } }',
+    `mutation { downloadAvatars(input: { select: { filter: {} }${variant} }) { url } }`,
   );
   return { person, url: downloadAvatars.url };
 }
@@ -100,6 +100,22 @@ describe('an archive of avatars', () => {
       expect((await (await fetch(original)).arrayBuffer()).byteLength).toBeGreaterThan(3_000);
       response.destroy();
     });
+  });
+
+  it('of converted pictures gives up its slot when its client stops reading', async () => {
+    const variant = ', size: PX_128, format: WEBP';
+    const [slow, other] = [(await rich('jana', variant)).url, (await rich('kurt', variant)).url];
+    const response = await stall(slow);
+    expect(response.statusCode).toBe(200);
+    expect((await fetch(other)).status).toBe(503);
+    await until(async () => {
+      const again = await fetch(other);
+      await again.body!.cancel();
+      return again.status === 200;
+    });
+    const ended = once(response, 'error');
+    response.resume();
+    expect(await ended).toMatchObject([{ code: 'ECONNRESET' }]);
   });
 
   it('is aborted when its client stops reading, and can be downloaded once at a time', async () => {

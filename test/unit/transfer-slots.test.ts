@@ -22,8 +22,8 @@ interface Sending {
   result: Promise<string>;
 }
 
-/** A transfer that waits for its client until the test continues it. */
-function start(slots: TransferSlots, owner: string): Sending {
+/** A transfer that waits for its client until the test continues it; with `outer`, one that has a slot there too. */
+function start(slots: TransferSlots, owner: string, outer?: TransferSlots): Sending {
   let arrive: (bytes: number | null) => void = () => undefined;
   const work = async (transfer: Transfer): Promise<string> => {
     for (;;) {
@@ -32,7 +32,10 @@ function start(slots: TransferSlots, owner: string): Sending {
       transfer.count(bytes);
     }
   };
-  const result = slots.run(owner, work).catch((error: unknown) => `${owner} ${(error as Error).message}`);
+  const running = outer
+    ? outer.run(owner, (within) => slots.run(owner, work, within))
+    : slots.run(owner, work);
+  const result = running.catch((error: unknown) => `${owner} ${(error as Error).message}`);
   return {
     send: async (bytes) => {
       arrive(bytes);
@@ -162,6 +165,26 @@ describe('transfers', () => {
       for (const sending of sendings) await sending.send(4_000);
     }
     expect(await start(slots, 'carl').result).toBe('carl full');
+  });
+
+  it('in two kinds of slots at once are displaced from both for another owner', async () => {
+    const [slots, outer] = [2, 1].map(
+      (maxTransfers) => new TransferSlots({ ...limits, maxTransfers }, errors),
+    );
+    const slow = start(slots!, 'anna', outer);
+    const slower = start(slots!, 'carl');
+    for (let second = 0; second < 11; second += 1) {
+      await after(1_000);
+      await slow.send(1_500);
+      await slower.send(1_200);
+    }
+    await after(1);
+    const bobs = start(slots!, 'bob', outer);
+    await settled();
+    for (const sending of [bobs, slower]) sending.finish();
+    expect(await Promise.all([slow, bobs, slower].map(({ result }) => result))).toEqual([
+      ...['anna displaced', 'bob ended', 'carl ended'],
+    ]);
   });
 
   it('that have received all bytes are not aborted', async () => {
