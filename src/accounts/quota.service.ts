@@ -10,7 +10,7 @@ import type { Spending, SpendingUsage } from './spending.service';
 export interface QuotaLimits {
   readonly trainingsPerDay: number | null;
   readonly avatarsPerDay: number | null;
-  /** Unfinished trainings and generations. */
+  /** Unfinished trainings and generations: those that wait and those that run. */
   readonly running: number | null;
 }
 
@@ -48,7 +48,8 @@ export interface Reservation {
  * Every paid request is recorded, even without quotas, so that a new quota applies immediately. Quotas count what was
  * or may have been paid: a reservation is released when its job has ended (FAILED, PARTIAL, CANCELLED, deleted) and none
  * of its calls can have been executed. A generation that was paid counts in full, also if it is PARTIAL. A repetition
- * with the same idempotency key uses no quota; a retry of a job does.
+ * with the same idempotency key uses no quota; a retry of a job does. The limit of unfinished jobs refuses instead of
+ * letting jobs wait: otherwise a claim would count the running jobs of each owner, across processes, and skip due rows.
  */
 export class QuotaService {
   constructor(
@@ -131,7 +132,7 @@ const messages: Record<Count['quota'], (count: Count, at: string) => string> = {
     `Daily quota of ${limit} avatars exceeded: ${used} used, ${requested} requested. ` +
     `Request fewer, or retry after ${at}. Generations that the avatar service did not accept do not count.`,
   RUNNING: ({ used, limit }) =>
-    `Limit of ${limit} running trainings and generations reached: ${used} running. Wait until one has ended, or cancel one.`,
+    `Limit of ${limit} unfinished trainings and generations reached: ${used} wait or run. Repeat the request when one has ended, or cancel one.`,
 };
 
 function exceeded(count: Count, resetsAt: Date): DomainError {

@@ -18,7 +18,8 @@ export class ViewerUsage {
   avatarsToday: number;
 
   @Field(() => Int, {
-    description: 'The number of unfinished trainings and generations now, including UNCERTAIN ones.',
+    description:
+      'The number of unfinished trainings and generations now: those that wait and those that run, including UNCERTAIN ones.',
   })
   running: number;
 
@@ -65,7 +66,8 @@ export class ViewerLimits {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The maximum number of unfinished trainings and generations together. Null: unlimited.',
+    description:
+      'The maximum number of unfinished trainings and generations together, waiting ones included. Further requests are refused. Null: unlimited.',
   })
   running: number | null;
 

@@ -70,7 +70,7 @@ class FieldsOfToken {
     const isOfModel = kind === 'AvatarModel' && fieldsOfModelTokens.includes(`${type}.${field}`);
     if (isOpen || isOfModel || field === '__typename') return;
     const what = kind === 'AvatarModel' ? 'model' : 'generation';
-    throw closed(`\`${type}.${field}\``, ` It is only for one ${what}.`);
+    throw closed(`\`${type}.${field}\``, ` It is only for one ${what}.`, insteadOf(`${type}.${field}`, kind));
   }
 
   /** @param returned - the type of the field with the selection */
@@ -101,8 +101,20 @@ class FieldsOfToken {
   }
 }
 
-function closed(what: string, why = ''): DomainError {
-  return forbidden(`This client token may not use ${what}.${why} Let your backend do it with its API key.`);
+/** The subscriptions that a token for one object may use in place of a field. */
+function insteadOf(path: string, kind: TokenRestriction['kind']): string[] {
+  if (path !== 'Subscription.activity') return [];
+  const ofModel = kind === 'AvatarModel' ? ['trainingProgress'] : [];
+  return [...ofModel, 'generationProgress', 'avatarCompleted'];
+}
+
+/** @param instead - subscriptions that the token may use in place of it */
+function closed(what: string, why = '', instead: readonly string[] = []): DomainError {
+  const names = instead.map((name) => `\`${name}\``).join(', ');
+  const cure = names ? `Subscribe to ${names} instead, or let` : 'Let';
+  return forbidden(
+    `This client token may not use ${what}.${why} ${cure} your backend do it with its API key.`,
+  );
 }
 
 /** Maximum number of different ids that are looked up; the root fields refuse as many. */

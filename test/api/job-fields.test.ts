@@ -220,6 +220,11 @@ describe('the avatars of a generation', () => {
     const model = { id: modelId };
     expect(one).toEqual({ requestedCount: 2, avatarCount: 2, avatars: [{ ...first, model }] });
     for (const size of [null, 2, 100]) expect((await read(generationId, size)).avatars).toHaveLength(2);
+    const setStatus = (status: string): Promise<unknown> =>
+      gateway.rows('UPDATE avatars SET status = $2 WHERE id = $1', [uuidOf(first!.id), status]);
+    await setStatus('LOST');
+    expect(await read(generationId)).toMatchObject({ requestedCount: 2, avatarCount: 1, all: [all[1]] });
+    await setStatus('STORED');
     for (const size of [0, -1, 101]) {
       const refused = await client.refusal(query, { id: generationId, first: size });
       expect(refused).toMatchObject({ extensions: { code: 'INVALID_INPUT', field: 'first' } });

@@ -86,6 +86,39 @@ describe('queuePosition', () => {
     expect(await positions([third!, ...later, first!])).toEqual([1, 2, 3]);
   });
 
+  it('increases only when a job of a higher priority begins to wait', async () => {
+    const [normal] = await waiting(1);
+    const request = async (priority: string): Promise<string> => {
+      const { generateAvatars } = await anna.request<{ generateAvatars: { generation: { id: string } } }>(
+        'mutation ($input: GenerateAvatarsInput!) { generateAvatars(input: $input) { generation { id } } }',
+        { input: { modelId: settled.modelId, prompts: [{ count: 1 }], priority } },
+      );
+      return generateAvatars.generation.id;
+    };
+    const of = async (): Promise<number | null> => (await positions([normal!]))[0]!;
+    const [low, equal] = [await request('LOW'), await request('NORMAL')];
+    expect(await of()).toBe(1);
+    for (const id of [low, equal]) {
+      await gateway.failJob('generations', id);
+      await anna.change('retryGeneration', id);
+    }
+    expect(await of()).toBe(1);
+    const high = await request('HIGH');
+    expect(await of()).toBe(2);
+    for (const status of ['SUBMITTING', 'QUEUED', 'SUBMITTING']) {
+      await moveTo(status, high);
+      expect(await of()).toBe(2);
+    }
+    await moveTo('GENERATING', high);
+    expect(await of()).toBe(1);
+    await gateway.failJob('generations', high);
+    expect(await of()).toBe(1);
+    await anna.change('retryGeneration', high);
+    expect(await positions([high, normal!, equal, low])).toEqual([1, 2, 3, 4]);
+    await anna.change('cancelGeneration', high);
+    expect(await of()).toBe(1);
+  });
+
   it('is at most 1000, and reads no more of a long queue', async () => {
     await gateway.rows(
       `INSERT INTO generations (id, owner, provider, model_id, prompts, wanted, due_at, queued_at)

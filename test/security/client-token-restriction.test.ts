@@ -194,6 +194,23 @@ describe('a client token', () => {
     }
   });
 
+  it('for one object is refused activity, with the subscriptions to use instead', async () => {
+    const query = 'subscription { activity { cursor } }';
+    const refusals = await Promise.all(
+      [ofModel, ofGeneration].map((client) => client.execute('SSE', { query })),
+    );
+    expect(refusals.map(({ errors }) => [errors![0]!.extensions.code, errors![0]!.message])).toEqual([
+      [
+        'FORBIDDEN',
+        'This client token may not use `Subscription.activity`. It is only for one model. Subscribe to `trainingProgress`, `generationProgress`, `avatarCompleted` instead, or let your backend do it with its API key.',
+      ],
+      [
+        'FORBIDDEN',
+        'This client token may not use `Subscription.activity`. It is only for one generation. Subscribe to `generationProgress`, `avatarCompleted` instead, or let your backend do it with its API key.',
+      ],
+    ]);
+  });
+
   it("for one generation does not show the provider's id of its model", async () => {
     const query = 'query ($id: ID!) { avatar(id: $id) { provenance { providerModelId } } }';
     const variables = { id: own.avatarIds[0]! };

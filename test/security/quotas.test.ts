@@ -123,13 +123,17 @@ describe('quotas', () => {
     expect(await usage(owner)).toEqual({ trainingsToday: 0, avatarsToday: 10, running: 2 });
   });
 
-  it('count running jobs of both kinds', async () => {
+  it('count waiting and running jobs of both kinds', async () => {
     const owner = await Client.of(gateway);
     await trained(owner);
     await requestAvatars(owner, 1);
     await requestAvatars(owner, 1);
     expect((await requestAvatars(owner, 1)).errors).toMatchObject([
-      { extensions: { code: 'QUOTA_EXCEEDED', quota: 'RUNNING', limit: 3, used: 3, resetsAt: null } },
+      {
+        message:
+          'Limit of 3 unfinished trainings and generations reached: 3 wait or run. Repeat the request when one has ended, or cancel one.',
+        extensions: { code: 'QUOTA_EXCEEDED', quota: 'RUNNING', limit: 3, used: 3, resetsAt: null },
+      },
     ]);
   });
 
