@@ -58,7 +58,10 @@ export interface WebhookWork {
   readonly renewSecrets: () => Promise<void>;
 }
 
-/** Creates the work that sends events to webhooks. */
+/**
+ * Creates the work that sends events to webhooks.
+ * @param onDue - called AFTER deliveries were added
+ */
 export function createWebhookWork(
   {
     config,
@@ -71,6 +74,7 @@ export function createWebhookWork(
     metrics: Pick<JobMetrics, 'webhookGap' | 'webhookAttempt'>;
   },
   { webhookSender: sender }: { webhookSender: WebhookSender },
+  onDue: () => void,
 ): WebhookWork {
   const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, maxDeliveries: number): WebhookDeliveryWork =>
     new WebhookDeliveryWork({
@@ -83,7 +87,7 @@ export function createWebhookWork(
     });
   const slots = config.MAX_WEBHOOK_DELIVERIES;
   return {
-    follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap }),
+    follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap, onDue }),
     deliveries: deliveriesTo(leasedWebhooks.due, slots),
     failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
     renewSecrets: () => sender.renewSecrets(database),

@@ -54,7 +54,7 @@ export function createWork(deps: WorkDeps, services: Services): Work {
   const jobWork = createJobWork(deps, services, () => poller.wake());
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
-  const webhooks = createWebhookWork(deps, services);
+  const webhooks = createWebhookWork(deps, services, () => poller.refresh());
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
   const poller: Poller = new Poller(tasks, new Agenda(database), logger, metrics.taskFailure);
   return {

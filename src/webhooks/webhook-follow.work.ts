@@ -38,6 +38,8 @@ export interface WebhookFollowWorkDeps {
   logger: Logger;
   /** Called AFTER a webhook has missed events, which are not stored any longer. */
   onGap: () => void;
+  /** Called AFTER deliveries were added, while the events of further webhooks may be read. */
+  onDue: () => void;
 }
 
 /** How often the webhooks of all owners are searched for new events, whose notifications may have been lost. */
@@ -159,6 +161,7 @@ export class WebhookFollowWork {
     const missing = (events[0]?.sequence ?? last + 1) - position - 1;
     const deliveries = await this.deliveriesOf(events, webhook);
     const isAdvanced = await this.insert(webhook, last, events, deliveries);
+    if (isAdvanced && deliveries.length > 0) this.deps.onDue();
     if (isAdvanced && missing > 0) this.reportGap(webhook, missing);
   }
 

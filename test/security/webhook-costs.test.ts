@@ -3,6 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Database } from '../../src/database/database';
 import { WebhookFollowWork } from '../../src/webhooks/webhook-follow.work';
 import { TestDatabase } from '../support/database';
+import { within } from '../support/until';
 import { emitModel } from '../support/webhooks';
 
 jest.setTimeout(120_000);
@@ -11,6 +12,7 @@ describe('the search for webhooks with new events', () => {
   let testDatabase: TestDatabase;
   let database: Database;
   let work: WebhookFollowWork;
+  let onDue = (): void => undefined;
 
   beforeAll(async () => {
     testDatabase = await TestDatabase.create();
@@ -24,7 +26,9 @@ describe('the search for webhooks with new events', () => {
        SELECT gen_random_uuid(), owner, 'https://hooks.example', '{MODEL_READY}', 'x', id, 0 FROM owner_streams`,
     );
     await database.rows('VACUUM ANALYZE webhooks, owner_streams, events, streams');
-    work = new WebhookFollowWork({ database, logger: createLogger('silent'), onGap: () => undefined });
+    work = new WebhookFollowWork({
+      ...{ database, logger: createLogger('silent'), onGap: () => undefined, onDue: () => onDue() },
+    });
   });
 
   afterAll(() => testDatabase.drop());
@@ -67,5 +71,32 @@ describe('the search for webhooks with new events', () => {
       'SELECT count(*)::int AS count FROM webhook_deliveries',
     );
     expect(row!.count).toBe(2);
+  });
+
+  it('takes the events of each owner before the second webhook of any, and announces deliveries while it reads on', async () => {
+    await database.rows(
+      `INSERT INTO webhooks (id, owner, url, event_types, secret, owner_stream_id, position, follow_at)
+       SELECT gen_random_uuid(), owner, url, '{AVATAR_DELETED}', secret, owner_stream_id, position, now() - interval '1 day'
+         FROM webhooks, generate_series(1, 50) WHERE owner = 'owner-700'`,
+    );
+    await emitModel(database, 'owner-700', ['TRAINING']);
+    await emitModel(database, 'owner-800', ['READY']);
+    const slow = await testDatabase.session();
+    await slow.query('BEGIN');
+    await slow.query(
+      `SELECT FROM webhooks WHERE id IN
+         (SELECT id FROM webhooks WHERE owner = 'owner-700' ORDER BY follow_at, id OFFSET 1) FOR UPDATE`,
+    );
+    const announced = new Promise<void>((resolve) => (onDue = resolve));
+    work.onStreams('all');
+    expect((await look()).isDue).toBe(true);
+    const batch = work.processBatch(new AbortController().signal);
+    await within('the announcement', announced);
+    const made = await database.rows(
+      `SELECT owner FROM webhook_deliveries WHERE owner IN ('owner-700', 'owner-800')`,
+    );
+    expect(made).toEqual([{ owner: 'owner-800' }]);
+    await slow.query('ROLLBACK');
+    expect(await batch).toBe(50);
   });
 });
