@@ -2,9 +2,9 @@ import type { Belongings } from './two-owners';
 
 const job =
   'id status progress attempt failure { code message } providerModelId: provider cursor updatedAt canCancel canRetry';
-const modelFields = `${job} name photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } } cover { id url }`;
-const generationFields = `${job} prompts { prompt } model { id name } avatars { id url prompt }`;
-const avatarFields = 'id url style prompt favorite generation { id }';
+const modelFields = `${job} name photosDeletedAt photos { id url filename } generations { nodes { id prompts { prompt } avatars { id url } } } avatars { nodes { id url } } cover { id url }`;
+const generationFields = `${job} requestedCount avatarCount first: avatars(first: 1) { id } prompts { prompt } model { id name } avatars { id url prompt }`;
+const avatarFields = 'id url style prompt favorite generation { id } model { id name }';
 const recordFields =
   '... on Notice { message } ... on LedgerEntry { kind amount { amount } job { id } } ... on ClientToken { scopes usesLeft } ... on Webhook { hook: url } ... on WebhookDelivery { eventType subjectId }';
 const photoFields = 'id status url filename';
