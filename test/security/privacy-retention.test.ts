@@ -164,7 +164,7 @@ describe('photos', () => {
       // The rows are due again, and are kept because of the first model.
       await until(isPurged);
       expect(await deletedAt()).toEqual(before);
-    });
+    }, 60_000);
   });
 });
 
