@@ -76,7 +76,7 @@ export abstract class Job implements Node {
   @Field(() => Int, {
     nullable: true,
     description:
-      'Its place among your waiting models, or among your waiting generations, in the order of their priorities and of the requests; 1 is next. Never increases during one wait, except when another of your jobs with a higher priority begins to wait: because you request or retry it, or because its call to the avatar service did not arrive. At most 1000, also for later places. Null unless QUEUED.',
+      'Its place among your waiting models, or among your waiting generations, in the order of their priorities and of the requests; 1 is next. Never increases during one wait, except when another of your jobs with a higher priority begins to wait: because you request or retry it, or because its call to the avatar service did not arrive. Jobs that you request at the same time may change places until all these requests are answered. At most 1000, also for later places. Null unless QUEUED.',
   })
   queuePosition?: number | null;
 
