@@ -78,6 +78,37 @@ describe('the studio for everyone', () => {
     await studio.context.close();
   });
 
+  it.each([views[1]!, views[2]!])(
+    'has dialogs and errors without such a problem on %s',
+    async (name, options) => {
+      const studio = await StudioPage.open(browser, gateway.url, { ...options, reducedMotion: 'reduce' });
+      const check = async (step: string): Promise<void> => {
+        await studio.screenshot(`${name}-${step}`);
+        expect(await violations(studio)).toEqual([]);
+      };
+      await studio.button('Take photos').click();
+      await studio.page.getByText('Look into the camera').waitFor();
+      await check('camera');
+      await studio.button('Done').click();
+      await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
+      await studio.expectAvatars(2);
+      await studio.page.getByLabel('Show').selectOption('Favorites');
+      await studio.page.getByText('No avatars here.').waitFor();
+      await check('empty');
+      await studio.page.route('**/graphql', (route) => route.fulfill({ status: 502, body: 'Bad gateway' }));
+      await studio.page.getByLabel('Order').selectOption('Oldest first');
+      await studio.button('Try again').waitFor();
+      await check('not-loaded');
+      await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+      await studio.button('Erase my data').click();
+      await studio.page.getByLabel('Type DELETE to confirm').fill('DELETE');
+      await studio.button('Erase').click();
+      await studio.page.getByRole('dialog').getByRole('alert').waitFor();
+      await check('not-erased');
+      await studio.context.close();
+    },
+  );
+
   it('can be used with the keyboard alone', async () => {
     const studio = await StudioPage.open(browser, gateway.url);
     const { keyboard } = studio.page;

@@ -24,6 +24,12 @@ export function photos(count: number, firstSeed = 1): Promise<TestFile[]> {
   );
 }
 
+/** The orders in the storage of a page, as JSON. */
+export const storedOrders = (page: Page): Promise<string[]> =>
+  page.evaluate<string[]>(
+    "Object.entries(localStorage).filter(([key]) => key.startsWith('likeness.order')).map(([, value]) => value)",
+  );
+
 /** Options of a window. */
 export interface StudioOptions extends Pick<
   BrowserContextOptions,

@@ -3,7 +3,7 @@ import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { startBrowser } from './chromium';
-import { photos, StudioPage } from './studio-page';
+import { photos, storedOrders, StudioPage } from './studio-page';
 
 /** At this speed a training takes 6 s. */
 const SANDBOX_SPEED = '200';
@@ -48,12 +48,6 @@ const refuse = async (page: Page, mutation: string, code: string): Promise<void>
       : route.fallback(),
   );
 };
-
-/** The orders in the storage of a page, as JSON. */
-const storedOrders = (page: Page): Promise<string[]> =>
-  page.evaluate<string[]>(
-    "Object.entries(localStorage).filter(([key]) => key.startsWith('likeness.order')).map(([, value]) => value)",
-  );
 
 /** Opens the studio with a training that can be ordered. */
 async function openTraining(name: string): Promise<StudioPage> {
@@ -255,10 +249,13 @@ describe('the studio of a gateway that asks for keys', () => {
     const environment = { DATABASE_URL: keyed.databaseUrl };
     const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
     const studio = await StudioPage.open(browser, keyed.url);
+    await studio.page.getByLabel('API key or token').fill('my key → ключ');
+    await studio.button('Sign in').click();
+    await studio.page.getByText('This is not a key').waitFor();
     await studio.page.getByLabel('API key or token').fill('lk_wrong');
     await studio.button('Sign in').click();
     await studio.page.getByText('This key is not valid').waitFor();
-    await studio.page.getByLabel('API key or token').fill(key);
+    await studio.page.getByLabel('API key or token').fill(`Authorization: Bearer “${key}” `);
     await studio.button('Sign in').click();
     await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
     await studio.choosePhotos(await photos(5));

@@ -4,6 +4,7 @@ import { forgetAccessKey, storeAccessKey } from './api/accessKey';
 import { connect, ConnectionContext } from './api/connection';
 import { forgetOwner } from './api/forgetOwner';
 import { clearOperationLog } from './api/operationLog';
+import { ErrorBoundary } from './components/ErrorBoundary';
 import { SessionGate } from './components/SessionGate';
 import { Studio } from './components/Studio';
 
@@ -32,7 +33,9 @@ export function App(): React.JSX.Element {
             reconnect();
           }}
         >
-          <Studio />
+          <ErrorBoundary>
+            <Studio />
+          </ErrorBoundary>
         </SessionGate>
       </Provider>
     </ConnectionContext.Provider>

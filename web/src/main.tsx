@@ -2,6 +2,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './App';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/notices.css';
 import './styles/dialogs.css';
 import './styles/layout.css';
 import './styles/photos.css';

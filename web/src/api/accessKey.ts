@@ -18,3 +18,14 @@ export function authorization(): Record<string, string> {
   const key = readAccessKey();
   return key === null ? {} : { Authorization: `Bearer ${key}` };
 }
+
+/**
+ * The key in a text that was pasted: with quotes around it, as the value of a header, or broken into lines.
+ * @returns null if the text is not a key: a request with such characters could not be sent
+ */
+export function readPastedKey(text: string): string | null {
+  const key = text
+    .replace(/^[\s"'`“”‘’]*(?:authorization\s*:)?\s*(?:bearer\s)?/i, '')
+    .replace(/[\s"'`“”‘’\u200b\ufeff]/g, '');
+  return /^[\x21-\x7e]+$/.test(key) ? key : null;
+}

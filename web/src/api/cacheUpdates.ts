@@ -9,26 +9,52 @@ function invalidateLists(cache: Cache, ...fields: string[]): void {
     if (fields.includes(fieldName)) cache.invalidate('Query', fieldKey);
 }
 
+/** Reads lists again whose filter or order depends on what has changed. */
+function invalidateFiltered(cache: Cache, isConcerned: (args: ListArguments) => boolean): void {
+  for (const { fieldKey, arguments: args } of cache.inspectFields('Query'))
+    if (isConcerned(args ?? {})) cache.invalidate('Query', fieldKey);
+}
+
+interface ListArguments {
+  readonly orderBy?: string;
+  readonly filter?: { readonly favorite?: boolean | null; readonly statuses?: readonly string[] | null };
+}
+
+const dependsOnFavorites = ({ orderBy, filter }: ListArguments): boolean =>
+  orderBy === 'FAVORITES' || filter?.favorite != null;
+
 /** Lists that may contain something new. What is in the cache already is updated by its id. */
 function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
   switch (change.__typename) {
     case 'ModelChanged':
-      if (!isSnapshot && change.modelStatus === 'QUEUED') invalidateLists(cache, 'models');
+      if (isSnapshot) break;
+      if (change.modelStatus === 'QUEUED') invalidateLists(cache, 'models');
+      else invalidateFiltered(cache, ({ filter }) => filter?.statuses != null);
+      cache.invalidate('Query', 'viewer');
       break;
     case 'GenerationChanged':
-      if (!isSnapshot && change.generationStatus === 'QUEUED') invalidateLists(cache, 'generations');
+      if (isSnapshot) break;
+      if (change.generationStatus === 'QUEUED') invalidateLists(cache, 'generations');
+      cache.invalidate('Query', 'viewer');
       break;
     case 'AvatarCreated':
       invalidateLists(cache, 'avatars');
       break;
     case 'ModelDeleted':
       cache.invalidate({ __typename: 'AvatarModel', id: change.modelId });
+      // Its avatars have no events of their own.
+      invalidateLists(cache, 'models', 'generations', 'avatars');
       break;
     case 'GenerationDeleted':
       cache.invalidate({ __typename: 'Generation', id: change.generationId });
+      invalidateLists(cache, 'generations', 'avatars');
       break;
     case 'AvatarDeleted':
       cache.invalidate({ __typename: 'Avatar', id: change.avatarId });
+      invalidateLists(cache, 'avatars');
+      break;
+    case 'AvatarChanged':
+      invalidateFiltered(cache, dependsOnFavorites);
       break;
     case 'NoticeCreated':
       cache.invalidate('Query', 'viewer');
@@ -37,7 +63,7 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
       if (change.hasGap) invalidateLists(cache, 'models', 'generations', 'avatars', 'model', 'avatar');
       break;
     default:
-      // AvatarChanged, which is in the cache by its id, and types that a later server adds.
+      // Types that a later server adds.
       break;
   }
 }
@@ -56,10 +82,7 @@ export const updates: UpdatesConfig = {
     deleteGeneration: deletes('Generation', 'deleteGeneration'),
     deleteAvatar: deletes('Avatar', 'deleteAvatar'),
     setFavorite: (_result, _args, cache) => {
-      for (const { fieldKey, arguments: args } of cache.inspectFields('Query')) {
-        const { orderBy, filter } = (args ?? {}) as { orderBy?: string; filter?: { favorite?: boolean } };
-        if (orderBy === 'FAVORITES' || filter?.favorite != null) cache.invalidate('Query', fieldKey);
-      }
+      invalidateFiltered(cache, dependsOnFavorites);
     },
   },
   Subscription: {

@@ -55,7 +55,7 @@ export async function sendPhotos(
     change(key, error ? refused(error) : { photoId, state: 'ready', progress: 1 });
     if (photoId === null || isDisplayable(file!)) return;
     void restorePhotos(client, [photoId]).then((restored) => {
-      if (restored[0]) change(key, { previewUrl: restored[0].previewUrl });
+      if (restored?.[0]) change(key, { previewUrl: restored[0].previewUrl });
     });
   };
   try {
@@ -93,11 +93,12 @@ function refused(error: unknown): Partial<DraftPhoto> {
   return { state: 'failed', problem };
 }
 
-/** The photos with these ids that can still be used. */
-export async function restorePhotos(client: Client, ids: readonly string[]): Promise<DraftPhoto[]> {
+/** The photos with these ids that can still be used; null if the server did not say. */
+export async function restorePhotos(client: Client, ids: readonly string[]): Promise<DraftPhoto[] | null> {
   if (ids.length === 0) return [];
   const { data } = await client.query(PhotosDocument, { ids: [...ids] }, { requestPolicy: 'network-only' });
-  return (data?.nodes ?? []).flatMap((node): DraftPhoto[] =>
+  if (!data?.nodes) return null;
+  return data.nodes.flatMap((node): DraftPhoto[] =>
     node?.__typename === 'Photo' && node.status === 'READY'
       ? [
           {

@@ -4,6 +4,9 @@ import { newDraftPhoto, restorePhotos, sendPhotos, type DraftPhoto } from './dra
 import { ownerKeys } from './forgetOwner';
 import { onStoredElsewhere, readStored, store } from './storage';
 
+/** Before the photos are looked up again after a failure. */
+const restoreRetryMs = 2_000;
+
 const isSameFile = (one: File | null, other: File): boolean =>
   one !== null &&
   one.name === other.name &&
@@ -18,6 +21,7 @@ export const readyIdsOf = (photos: readonly DraftPhoto[]): string[] =>
 export class PhotoDraft {
   private photos: readonly DraftPhoto[] = [];
   private isRestored = false;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly listeners = new Set<() => void>();
   private readonly storageKey: string;
 
@@ -31,7 +35,11 @@ export class PhotoDraft {
   /** Restores the photos, and follows changes in other tabs. Returns a function that ends it. */
   start(): () => void {
     void this.restore();
-    return onStoredElsewhere(this.storageKey, () => void this.restore());
+    const stopFollowing = onStoredElsewhere(this.storageKey, () => void this.restore());
+    return () => {
+      clearTimeout(this.retryTimer);
+      stopFollowing();
+    };
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -79,6 +87,11 @@ export class PhotoDraft {
     const known = new Set(this.photos.map(({ photoId }) => photoId));
     const unknown = this.readStoredIds().filter((id) => !known.has(id));
     const restored = await restorePhotos(this.connection.client, unknown);
+    clearTimeout(this.retryTimer);
+    if (restored === null) {
+      this.retryTimer = setTimeout(() => void this.restore(), restoreRetryMs);
+      return;
+    }
     const isFirst = !this.isRestored;
     const ids = isFirst ? [...readyIdsOf(this.photos), ...unknown] : this.readStoredIds();
     const kept = this.photos.filter(

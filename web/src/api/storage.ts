@@ -37,8 +37,3 @@ export function onStoredElsewhere(key: string, listener: () => void): () => void
   addEventListener('storage', listen);
   return () => removeEventListener('storage', listen);
 }
-
-/** Removes everything that the studio keeps in this browser. */
-export function clearStored(): void {
-  for (const key of Object.keys(localStorage)) if (key.startsWith('likeness.')) localStorage.removeItem(key);
-}

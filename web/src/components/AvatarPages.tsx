@@ -3,6 +3,7 @@ import { plural } from '../api/formats';
 import { AvatarsDocument, type AvatarFilter, type AvatarOrder } from '../graphql/operations';
 import { pathOf } from '../hooks/useRoute';
 import { AvatarGrid } from './AvatarGrid';
+import { EmptyList } from './EmptyList';
 import { ListPage } from './ListPage';
 
 const pageSize = 24;
@@ -16,7 +17,7 @@ export interface AvatarPagesProps {
 
 /** A page of avatars, and the next ones when asked for. */
 export function AvatarPages({ filter, orderBy, after }: AvatarPagesProps): React.JSX.Element {
-  const [{ data, error }] = useQuery({
+  const [{ data, error }, reload] = useQuery({
     query: AvatarsDocument,
     variables: { first: pageSize, after, filter, orderBy },
   });
@@ -25,11 +26,12 @@ export function AvatarPages({ filter, orderBy, after }: AvatarPagesProps): React
     <ListPage
       page={data?.avatars}
       error={error}
+      onRetry={() => reload({ requestPolicy: 'network-only' })}
       empty={
         isFirst && (
-          <p className="empty">
-            No avatars here. <a href={pathOf({ page: 'models' })}>Make some from a model</a>
-          </p>
+          <EmptyList link={{ href: pathOf({ page: 'models' }), label: 'Make some from a model' }}>
+            No avatars here.
+          </EmptyList>
         )
       }
       next={(end) => <AvatarPages filter={filter} orderBy={orderBy} after={end} />}

@@ -1,7 +1,7 @@
-import { useMutation } from 'urql';
 import { useStyleName } from '../api/session';
 import { loadableUrl } from '../api/urls';
 import { SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
+import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { Icon } from './Icon';
 import { Picture } from './Picture';
 
@@ -11,7 +11,7 @@ export interface AvatarTileProps {
 }
 
 export function AvatarTile({ avatar, onOpen }: AvatarTileProps): React.JSX.Element {
-  const [, setFavorite] = useMutation(SetFavoriteDocument);
+  const [setFavorite] = useAnnouncedMutation(SetFavoriteDocument, 'It was not changed.');
   const name = describeAvatar(avatar, useStyleName());
   return (
     <div className="avatar-tile">

@@ -9,7 +9,9 @@ export interface CameraDialogProps {
 /** Takes photos with the camera of the device, one after the other. */
 export function CameraDialog({ onPhoto, onClose }: CameraDialogProps): React.JSX.Element {
   const video = useRef<HTMLVideoElement>(null);
+  const lastNumber = useRef(0);
   const [count, setCount] = useState(0);
+  const [isReady, setReady] = useState(false);
   const [refusal, setRefusal] = useState<string | null>(null);
 
   useEffect(() => {
@@ -36,35 +38,53 @@ export function CameraDialog({ onPhoto, onClose }: CameraDialogProps): React.JSX
   }, []);
 
   const take = async (): Promise<void> => {
-    const file = await pictureOf(video.current!, count + 1);
-    if (!file) return;
+    const number = ++lastNumber.current;
+    const file = await pictureOf(video.current!, number);
     onPhoto(file);
-    setCount(count + 1);
+    setCount((before) => before + 1);
   };
 
   return (
     <Dialog label="Take photos" className="camera-dialog" onClose={onClose}>
       <h2>Take photos</h2>
       {refusal === null ? (
-        <video ref={video} autoPlay muted playsInline aria-label="Camera" />
+        <video
+          ref={video}
+          autoPlay
+          muted
+          playsInline
+          aria-label="Camera"
+          onLoadedData={() => setReady(true)}
+        />
       ) : (
         <p role="alert">{refusal}</p>
       )}
       <p role="status" className="muted">
-        {count === 0 ? 'Look into the camera, then from other sides.' : `${count} taken`}
+        {statusText(refusal !== null, isReady, count)}
       </p>
       <div className="row end">
         <button type="button" className="button" onClick={onClose}>
           Done
         </button>
         {refusal === null && (
-          <button type="button" className="button primary" onClick={() => void take()}>
+          <button
+            type="button"
+            className="button primary"
+            aria-disabled={!isReady}
+            onClick={() => void (isReady && take())}
+          >
             Take a photo
           </button>
         )}
       </div>
     </Dialog>
   );
+}
+
+function statusText(isRefused: boolean, isReady: boolean, count: number): string {
+  if (count > 0) return `${count} taken. Turn the head a little for the next one.`;
+  if (isRefused) return '';
+  return isReady ? 'Look into the camera, then from other sides.' : 'Starting the camera …';
 }
 
 /** Pages without HTTPS have no `mediaDevices`. */
@@ -74,11 +94,11 @@ function openCamera(): Promise<MediaStream> {
   return mediaDevices.getUserMedia({ video: { facingMode: 'user', width: 1280, height: 1280 } });
 }
 
-async function pictureOf(video: HTMLVideoElement, number: number): Promise<File | null> {
+/** What the camera shows, as others see it: the video on the page is mirrored. */
+async function pictureOf(video: HTMLVideoElement, number: number): Promise<File> {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
-  if (canvas.width === 0) return null;
   canvas.getContext('2d')!.drawImage(video, 0, 0);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.92));
-  return blob && new File([blob], `camera-${number}.jpg`, { type: 'image/jpeg', lastModified: Date.now() });
+  return new File([blob!], `camera-${number}.jpg`, { type: 'image/jpeg', lastModified: Date.now() });
 }

@@ -1,8 +1,10 @@
 import { useId, useState } from 'react';
+import { type CombinedError } from 'urql';
 import { ConfirmDialog } from './ConfirmDialog';
 
 export interface EraseDialogProps {
   readonly isBusy: boolean;
+  readonly error: CombinedError | undefined;
   readonly onConfirm: () => void;
   readonly onClose: () => void;
 }
@@ -10,7 +12,7 @@ export interface EraseDialogProps {
 const word = 'DELETE';
 
 /** Asks for a word, since nothing can be brought back. */
-export function EraseDialog({ isBusy, onConfirm, onClose }: EraseDialogProps): React.JSX.Element {
+export function EraseDialog({ isBusy, error, onConfirm, onClose }: EraseDialogProps): React.JSX.Element {
   const [typed, setTyped] = useState('');
   const id = useId();
   return (
@@ -18,6 +20,7 @@ export function EraseDialog({ isBusy, onConfirm, onClose }: EraseDialogProps): R
       title="Erase all of your data?"
       action="Erase"
       isBusy={isBusy || typed !== word}
+      error={error}
       onConfirm={onConfirm}
       onClose={onClose}
     >

@@ -1,5 +1,6 @@
 import { type FailureFieldsFragment } from '../graphql/operations';
 import { Icon } from './Icon';
+import { OrderButton } from './OrderButton';
 
 export interface FailureNoticeProps {
   readonly failure: FailureFieldsFragment;
@@ -22,10 +23,10 @@ export function FailureNotice(props: FailureNoticeProps): React.JSX.Element {
         <p className="problem-code">{failure.code}</p>
         {canRetry && (
           <>
-            <button type="button" className="button" aria-disabled={isRetrying} onClick={onRetry}>
+            <OrderButton isReady isSending={isRetrying} onOrder={onRetry}>
               <Icon name="retry" />
-              {isRetrying ? 'Sending …' : retryLabel}
-            </button>
+              {retryLabel}
+            </OrderButton>
             <p className="muted">It is a new attempt, and is charged like the first.</p>
           </>
         )}

@@ -9,6 +9,7 @@ import { GenerationsDocument, type GenerateAvatarsInput } from '../graphql/opera
 import { useOrder } from '../hooks/useOrder';
 import { CostNote } from './CostNote';
 import { CountStepper } from './CountStepper';
+import { OrderButton } from './OrderButton';
 import { ProblemNotice } from './ProblemNotice';
 import { StylePicker } from './StylePicker';
 
@@ -73,14 +74,14 @@ export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Elemen
         <CountStepper label="Pictures per style" value={count} max={maxPerStyle} onChange={setCount} />
         <div className="row">
           {reason !== null && <p className="muted">{reason}</p>}
-          <button
-            type="button"
-            className="button primary large"
-            aria-disabled={input === null || order.isSending}
-            onClick={() => input && order.submit(input)}
+          <OrderButton
+            className="primary large"
+            isReady={input !== null}
+            isSending={order.isSending}
+            onOrder={() => input && order.submit(input)}
           >
-            {order.isSending ? 'Sending …' : `Make ${plural(total, 'avatar')}`}
-          </button>
+            Make {plural(total, 'avatar')}
+          </OrderButton>
         </div>
       </div>
     </section>

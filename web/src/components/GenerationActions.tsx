@@ -7,6 +7,7 @@ import {
   DeleteGenerationDocument,
   type GenerationFieldsFragment,
 } from '../graphql/operations';
+import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { ConfirmDialog } from './ConfirmDialog';
 import { DownloadAllButton } from './DownloadAllButton';
 import { Icon } from './Icon';
@@ -20,8 +21,8 @@ export interface GenerationActionsProps {
 /** Cancels a running generation; downloads or deletes a finished one. */
 export function GenerationActions({ title, generation }: GenerationActionsProps): React.JSX.Element {
   const { id, status, avatars, canCancel } = generation;
-  const [, cancel] = useMutation(CancelGenerationDocument);
-  const [, remove] = useMutation(DeleteGenerationDocument);
+  const [cancel] = useAnnouncedMutation(CancelGenerationDocument, 'It was not cancelled.');
+  const [deletion, remove] = useMutation(DeleteGenerationDocument);
   const [isAsking, setAsking] = useState(false);
   if (isUnfinished(status))
     return (
@@ -49,6 +50,8 @@ export function GenerationActions({ title, generation }: GenerationActionsProps)
         <ConfirmDialog
           title="Delete these avatars?"
           action="Delete"
+          isBusy={deletion.fetching}
+          error={deletion.error}
           onConfirm={() => void remove({ id })}
           onClose={() => setAsking(false)}
         >

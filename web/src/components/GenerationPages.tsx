@@ -12,7 +12,7 @@ export interface GenerationPagesProps {
 
 /** A page of the generations of a model, and the next ones when asked for. */
 export function GenerationPages({ modelId, after }: GenerationPagesProps): React.JSX.Element {
-  const [{ data, error }] = useQuery({
+  const [{ data, error }, reload] = useQuery({
     query: GenerationsDocument,
     variables: { modelId, first: generationPageSize, after },
   });
@@ -20,6 +20,7 @@ export function GenerationPages({ modelId, after }: GenerationPagesProps): React
     <ListPage
       page={data?.generations}
       error={error}
+      onRetry={() => reload({ requestPolicy: 'network-only' })}
       empty={null}
       next={(end) => <GenerationPages modelId={modelId} after={end} />}
     >

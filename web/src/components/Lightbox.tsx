@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
+import { readProblem } from '../api/errors';
 import { useStyleName } from '../api/session';
 import { loadableUrl } from '../api/urls';
 import { DeleteAvatarDocument, SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
@@ -9,6 +10,7 @@ import { ConfirmDialog } from './ConfirmDialog';
 import { Dialog } from './Dialog';
 import { Icon } from './Icon';
 import { Picture } from './Picture';
+import { ProblemNotice } from './ProblemNotice';
 
 export interface LightboxProps {
   readonly avatar: AvatarFieldsFragment;
@@ -24,14 +26,15 @@ export interface LightboxProps {
 /** One avatar, large. */
 export function Lightbox(props: LightboxProps): React.JSX.Element {
   const { avatar, position, onPrevious, onNext, onClose, onDeleted } = props;
-  const [, setFavorite] = useMutation(SetFavoriteDocument);
+  const [favorite, setFavorite] = useMutation(SetFavoriteDocument);
   const [deletion, deleteAvatar] = useMutation(DeleteAvatarDocument);
   const [isAsking, setAsking] = useState(false);
   const name = describeAvatar(avatar, useStyleName());
   const remove = async (): Promise<void> => {
     const { error } = await deleteAvatar({ id: avatar.id });
+    if (error) return;
     setAsking(false);
-    if (!error) onDeleted();
+    onDeleted();
   };
   return (
     <Dialog
@@ -58,6 +61,7 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
           </button>
         </div>
         <AvatarDetails avatar={avatar} />
+        {favorite.error && <ProblemNotice problem={readProblem(favorite.error)} />}
         <div className="stack">
           <button
             type="button"
@@ -83,6 +87,7 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
           title="Delete this avatar?"
           action="Delete"
           isBusy={deletion.fetching}
+          error={deletion.error}
           onConfirm={() => void remove()}
           onClose={() => setAsking(false)}
         >

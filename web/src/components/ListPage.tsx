@@ -1,8 +1,8 @@
 import { type ReactNode, useState } from 'react';
 import type { CombinedError } from 'urql';
-import { readProblem } from '../api/errors';
 import { LoadMoreButton } from './LoadMoreButton';
-import { ProblemNotice } from './ProblemNotice';
+import { LoadProblem } from './LoadProblem';
+import { Loading } from './Loading';
 
 interface Connection {
   readonly nodes: readonly unknown[];
@@ -13,6 +13,8 @@ export interface ListPageProps<Page extends Connection> {
   /** Undefined or null until it has arrived. */
   readonly page: Page | null | undefined;
   readonly error: CombinedError | undefined;
+  /** Loads the page again after an error. */
+  readonly onRetry: () => void;
   /** Shown in place of a page without nodes. */
   readonly empty: ReactNode;
   readonly children: (page: Page) => ReactNode;
@@ -22,16 +24,9 @@ export interface ListPageProps<Page extends Connection> {
 
 /** A page of a list, or what stands in its place, and the next ones when asked for. */
 export function ListPage<Page extends Connection>(props: ListPageProps<Page>): React.JSX.Element {
-  const { page, error, empty, children, next } = props;
+  const { page, error, onRetry, empty, children, next } = props;
   const [showsNext, setShowsNext] = useState(false);
-  if (!page)
-    return error ? (
-      <ProblemNotice problem={readProblem(error)} />
-    ) : (
-      <p className="muted" role="status">
-        Loading …
-      </p>
-    );
+  if (!page) return error ? <LoadProblem error={error} onRetry={onRetry} /> : <Loading />;
   if (page.nodes.length === 0) return <>{empty}</>;
   const { hasNextPage, endCursor } = page.pageInfo;
   return (

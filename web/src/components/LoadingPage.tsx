@@ -1,10 +1,10 @@
+import { Loading } from './Loading';
+
 /** Shown until the first answer. */
 export function LoadingPage(): React.JSX.Element {
   return (
     <main className="narrow-page" aria-busy="true">
-      <p className="muted" role="status">
-        Loading …
-      </p>
+      <Loading />
     </main>
   );
 }

@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { useMutation } from 'urql';
 import { formatDate } from '../api/formats';
 import { CancelModelDocument, DeleteModelDocument, type ModelFieldsFragment } from '../graphql/operations';
+import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { navigate } from '../hooks/useRoute';
 import { ConfirmDialog } from './ConfirmDialog';
 import { DownloadAllButton } from './DownloadAllButton';
@@ -14,12 +15,11 @@ import { typeNames } from './TypePicker';
 /** Name, status and what can be done with the model. */
 export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JSX.Element {
   const { id, name, type, status, cover, createdAt } = model;
-  const [, cancel] = useMutation(CancelModelDocument);
+  const [cancel] = useAnnouncedMutation(CancelModelDocument, 'It was not cancelled.');
   const [deletion, remove] = useMutation(DeleteModelDocument);
   const [isAsking, setAsking] = useState(false);
   const confirm = async (): Promise<void> => {
     const { error } = await remove({ id });
-    setAsking(false);
     if (!error) navigate({ page: 'models' });
   };
   return (
@@ -54,6 +54,7 @@ export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JS
           title={`Delete ${name}?`}
           action="Delete"
           isBusy={deletion.fetching}
+          error={deletion.error}
           onConfirm={() => void confirm()}
           onClose={() => setAsking(false)}
         >

@@ -1,6 +1,7 @@
 import { useQuery } from 'urql';
 import { ModelsDocument, type AvatarModelFilter, type AvatarModelOrder } from '../graphql/operations';
 import { pathOf } from '../hooks/useRoute';
+import { EmptyList } from './EmptyList';
 import { ListPage } from './ListPage';
 import { ModelCard } from './ModelCard';
 
@@ -15,7 +16,7 @@ export interface ModelPagesProps {
 
 /** A page of models, and the next ones when asked for. */
 export function ModelPages({ filter, orderBy, after }: ModelPagesProps): React.JSX.Element {
-  const [{ data, error }] = useQuery({
+  const [{ data, error }, reload] = useQuery({
     query: ModelsDocument,
     variables: { first: pageSize, after, filter, orderBy },
   });
@@ -23,11 +24,12 @@ export function ModelPages({ filter, orderBy, after }: ModelPagesProps): React.J
     <ListPage
       page={data?.models}
       error={error}
+      onRetry={() => reload({ requestPolicy: 'network-only' })}
       empty={
         after === null && (
-          <p className="empty">
-            No models here. <a href={pathOf({ page: 'create' })}>Create one</a>
-          </p>
+          <EmptyList link={{ href: pathOf({ page: 'create' }), label: 'Create one' }}>
+            No models here.
+          </EmptyList>
         )
       }
       next={(end) => <ModelPages filter={filter} orderBy={orderBy} after={end} />}

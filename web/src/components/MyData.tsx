@@ -1,9 +1,10 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
-import { readProblem } from '../api/errors';
+import { forgetOwner } from '../api/forgetOwner';
+import { useSession } from '../api/session';
 import { startDownload } from '../api/startDownload';
-import { clearStored } from '../api/storage';
 import { DeleteMyDataDocument, ExportMyDataDocument } from '../graphql/operations';
+import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { useAnnounce } from '../hooks/useAnnouncements';
 import { EraseDialog } from './EraseDialog';
 import { Icon } from './Icon';
@@ -11,23 +12,20 @@ import { Icon } from './Icon';
 /** Exports or erases everything of the viewer's. */
 export function MyData(): React.JSX.Element {
   const announce = useAnnounce();
-  const [exporting, exportData] = useMutation(ExportMyDataDocument);
+  const { owner } = useSession();
+  const [exportData, isExporting] = useAnnouncedMutation(ExportMyDataDocument, 'Nothing was exported.');
   const [erasing, erase] = useMutation(DeleteMyDataDocument);
   const [isAsking, setAsking] = useState(false);
   const [receipt, setReceipt] = useState<string | null>(null);
   const download = async (): Promise<void> => {
-    const { data, error } = await exportData({});
+    const data = await exportData({});
     if (data?.exportMyData) startDownload(data.exportMyData.url);
-    else if (error) announce({ tone: 'bad', text: readProblem(error).message });
   };
   const eraseAll = async (): Promise<void> => {
     const { data, error } = await erase({ confirm: 'DELETE' });
+    if (error) return;
     setAsking(false);
-    if (error) {
-      announce({ tone: 'bad', text: readProblem(error).message });
-      return;
-    }
-    clearStored();
+    forgetOwner(owner);
     setReceipt(data?.deleteMyData?.erasure.receipt ?? null);
     announce({ tone: 'plain', text: 'Your data have been erased.' });
   };
@@ -39,8 +37,8 @@ export function MyData(): React.JSX.Element {
         <button
           type="button"
           className="button"
-          aria-disabled={exporting.fetching}
-          onClick={() => void download()}
+          aria-disabled={isExporting}
+          onClick={() => void (isExporting || download())}
         >
           <Icon name="download" />
           Export my data
@@ -58,6 +56,7 @@ export function MyData(): React.JSX.Element {
       {isAsking && (
         <EraseDialog
           isBusy={erasing.fetching}
+          error={erasing.error}
           onConfirm={() => void eraseAll()}
           onClose={() => setAsking(false)}
         />

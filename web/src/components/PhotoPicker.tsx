@@ -1,5 +1,6 @@
-import { useRef, useState, type DragEvent } from 'react';
+import { useRef, useState } from 'react';
 import { useSession } from '../api/session';
+import { useFileDrop } from '../hooks/useFileDrop';
 import { CameraDialog } from './CameraDialog';
 import { Icon } from './Icon';
 
@@ -14,57 +15,47 @@ const formatNames = (types: readonly string[]): string =>
 export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void }): React.JSX.Element {
   const { capabilities } = useSession();
   const { contentTypes, maxByteSize } = capabilities.photos;
-  const [isDraggedOver, setDraggedOver] = useState(false);
+  const isDraggedOver = useFileDrop(onAdd);
   const [isCameraOpen, setCameraOpen] = useState(false);
   const input = useRef<HTMLInputElement>(null);
-  const drop = (event: DragEvent): void => {
-    event.preventDefault();
-    setDraggedOver(false);
-    onAdd([...event.dataTransfer.files]);
-  };
   return (
-    <div
-      className={isDraggedOver ? 'photo-picker over' : 'photo-picker'}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setDraggedOver(true);
-      }}
-      onDragLeave={() => setDraggedOver(false)}
-      onDrop={drop}
-    >
-      <Icon name="upload" />
-      <p>
-        <strong>Drop photos here</strong>
-        <span className="muted">
-          {formatNames(contentTypes)}, up to {Math.floor(maxByteSize / 1e6)} MB each
-        </span>
-      </p>
-      <div className="row">
-        <input
-          ref={input}
-          type="file"
-          accept={contentTypes.join()}
-          multiple
-          className="visually-hidden"
-          tabIndex={-1}
-          aria-label="Photos"
-          onChange={(event) => {
-            onAdd([...(event.target.files ?? [])]);
-            event.target.value = '';
-          }}
-        />
-        <button type="button" className="button" onClick={() => input.current?.click()}>
-          <Icon name="image" />
-          Choose photos
-        </button>
-        <button type="button" className="button" onClick={() => setCameraOpen(true)}>
-          <Icon name="camera" />
-          Take photos
-        </button>
+    <>
+      <div className={isDraggedOver ? 'photo-picker over' : 'photo-picker'}>
+        <Icon name="upload" />
+        <p>
+          <strong className="mouse-only">{isDraggedOver ? 'Drop them anywhere' : 'Drop photos here'}</strong>
+          <strong className="touch-only">Add your photos</strong>
+          <span className="muted">
+            {formatNames(contentTypes)}, up to {Math.floor(maxByteSize / 1e6)} MB each
+          </span>
+        </p>
+        <div className="row">
+          <input
+            ref={input}
+            type="file"
+            accept={contentTypes.join()}
+            multiple
+            className="visually-hidden"
+            tabIndex={-1}
+            aria-label="Photos"
+            onChange={(event) => {
+              onAdd([...(event.target.files ?? [])]);
+              event.target.value = '';
+            }}
+          />
+          <button type="button" className="button" onClick={() => input.current?.click()}>
+            <Icon name="image" />
+            Choose photos
+          </button>
+          <button type="button" className="button" onClick={() => setCameraOpen(true)}>
+            <Icon name="camera" />
+            Take photos
+          </button>
+        </div>
       </div>
       {isCameraOpen && (
         <CameraDialog onPhoto={(file) => onAdd([file])} onClose={() => setCameraOpen(false)} />
       )}
-    </div>
+    </>
   );
 }

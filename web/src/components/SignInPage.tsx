@@ -1,4 +1,5 @@
-import { useId, type FormEvent } from 'react';
+import { useId, useState, type FormEvent } from 'react';
+import { readPastedKey } from '../api/accessKey';
 import { Logo } from './Logo';
 
 export interface SignInPageProps {
@@ -11,19 +12,24 @@ export interface SignInPageProps {
 export function SignInPage({ wasRefused, onSignIn }: SignInPageProps): React.JSX.Element {
   const fieldId = useId();
   const hintId = useId();
+  const [isUnreadable, setUnreadable] = useState(false);
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
-    const key = new FormData(event.currentTarget).get('key');
-    if (typeof key === 'string' && key.trim() !== '') onSignIn(key.trim().replace(/^Bearer\s+/i, ''));
+    const text = new FormData(event.currentTarget).get('key');
+    const key = typeof text === 'string' ? readPastedKey(text) : null;
+    if (key === null) setUnreadable(true);
+    else onSignIn(key);
   };
   return (
     <main className="narrow-page">
       <form className="card stack" onSubmit={submit}>
         <Logo />
         <h1>Sign in</h1>
-        {wasRefused && (
+        {(wasRefused || isUnreadable) && (
           <p role="alert" className="field-error">
-            This key is not valid, or it has expired. Paste another one.
+            {isUnreadable
+              ? 'This is not a key: it has characters that no key has. Copy it again, without other text.'
+              : 'This key is not valid, or it has expired. Paste another one.'}
           </p>
         )}
         <label htmlFor={fieldId}>API key or token</label>

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { useActivity } from '../hooks/useActivity';
 import { AnnouncementContext, useAnnouncementState } from '../hooks/useAnnouncements';
+import { useFileDrop } from '../hooks/useFileDrop';
 import { useRoute, type Route } from '../hooks/useRoute';
 import { AccountPage } from '../pages/AccountPage';
 import { AvatarsPage } from '../pages/AvatarsPage';
@@ -11,6 +12,9 @@ import { AnnouncementList } from './AnnouncementList';
 import { ConnectionBanner } from './ConnectionBanner';
 import { DeveloperPanel } from './DeveloperPanel';
 import { Header } from './Header';
+
+/** On the page Create, where the picker receives them. */
+const ignoreFiles = (): void => undefined;
 
 function Page({ route }: { route: Route }): React.JSX.Element {
   switch (route.page) {
@@ -32,6 +36,7 @@ export function Studio(): React.JSX.Element {
   const route = useRoute();
   const { shown, announce, dismiss } = useAnnouncementState();
   useActivity(announce);
+  useFileDrop(route.page === 'create' ? ignoreFiles : null);
   const [isDeveloperOpen, setDeveloperOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);

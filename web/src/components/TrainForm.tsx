@@ -7,6 +7,7 @@ import { type DraftPhotos } from '../hooks/usePhotoDraft';
 import { navigate } from '../hooks/useRoute';
 import { useTrainingDetails, type TrainingDetails } from '../hooks/useTrainingDetails';
 import { CostNote } from './CostNote';
+import { OrderButton } from './OrderButton';
 import { PhotoStep } from './PhotoStep';
 import { ProblemNotice } from './ProblemNotice';
 import { SubjectStep } from './SubjectStep';
@@ -41,15 +42,15 @@ export function TrainForm({ chosen }: { chosen: DraftPhotos }): React.JSX.Elemen
         <CostNote input={input && { trainModel: input }} />
         {order.problem && <ProblemNotice problem={order.problem} />}
         <div className="row">
-          <button
-            type="button"
-            className="button primary large"
-            aria-disabled={input === null || order.isSending}
-            aria-describedby="train-hint"
-            onClick={() => input && order.submit(input)}
+          <OrderButton
+            className="primary large"
+            describedBy="train-hint"
+            isReady={input !== null}
+            isSending={order.isSending}
+            onOrder={() => input && order.submit(input)}
           >
-            {order.isSending ? 'Sending …' : 'Train the model'}
-          </button>
+            Train the model
+          </OrderButton>
           <p id="train-hint" className="muted">
             {reason ?? 'It takes a while. You can close this page: the training goes on.'}
           </p>

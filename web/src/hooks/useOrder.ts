@@ -4,7 +4,7 @@ import { beginOrder, endOrder, isExpired, readPendingOrders, type Order } from '
 import { useSession } from '../api/session';
 
 export interface OrderState<Input> {
-  /** Does nothing while an order is being sent. */
+  /** Does nothing while an order is being sent, and for a second after it. */
   submit(input: Input): void;
   readonly isSending: boolean;
   /** Why the last attempt failed. A temporary one is repeated without being asked. */
@@ -12,6 +12,8 @@ export interface OrderState<Input> {
 }
 
 const retryMs = 2_500;
+/** After an order, so that the second click of a double click does not order again. */
+const restMs = 1_000;
 const expired = problemOf('ORDER_EXPIRED', 'An order of more than 24 hours ago was never confirmed.');
 
 /** Says what happens to an order that is kept, and not repeated without being asked. */
@@ -54,8 +56,12 @@ export function useOrder<Input, Result>(
         if (ended.current !== controller) return false;
         if (!refusal || refusal.isFinal) endOrder(owner, slot, order);
         setProblem(refusal && withAdvice(refusal));
-        if (!refusal) latest.current.onDone(result);
-        if (!refusal?.isTemporary) return !refusal || refusal.isFinal;
+        if (!refusal) {
+          latest.current.onDone(result);
+          await pause(restMs, controller.signal);
+          return true;
+        }
+        if (!refusal.isTemporary) return refusal.isFinal;
         await pause(retryMs, controller.signal);
       }
       return false;

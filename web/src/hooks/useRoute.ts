@@ -22,9 +22,18 @@ export function pathOf(route: Route): string {
   }
 }
 
+/** Addresses that were cut off may contain incomplete escape sequences. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function parse(hash: string): Route {
   const [, page, id] = hash.split('/');
-  if (page === 'models' && id) return { page: 'model', id: decodeURIComponent(id) };
+  if (page === 'models' && id) return { page: 'model', id: decode(id) };
   if (page === 'models' || page === 'avatars' || page === 'account') return { page };
   return { page: 'create' };
 }

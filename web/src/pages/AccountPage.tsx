@@ -1,10 +1,10 @@
 import { useQuery } from 'urql';
-import { readProblem } from '../api/errors';
 import { formatDate } from '../api/formats';
 import { useSession } from '../api/session';
+import { LoadProblem } from '../components/LoadProblem';
+import { Loading } from '../components/Loading';
 import { MyData } from '../components/MyData';
 import { NoticeList } from '../components/NoticeList';
-import { ProblemNotice } from '../components/ProblemNotice';
 import { SignOutButton } from '../components/SignOutButton';
 import { UsageList } from '../components/UsageList';
 import { AccountDocument } from '../graphql/operations';
@@ -14,7 +14,7 @@ import { useDocumentTitle } from '../hooks/useDocumentTitle';
 export function AccountPage(): React.JSX.Element {
   useDocumentTitle('Account');
   const { owner, signOut } = useSession();
-  const [{ data, error }] = useQuery({ query: AccountDocument });
+  const [{ data, error }, reload] = useQuery({ query: AccountDocument });
   const viewer = data?.viewer;
   return (
     <div className="page reading stack large">
@@ -25,7 +25,12 @@ export function AccountPage(): React.JSX.Element {
         </div>
         {signOut && <SignOutButton onSignOut={signOut} />}
       </div>
-      {error && !viewer && <ProblemNotice problem={readProblem(error)} />}
+      {!viewer &&
+        (error ? (
+          <LoadProblem error={error} onRetry={() => reload({ requestPolicy: 'network-only' })} />
+        ) : (
+          <Loading />
+        ))}
       {viewer && (
         <>
           <section className="card stack" aria-labelledby="usage-title">

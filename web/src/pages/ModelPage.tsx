@@ -5,6 +5,8 @@ import { FailureNotice } from '../components/FailureNotice';
 import { GenerateForm } from '../components/GenerateForm';
 import { GenerationPages } from '../components/GenerationPages';
 import { JobProgress } from '../components/JobProgress';
+import { LoadProblem } from '../components/LoadProblem';
+import { Loading } from '../components/Loading';
 import { ModelHeader } from '../components/ModelHeader';
 import { ProblemNotice } from '../components/ProblemNotice';
 import { ModelDocument, type ModelFieldsFragment } from '../graphql/operations';
@@ -14,19 +16,26 @@ import { pathOf } from '../hooks/useRoute';
 
 /** A model: its training, then its avatars. */
 export function ModelPage({ id }: { id: string }): React.JSX.Element {
-  const [{ data, error, fetching, stale }] = useQuery({ query: ModelDocument, variables: { id } });
+  const [{ data, error, fetching, stale }, reload] = useQuery({ query: ModelDocument, variables: { id } });
   const model = data?.model;
   if (model) return <LoadedModel model={model} />;
   if (fetching || stale)
     return (
-      <p className="muted page" role="status">
-        Loading …
-      </p>
+      <div className="page">
+        <Loading />
+      </div>
+    );
+  if (error && readProblem(error).code !== 'NOT_FOUND')
+    return (
+      <div className="page reading stack">
+        <h1 tabIndex={-1}>Model</h1>
+        <LoadProblem error={error} onRetry={() => reload({ requestPolicy: 'network-only' })} />
+      </div>
     );
   return (
     <div className="page reading stack">
       <h1 tabIndex={-1}>Model not found</h1>
-      {error ? <ProblemNotice problem={readProblem(error)} /> : <p>It may have been deleted.</p>}
+      <p>It may have been deleted.</p>
       <p>
         <a href={pathOf({ page: 'models' })}>All models</a>
       </p>

@@ -1,0 +1,173 @@
+import type { Browser, Route } from 'playwright-core';
+import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
+import { startBrowser } from './chromium';
+import { storedOrders, StudioPage } from './studio-page';
+
+jest.setTimeout(120_000);
+
+let browser: Browser;
+let gateway: TestGateway;
+let studio: StudioPage;
+let modelId: string;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+  gateway = await TestGateway.start();
+  modelId = await gateway.client.trained(await gateway.client.upload());
+  const { id } = await gateway.client.generate(modelId, [{ count: 2 }]);
+  await gateway.client.generationEnd(id);
+});
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+});
+beforeEach(async () => {
+  studio = await StudioPage.open(browser, gateway.url);
+});
+afterEach(() => studio.context.close());
+
+/** Handles the requests of an operation until its routes are removed. */
+const intercept = async (operation: string, handle: (route: Route) => Promise<void>): Promise<void> => {
+  const isConcerned = new RegExp(`\\b${operation}\\b`);
+  await studio.page.route('**/graphql', (route) =>
+    isConcerned.test(route.request().postData() ?? '') ? handle(route) : route.fallback(),
+  );
+};
+
+/** Answers an operation with an error of the server. */
+const fail = (operation: string): Promise<void> =>
+  intercept(operation, (route) =>
+    route.fulfill({
+      json: {
+        data: null,
+        errors: [{ message: 'Refused by the test.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+      },
+    }),
+  );
+
+const openPage = (name: string): Promise<void> =>
+  studio.page.getByRole('link', { name, exact: true }).click();
+
+const generationCount = async (): Promise<number> => {
+  const { generations } = await gateway.client.request<{ generations: { totalCount: number } }>(
+    '{ generations { totalCount } }',
+  );
+  return generations.totalCount;
+};
+
+describe('the studio when a request fails', () => {
+  it.each([
+    ['Models', 'Models', (): Promise<void> => studio.page.getByRole('heading', { name: 'Models' }).waitFor()],
+    ['Avatars', 'Avatars', (): Promise<void> => studio.expectAvatars(2)],
+    ['Account', 'Account', (): Promise<void> => studio.page.getByText('Trainings today').waitFor()],
+  ])('says so on the page %s, and loads again when asked', async (name, operation, expectContent) => {
+    await studio.page
+      .getByRole('link', { name: /^Me/ })
+      .or(studio.page.getByText('Your models'))
+      .first()
+      .waitFor();
+    await fail(`query ${operation}`);
+    await openPage(name);
+    if (name === 'Models') await studio.page.getByLabel('Status').selectOption('Ready');
+    await studio.page.getByRole('alert').getByText('Refused by the test.').waitFor();
+    await studio.page.unrouteAll();
+    await studio.button('Try again').click();
+    await expectContent();
+    expect(await studio.page.getByRole('alert').count()).toBe(0);
+  });
+
+  it('says that an answer takes long, and shows it when it comes', async () => {
+    await studio.page.clock.install();
+    await studio.page.reload();
+    let answer = (): void => undefined;
+    await intercept('query Avatars', async (route) => {
+      await new Promise<void>((resolve) => (answer = resolve));
+      await route.fallback();
+    });
+    await openPage('Avatars');
+    await studio.page.getByText('Loading …').waitFor();
+    await studio.page.clock.fastForward(10_000);
+    await studio.page.getByText('The server takes longer than usual').waitFor();
+    answer();
+    await studio.expectAvatars(2);
+  });
+
+  it('shows what was not changed or deleted, and why', async () => {
+    await openPage('Avatars');
+    await studio.expectAvatars(2);
+    await fail('mutation');
+    await studio.page
+      .getByRole('button', { name: /^Favorite/ })
+      .first()
+      .click();
+    await studio.expectMessage(/It was not changed.*Refused by the test/);
+    expect(await studio.page.locator('.avatar-tools [aria-pressed=true]').count()).toBe(0);
+    await studio.avatars.first().click();
+    await studio.page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
+    await studio.page
+      .getByRole('dialog', { name: 'Delete this avatar?' })
+      .getByText('Delete', { exact: true })
+      .click();
+    await studio.page.getByRole('alert').getByText('Refused by the test.').waitFor();
+    await studio.screenshot('not-deleted');
+    await studio.page.unrouteAll();
+    await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).getByText('Keep').click();
+    expect(await studio.page.getByRole('dialog').getByText('1 of 2').isVisible()).toBe(true);
+  });
+
+  it('explains a broken address', async () => {
+    await studio.page.goto(`${gateway.url}/#/models/%E0%A4%A`);
+    await studio.page.getByRole('heading', { name: 'Model not found' }).waitFor();
+    expect(studio.complaints).toEqual([]);
+  });
+});
+
+describe('an order of avatars in the studio', () => {
+  beforeEach(async () => {
+    await studio.page.goto(`${gateway.url}/#/models/${modelId}`);
+    await studio.expectReady();
+  });
+
+  it('is made once for a double click with the answer between the clicks, and again a second later', async () => {
+    await studio.page.clock.install();
+    await studio.page.reload();
+    await studio.expectReady();
+    await studio.expectAvatars(2);
+    await studio.page.clock.pauseAt(Date.now() + 60_000);
+    const before = await generationCount();
+    await studio.button(/^Make 2/).click();
+    await studio.expectAvatars(4);
+    await studio.button('Sending …').dispatchEvent('click');
+    await studio.page.clock.fastForward(2_000);
+    await studio.button(/^Make 2/).click();
+    await studio.expectAvatars(6);
+    expect(await generationCount()).toBe(before + 2);
+  });
+
+  it('is made once while a key is held down', async () => {
+    const before = await generationCount();
+    await studio.button(/^Make 2/).focus();
+    await studio.page.keyboard.down('Enter');
+    await until(async () => (await generationCount()) > before);
+    await studio.button(/^Make 2/).waitFor();
+    await studio.page.keyboard.down('Enter');
+    await studio.page.keyboard.up('Enter');
+    expect(await storedOrders(studio.page)).toEqual([]);
+    expect(await generationCount()).toBe(before + 1);
+  });
+
+  it('is made once if the page is loaded again before the answer', async () => {
+    const before = await generationCount();
+    await intercept('mutation', async (route) => {
+      await route.fetch().catch(() => undefined);
+      await route.abort().catch(() => undefined);
+    });
+    await studio.button(/^Make 2/).click();
+    await until(async () => (await generationCount()) === before + 1);
+    await studio.page.reload();
+    await studio.page.unrouteAll();
+    await until(async () => (await storedOrders(studio.page)).length === 0);
+    expect(await generationCount()).toBe(before + 1);
+  });
+});

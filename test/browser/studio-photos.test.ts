@@ -1,0 +1,161 @@
+import type { Browser } from 'playwright-core';
+import { TestGateway } from '../support/gateway';
+import { startBrowser } from './chromium';
+import { photos, StudioPage, type TestFile } from './studio-page';
+
+jest.setTimeout(120_000);
+
+let browser: Browser;
+let gateway: TestGateway;
+let studio: StudioPage;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+  gateway = await TestGateway.start();
+});
+afterAll(async () => {
+  await browser.close();
+  await gateway.stop();
+});
+beforeEach(async () => {
+  studio = await StudioPage.open(browser, gateway.url);
+});
+afterEach(() => studio.context.close());
+
+/** The photos of the viewer that are stored. */
+const storedPhotos = async (): Promise<number> => {
+  const { photos: page } = await gateway.client.request<{ photos: { totalCount: number } }>(
+    '{ photos(filter: { statuses: [READY] }) { totalCount } }',
+  );
+  return page.totalCount;
+};
+
+/** A file that may be larger in the page. */
+interface DroppedFile extends TestFile {
+  byteSize?: number;
+}
+
+/** Runs in the page: `bytes` of a photo, with comments of a JPEG in front until it has the size. */
+const enlarge = `(bytes, byteSize) => {
+  const parts = [bytes.subarray(0, 2)];
+  for (let left = byteSize - bytes.length; left > 0; left -= parts.at(-1).length) {
+    const comment = new Uint8Array(Math.max(4, Math.min(left, 65000)));
+    new DataView(comment.buffer).setUint32(0, 0xfffe0000 + comment.length - 2);
+    parts.push(comment);
+  }
+  return [...parts, bytes.subarray(2)];
+}`;
+
+/** Drags files over the heading of the page, and drops them there. Returns whether the browser would open them. */
+async function drop(files: readonly DroppedFile[]): Promise<boolean> {
+  const contents = files.map(({ buffer, ...file }) => ({ ...file, base64: buffer.toString('base64') }));
+  const send = (type: string): Promise<boolean> =>
+    studio.page.evaluate<boolean>(`(() => {
+      const dataTransfer = new DataTransfer();
+      for (const { name, mimeType, base64, byteSize = 0 } of ${JSON.stringify(contents)}) {
+        const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+        dataTransfer.items.add(new File((${enlarge})(bytes, byteSize), name, { type: mimeType }));
+      }
+      const event = new DragEvent('${type}', { dataTransfer, bubbles: true, cancelable: true });
+      return document.querySelector('h1').dispatchEvent(event);
+    })()`);
+  await send('dragenter');
+  const isDragRefused = await send('dragover');
+  return (await send('drop')) || isDragRefused;
+}
+
+describe('photos in the studio', () => {
+  it('are taken with the camera, one after the other', async () => {
+    await studio.button('Take photos').click();
+    const dialog = studio.page.getByRole('dialog', { name: 'Take photos' });
+    await dialog.getByRole('button', { name: 'Take a photo' }).click();
+    await dialog.getByText('1 taken').waitFor();
+    await dialog.getByRole('button', { name: 'Take a photo' }).click();
+    await dialog.getByText('2 taken').waitFor();
+    await studio.screenshot('camera');
+    await studio.page.evaluate(
+      `globalThis.camera = document.querySelector('video').srcObject.getTracks()[0]`,
+    );
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+    expect(await studio.page.evaluate('camera.readyState')).toBe('ended');
+    expect(studio.complaints).toEqual([]);
+  });
+
+  it('can be chosen where the camera is refused', async () => {
+    await studio.page.evaluate(
+      `navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))`,
+    );
+    await studio.button('Take photos').click();
+    const dialog = studio.page.getByRole('dialog', { name: 'Take photos' });
+    await dialog.getByRole('alert').getByText('The camera cannot be used.').waitFor();
+    await dialog.getByRole('button', { name: 'Done' }).click();
+    await studio.choosePhotos(await photos(1));
+    expect(studio.complaints).toEqual([]);
+  });
+
+  it('can be dropped anywhere on the page, and do not replace another page', async () => {
+    expect(await drop(await photos(2))).toBe(false);
+    await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+    await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+    await studio.page.getByText('No models here.').waitFor();
+    expect(await drop(await photos(1, 3))).toBe(false);
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+  });
+
+  it('may have 20 MB, and are refused with the limit above it', async () => {
+    const [photo] = await photos(1);
+    await drop([
+      { ...photo!, name: 'large.jpg', byteSize: 20_000_000 },
+      { ...photo!, name: 'too-large.jpg', byteSize: 25_000_001 },
+    ]);
+    await studio.page.getByText(/^1 of 2 usable[.]/).waitFor();
+    const tile = studio.page.getByRole('listitem').filter({ hasText: 'too-large.jpg' });
+    expect(await tile.innerText()).toContain('25 MB');
+  });
+
+  it('are stored once when an upload is cut off and another is not answered', async () => {
+    const before = await storedPhotos();
+    let uploads = 0;
+    await studio.page.route('**/uploads/**', async (route) => {
+      uploads++;
+      if (uploads > 2) return route.fallback();
+      if (uploads === 2) await route.fetch();
+      return route.abort();
+    });
+    await studio.choosePhotos(await photos(3));
+    expect(uploads).toBe(5);
+    expect(await storedPhotos()).toBe(before + 3);
+  });
+
+  it('are sent again when asked after the gateway refused', async () => {
+    await studio.page.route('**/uploads/**', (route) =>
+      route.fulfill({
+        status: 404,
+        json: { code: 'UPLOAD_URL_EXPIRED', message: 'The upload URL has expired.' },
+      }),
+    );
+    await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(await photos(1));
+    await studio.page.getByText('Not uploaded').waitFor();
+    await studio.page.unrouteAll();
+    await studio.button('Upload face-1.jpg again').click();
+    await studio.page.getByText(/^1 of 1 usable[.]/).waitFor();
+    expect(await studio.page.getByText('Not uploaded').count()).toBe(0);
+  });
+
+  it('are there again after a reload at which the server failed once', async () => {
+    await studio.choosePhotos(await photos(2));
+    let failures = 0;
+    await studio.page.route('**/graphql', (route) => {
+      if (failures > 0 || !route.request().postData()?.includes('query Photos')) return route.fallback();
+      failures++;
+      return route.fulfill({
+        json: { errors: [{ message: 'Busy.', extensions: { code: 'SERVICE_UNAVAILABLE' } }] },
+      });
+    });
+    await studio.page.reload();
+    await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+    expect(failures).toBe(1);
+  });
+});
