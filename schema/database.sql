@@ -963,6 +963,8 @@ CREATE UNIQUE INDEX webhook_deliveries_once ON webhook_deliveries USING btree (w
 
 CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webhook_id, stream_id, number) WHERE (status = 'PENDING'::text);
 
+CREATE INDEX webhook_deliveries_pending_age ON webhook_deliveries USING btree (webhook_id, created_at) WHERE (status = 'PENDING'::text);
+
 CREATE INDEX webhooks_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0));
 
 CREATE INDEX webhooks_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0));

@@ -3,6 +3,7 @@ import { durationUnits } from './core/clock';
 import { isLoopback } from './core/networks';
 import { equalWeights } from './core/owner-weights';
 import {
+  atLeastDay,
   bytes,
   concurrency,
   currency,
@@ -27,8 +28,7 @@ import {
 import { picsartFacts } from './upstream/picsart/facts';
 
 /** The output length of SHA-256, as RFC 7518, 3.2 requires. */
-const minSecretBytes = 32;
-const isLongSecret = (secret: string): boolean => Buffer.byteLength(secret) >= minSecretBytes;
+const isLongSecret = (secret: string): boolean => Buffer.byteLength(secret) >= 32;
 const secretProblem = 'is too short; use at least 32 bytes each, such as those of: openssl rand -base64 32';
 
 const consentVersion = z
@@ -100,7 +100,7 @@ const settings = z.object({
   MEDIA_CHECK_INTERVAL: duration.default(7 * durationUnits.d),
   MEDIA_CHECKS_PER_MINUTE: whole.default(120),
   PHOTO_RETENTION: duration.default(24 * durationUnits.h),
-  EVENT_RETENTION: duration.default(7 * durationUnits.d),
+  EVENT_RETENTION: atLeastDay.default(7 * durationUnits.d),
   EVIDENCE_RETENTION: duration.default(30 * durationUnits.d),
   LEDGER_RETENTION: duration.default(400 * durationUnits.d),
   PHOTO_URL_ALLOW: list.default([]),

@@ -28,6 +28,12 @@ export const grace = duration.refine((ms) => ms <= durationUnits.d, {
   error: 'must be at most 24h (example: 10s)',
 });
 
+/** How long events are kept: webhooks that fail or are paused need them for a day. */
+export const atLeastDay = duration.refine((ms) => ms >= durationUnits.d, {
+  error:
+    'must be at least 24h, because events wait so long for webhooks that fail or are paused (example: 7d)',
+});
+
 /** A size such as `20MB`, in bytes. */
 export const bytes = notation((text) => {
   const match = /^([1-9]\d*)(kB|MB)?$/.exec(text);

@@ -45,6 +45,7 @@ import { RenditionSources1764895000000 } from './migrations/1764895000000-rendit
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
 import { DownloadVariants1764900000000 } from './migrations/1764900000000-download-variants';
 import { NoticeEvents1767000000000 } from './migrations/1767000000000-notice-events';
+import { WebhookPendingAge1798000000000 } from './migrations/1798000000000-webhook-pending-age';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -92,6 +93,7 @@ const migrations = [
   EarlierErasures1764895000001,
   DownloadVariants1764900000000,
   NoticeEvents1767000000000,
+  WebhookPendingAge1798000000000,
 ];
 
 /** The names of this version's migrations, in order. */

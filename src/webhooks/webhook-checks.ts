@@ -2,12 +2,15 @@ import { maxSelectedIds } from '../core/bulk-changes';
 import { DomainError } from '../core/errors';
 import { uuidOf, type InputId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
+import type { CreatedRange } from '../core/list-conditions';
 import type { WebhookChange } from './webhook.repository';
 
 /** The maximum length of a description, in characters. */
 const maxDescriptionLength = 500;
 /** The maximum time for which two secrets are valid, in seconds. */
 const maxOverlapSeconds = 604_800;
+/** The maximum number of given event types, with repetitions. */
+const maxEventTypes = 100;
 
 /**
  * Checks the values of a webhook.
@@ -23,6 +26,11 @@ export function checkWebhook(
   if (description != null) problems.check(() => checkDescription(description));
   if (eventTypes?.length === 0)
     problems.add(invalid('input.eventTypes', 'is empty; give at least one, or leave it out'));
+  if (eventTypes && eventTypes.length > maxEventTypes) {
+    const details = { given: eventTypes.length, maximum: maxEventTypes };
+    const problem = `has more than ${maxEventTypes} types; give each type once, or leave it out`;
+    problems.add(invalid('input.eventTypes', problem, details));
+  }
   if (status === 'DISABLED') problems.add(invalid('input.status', 'must be ENABLED or PAUSED'));
   problems.throwIfAny();
 }
@@ -56,6 +64,12 @@ export function checkedIds(ids: readonly InputId[]): string[] {
   const uuids = ids.flatMap((id) => problems.check(() => uuidOf(id)) ?? []);
   problems.throwIfAny();
   return uuids;
+}
+
+/** @throws DomainError INVALID_INPUT */
+export function checkRange({ from, before }: CreatedRange): void {
+  if (!from || !before || from < before) return;
+  throw invalid('input.select.created.before', 'must be later than from; exchange the two times');
 }
 
 function invalid(field: string, problem: string, details?: Record<string, number>): DomainError {

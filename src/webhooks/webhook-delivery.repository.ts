@@ -8,6 +8,12 @@ import { webhookDeliveryStatuses, type WebhookDeliveryStatus } from './webhook.s
 /** How long a delivery is attempted, and how long a webhook may fail before it is disabled, in milliseconds. */
 const maxFailingMs = 86_400_000;
 
+/** So many failed attempts are needed too: the server may have been away meanwhile. */
+const minFailedAttempts = 6;
+
+/** At most so much time between two failed attempts of a webhook counts as failing, in milliseconds. The maximum delay is 2 hours. */
+const maxGapMs = 10_800_000;
+
 /** Maximum number of stored attempts of a delivery. */
 const maxAttempts = 20;
 
@@ -122,13 +128,13 @@ export async function recordDelivered(
 export interface FailureDelays {
   /** Until the next attempt of the delivery, by its failed attempts. */
   readonly retryMs: (tries: number) => number;
-  /** Until the next attempt of any delivery, by the failed attempts in a row; null: none. */
-  readonly restMs: (tries: number) => number | null;
+  /** Until the next attempt of any delivery, by the failed attempts in a row; 0: none. */
+  readonly restMs: (tries: number) => number;
 }
 
 /**
- * Records a failure. The last attempt is made 24 hours after the first.
- * @returns the webhook before it, and whether it has failed for 24 hours; null if this worker no longer leased it
+ * Records a failure. The last attempt is made 24 hours after the first, or later if fewer than 6 were made.
+ * @returns the webhook before it, and whether it has failed for 24 hours and in 6 attempts or more; null if this worker no longer leased it
  */
 export async function recordFailed(
   sql: Sql,
@@ -143,19 +149,25 @@ export async function recordFailed(
     `UPDATE webhook_deliveries d
         SET tries = d.tries + 1, failing_since = coalesce(d.failing_since, now()), attempts = $2::jsonb,
             status = CASE WHEN f.is_over THEN 'FAILED' ELSE 'PENDING' END,
-            next_attempt_at = CASE WHEN f.is_over THEN NULL
+            next_attempt_at = CASE WHEN f.is_over THEN NULL WHEN f.is_late THEN now() + $3 * interval '1 ms'
               ELSE least(now() + $3 * interval '1 ms', coalesce(d.failing_since, now()) + $4 * interval '1 ms') END
-       FROM (SELECT id, coalesce(failing_since <= now() - $4 * interval '1 ms', false) AS is_over
-               FROM webhook_deliveries WHERE id = $1) f
+       FROM (SELECT id, l.is_late, l.is_late AND tries + 1 >= $5 AS is_over FROM webhook_deliveries
+              CROSS JOIN LATERAL (SELECT coalesce(failing_since <= now() - $4 * interval '1 ms', false) AS is_late) l
+              WHERE id = $1) f
       WHERE d.id = f.id AND d.status = 'PENDING'`,
-    [delivery.id, attemptsWith(delivery, attempt), retryMs(delivery.tries + 1), maxFailingMs],
+    [
+      ...[delivery.id, attemptsWith(delivery, attempt), retryMs(delivery.tries + 1), maxFailingMs],
+      minFailedAttempts,
+    ],
   );
   const [changed] = await sql.rows<{ isOver: boolean }>(
     `UPDATE webhooks
-        SET tries = tries + 1, failing_since = coalesce(failing_since, now()),
-            rest_until = now() + $2::float8 * interval '1 ms'
-      WHERE id = $1 RETURNING failing_since <= now() - $3 * interval '1 ms' AS "isOver"`,
-    [webhook.id, restMs(before.tries + 1), maxFailingMs],
+        SET tries = tries + 1, rest_until = now() + $2::float8 * interval '1 ms',
+            failing_since = CASE WHEN failing_since IS NULL THEN now()
+              ELSE failing_since + greatest(now() - rest_until - $4 * interval '1 ms', interval '0') END
+      WHERE id = $1
+      RETURNING failing_since <= now() - $3 * interval '1 ms' AND tries >= $5 AS "isOver"`,
+    [webhook.id, restMs(before.tries + 1), maxFailingMs, maxGapMs, minFailedAttempts],
   );
   return { before, isOver: changed!.isOver };
 }
@@ -186,16 +198,24 @@ export async function releaseUnsigned(
   );
 }
 
-/** Disables a locked webhook; its pending deliveries have failed. */
-export async function disableWebhook(sql: Sql, id: string, reason: string): Promise<void> {
+/**
+ * Disables a locked webhook. Its pending deliveries have failed until it is enabled, as have those that were given up since its
+ * last success: the one that was attempted last, and others.
+ */
+export async function disableWebhook(
+  sql: Sql,
+  id: string,
+  { lastId, reason }: { lastId: string; reason: string },
+): Promise<void> {
   await sql.rows(
     `UPDATE webhooks SET status = 'DISABLED', disabled_reason = $2, due_at = NULL, lease = NULL WHERE id = $1`,
     [id, reason],
   );
   await sql.rows(
-    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL
-      WHERE webhook_id = $1 AND status = 'PENDING'`,
-    [id],
+    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failing_since = NULL
+      WHERE webhook_id = $1 AND (status = 'PENDING' OR status = 'FAILED' AND (id = $2
+              OR failing_since >= (SELECT w.failing_since FROM webhooks w WHERE w.id = $1)))`,
+    [id, lastId],
   );
 }
 

@@ -58,8 +58,8 @@ export interface WebhookDeliveryWorkDeps extends LeaseOptions {
 
 const delays = {
   retryMs: (tries: number): number => backoffMs(tries, firstRetryMs, maxRetryMs),
-  restMs: (tries: number): number | null =>
-    tries < failuresBeforeRest ? null : backoffMs(tries - failuresBeforeRest + 1, firstRetryMs, maxRestMs),
+  restMs: (tries: number): number =>
+    tries < failuresBeforeRest ? 0 : backoffMs(tries - failuresBeforeRest + 1, firstRetryMs, maxRestMs),
 };
 
 /**
@@ -185,7 +185,7 @@ export class WebhookDeliveryWork {
     const recorded = await database.transaction(async (sql) => {
       const failed = await recordFailed(sql, webhook, delivery, attempt, delays);
       if (!failed) return null;
-      return { notice: failed.isOver ? await disable(sql, webhook, failed.before.url, attempt) : null };
+      return { notice: failed.isOver ? await disable(sql, failed.before, delivery.id, attempt) : null };
     });
     if (!recorded) return false;
     onAttempt('failed');
@@ -202,12 +202,12 @@ export class WebhookDeliveryWork {
 /** Disables a locked webhook; returns the notice to its owner. */
 async function disable(
   sql: Sql,
-  { id, owner }: Pick<WebhookEntity, 'id' | 'owner'>,
-  url: string,
+  { id, owner, url }: WebhookEntity,
+  lastId: string,
   attempt: WebhookAttemptRow,
 ): Promise<NoticeEntity> {
   const { message, reason } = disabledTexts(url, attempt);
-  await disableWebhook(sql, id, reason);
+  await disableWebhook(sql, id, { lastId, reason });
   return insertNotice(sql, { owner, kind: 'WEBHOOK_DISABLED', message, subject: toGlobalId('Webhook', id) });
 }
 
@@ -220,6 +220,6 @@ function disabledTexts(
   const reason = `No delivery has succeeded for 24 hours. The last attempt: ${last}`;
   return {
     reason,
-    message: `The webhook to ${new URL(url).host} was disabled. ${reason} Repair the endpoint, enable the webhook with updateWebhook, and send the failed deliveries with replayWebhookDeliveries.`,
+    message: `The webhook to ${new URL(url).host} was disabled. ${reason} Repair the endpoint and enable the webhook with updateWebhook: the deliveries that were pending are sent, then later events.`,
   };
 }

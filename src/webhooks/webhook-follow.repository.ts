@@ -2,7 +2,7 @@ import type { Sql } from '../core/sql';
 import type { StoredEvent } from '../events/event';
 import { hasUnnumberedEvents } from '../events/owner-stream.repository';
 import type { JobState, WebhookEvent } from './webhook-events';
-import { makeDue } from './webhook.repository';
+import { endFailing, makeDue } from './webhook.repository';
 import type { WebhookEventType } from './webhook.state';
 
 /** A webhook whose owner has events for which no deliveries were created. */
@@ -128,12 +128,13 @@ export async function countPending(sql: Sql, webhookId: string, limit: number): 
   return row!.count;
 }
 
-/** Reads the events of a locked webhook later. */
+/** Reads the events of a webhook later. Does not wait for its lock, since those of others are read after it. */
 export async function followLater(sql: Sql, webhookId: string, delayMs: number): Promise<void> {
-  await sql.rows(`UPDATE webhooks SET follow_at = now() + $2 * interval '1 ms' WHERE id = $1`, [
-    webhookId,
-    delayMs,
-  ]);
+  await sql.rows(
+    `UPDATE webhooks SET follow_at = now() + $2 * interval '1 ms' WHERE id IN
+       (SELECT id FROM webhooks WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)`,
+    [webhookId, delayMs],
+  );
 }
 
 /** A model, generation or avatar that was deleted. */
@@ -143,24 +144,49 @@ export interface DeletedSubject {
   readonly subjectId: string | null;
 }
 
-/** Deletes the pending deliveries of a locked webhook about deleted objects and what belongs to them, except deletions. */
+/**
+ * Deletes pending deliveries of a locked webhook about deleted objects and what belongs to them, except deletions. Run it until
+ * it returns 0.
+ * @returns the number of deleted deliveries, at most `limit`
+ */
 export async function dropDeliveries(
   sql: Sql,
   webhookId: string,
   deleted: readonly DeletedSubject[],
-): Promise<void> {
-  if (deleted.length === 0) return;
-  const dropped = await sql.rows(
-    `DELETE FROM webhook_deliveries d
-      USING unnest($2::uuid[], $3::text[]) AS x (stream_id, subject_id)
-      WHERE d.webhook_id = $1 AND d.status = 'PENDING' AND d.stream_id = x.stream_id
-        AND d.event_type NOT LIKE '%\\_DELETED'
-        AND (x.subject_id IS NULL OR d.subject_id = x.subject_id
-             OR d.body::jsonb -> 'data' ->> 'generationId' = x.subject_id) RETURNING 1`,
-    [webhookId, deleted.map(({ streamId }) => streamId), deleted.map(({ subjectId }) => subjectId)],
+  limit: number,
+): Promise<number> {
+  const whole = deleted.filter(({ subjectId }) => subjectId === null);
+  const parts = deleted.filter(({ subjectId }) => subjectId !== null);
+  const dropped = await sql.rows<{ tries: number }>(
+    `DELETE FROM webhook_deliveries WHERE id IN
+       (SELECT id FROM webhook_deliveries
+         WHERE webhook_id = $1 AND status = 'PENDING' AND event_type NOT LIKE '%\\_DELETED'
+           AND (stream_id = ANY($2::uuid[])
+                OR stream_id = ANY($3::uuid[]) AND (subject_id = ANY($4::text[])
+                   OR event_type = 'AVATAR_CREATED' AND body::jsonb -> 'data' ->> 'generationId' = ANY($4::text[])))
+         LIMIT $5) AND status = 'PENDING' RETURNING tries`,
+    [
+      webhookId,
+      whole.map(({ streamId }) => streamId),
+      [...new Set(parts.map(({ streamId }) => streamId))],
+      parts.map(({ subjectId }) => subjectId),
+      limit,
+    ],
   );
+  if (dropped.some(({ tries }) => tries > 0) && !(await hasFailing(sql, webhookId)))
+    await endFailing(sql, webhookId);
   // Later deliveries of the stream have waited for them.
   if (dropped.length > 0) await makeDue(sql, webhookId);
+  return dropped.length;
+}
+
+/** Whether a pending delivery of a webhook has failed before. */
+async function hasFailing(sql: Sql, webhookId: string): Promise<boolean> {
+  const failing = await sql.rows(
+    `SELECT FROM webhook_deliveries WHERE webhook_id = $1 AND status = 'PENDING' AND tries > 0 LIMIT 1`,
+    [webhookId],
+  );
+  return failing.length > 0;
 }
 
 /** A delivery to insert. */

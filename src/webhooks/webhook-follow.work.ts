@@ -30,6 +30,7 @@ const maxPending = 1_000;
 
 const webhooksPerRun = 50;
 const eventsPerRead = 200;
+const deliveriesPerDrop = 500;
 /** When the events of a webhook with too many pending deliveries, or after a failure, are read again, in milliseconds. */
 const laterMs = 10_000;
 
@@ -158,9 +159,10 @@ export class WebhookFollowWork {
       return;
     }
     const { events, last } = await this.read(webhook);
+    await this.drop(webhook, events);
     const missing = (events[0]?.sequence ?? last + 1) - position - 1;
     const deliveries = await this.deliveriesOf(events, webhook);
-    const isAdvanced = await this.insert(webhook, last, events, deliveries);
+    const isAdvanced = await this.insert(webhook, last, deliveries);
     if (isAdvanced && deliveries.length > 0) this.deps.onDue();
     if (isAdvanced && missing > 0) this.reportGap(webhook, missing);
   }
@@ -190,11 +192,25 @@ export class WebhookFollowWork {
     });
   }
 
+  /**
+   * Drops the deliveries about what was deleted, in short transactions, since the webhook is locked for its worker. They are
+   * dropped again if this is interrupted before the webhook advances.
+   */
+  private async drop(webhook: WebhookBehind, events: readonly StoredEvent[]): Promise<void> {
+    const deleted = events.flatMap((event) => deletedIn(event) ?? []);
+    if (deleted.length === 0) return;
+    const dropBatch = (): Promise<number> =>
+      this.deps.database.transaction(async (sql) => {
+        if (!(await lockPosition(sql, webhook))) return 0;
+        return dropDeliveries(sql, webhook.id, deleted, deliveriesPerDrop);
+      });
+    while ((await dropBatch()) === deliveriesPerDrop);
+  }
+
   /** @returns whether the webhook was advanced to `position` */
   private insert(
     webhook: WebhookBehind,
     position: number,
-    events: readonly StoredEvent[],
     deliveries: readonly WebhookEvent[],
   ): Promise<boolean> {
     // Ids sort by time; of one millisecond they are sorted here.
@@ -202,11 +218,6 @@ export class WebhookFollowWork {
     return this.deps.database.transaction(async (sql) => {
       const locked = await lockPosition(sql, webhook);
       if (!locked) return false;
-      await dropDeliveries(
-        sql,
-        webhook.id,
-        events.flatMap((event) => deletedIn(event) ?? []),
-      );
       if (deliveries.length > 0 && (await countPending(sql, webhook.id, maxPending)) >= maxPending) {
         await followLater(sql, webhook.id, laterMs);
         return false;

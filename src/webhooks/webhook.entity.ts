@@ -63,11 +63,11 @@ export class WebhookEntity extends LeasedEntity {
   @Column('bigint', { default: 0 })
   lastNumber: string;
 
-  /** The first failed attempt since the last success. */
+  /** The first failed attempt since the last success, its URL, its secret, or when it was enabled; later, if attempts were far apart. */
   @Column('timestamptz', { nullable: true })
   failingSince: Date | null;
 
-  /** No delivery is attempted before this time, because several in a row have failed. */
+  /** No delivery is attempted before this time: after several failed attempts in a row, later than the last one. */
   @Column('timestamptz', { nullable: true })
   restUntil: Date | null;
 }
@@ -88,6 +88,7 @@ export interface WebhookAttemptRow {
 @Check('webhook_deliveries_pending_next', "(status = 'PENDING') = (next_attempt_at IS NOT NULL)")
 @Index('webhook_deliveries_once', ['webhookId', 'number'], { unique: true })
 @Index('webhook_deliveries_pending', ['webhookId', 'streamId', 'number'], { where: "status = 'PENDING'" })
+@Index('webhook_deliveries_pending_age', ['webhookId', 'createdAt'], { where: "status = 'PENDING'" })
 @Index('webhook_deliveries_of_webhook', ['webhookId', 'id'])
 @Index('webhook_deliveries_by_status', ['webhookId', 'status', 'id'])
 @Index('webhook_deliveries_of_owner', ['owner', 'id'])
@@ -132,7 +133,7 @@ export class WebhookDeliveryEntity {
   @Column('integer', { default: 0 })
   tries: number;
 
-  /** The first of these attempts. */
+  /** The first of these attempts. Null of a FAILED delivery: it becomes pending when its webhook is enabled. */
   @Column('timestamptz', { nullable: true })
   failingSince: Date | null;
 

@@ -29,7 +29,7 @@ export class CreateWebhookInput {
 
   @Field(() => [WebhookEventTypeEnum], {
     nullable: true,
-    description: 'Which events to send: at least one. Null: all that this version has.',
+    description: 'Which events to send: 1 to 100. Null: all that this version has.',
   })
   eventTypes?: WebhookEventType[] | null;
 
@@ -55,7 +55,7 @@ export class UpdateWebhookInput {
 
   @Field(() => [WebhookEventTypeEnum], {
     nullable: true,
-    description: 'Which events to send: at least one. Null: as they are.',
+    description: 'Which events to send: 1 to 100. Null: as they are.',
   })
   eventTypes?: WebhookEventType[] | null;
 

@@ -90,8 +90,16 @@ export async function changeWebhook(sql: Sql, id: string, change: WebhookChange)
       WHERE id = $1 RETURNING *`,
     [id, url, eventTypes, description !== undefined, description ?? null],
   );
-  if (url !== null) await retryNow(sql, id);
+  if (url !== null) {
+    await endFailing(sql, id);
+    await retryNow(sql, id);
+  }
   return changed!;
+}
+
+/** Starts to count the failed attempts of a locked webhook again. */
+export async function endFailing(sql: Sql, id: string): Promise<void> {
+  await sql.rows('UPDATE webhooks SET tries = 0, failing_since = NULL WHERE id = $1', [id]);
 }
 
 /** Makes the pending deliveries of a locked webhook due, since what they failed for may be repaired. */
@@ -129,13 +137,21 @@ export async function pauseWebhook(sql: Sql, id: string): Promise<WebhookEntity>
   return paused!;
 }
 
-/** Enables a locked webhook: it continues with the events, and the deliveries never attempted, of the last 24 hours. */
+/**
+ * Enables a locked webhook: it continues with what was pending when it was disabled, then with the deliveries never
+ * attempted and the events of the last 24 hours, so that each stream is sent in order.
+ */
 export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity> {
   await sql.rows(
-    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL
+    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failing_since = now()
       WHERE webhook_id = $1 AND status = 'PENDING' AND tries = 0
         AND greatest(created_at, replayed_at) < now() - $2 * interval '1 ms'`,
     [id, keptMs],
+  );
+  await sql.rows(
+    `UPDATE webhook_deliveries SET status = 'PENDING', next_attempt_at = now(), tries = 0, replayed_at = now()
+      WHERE webhook_id = $1 AND status = 'FAILED' AND failing_since IS NULL`,
+    [id],
   );
   await retryNow(sql, id);
   const [enabled] = await sql.entities(
@@ -161,6 +177,7 @@ export async function replaceSecret(
             old_secret_expires_at = now() + $3 * interval '1 s' WHERE id = $1 RETURNING *`,
     [id, secret, overlapSeconds],
   );
+  await endFailing(sql, id);
   await endRest(sql, id);
   return changed!;
 }
@@ -210,9 +227,9 @@ export async function countWebhooksByStatus(sql: Sql): Promise<WebhookCounts> {
   const [oldest] = await sql.rows<{ seconds: number | null }>(
     `SELECT extract(epoch FROM now() - min(d.created_at))::float8 AS seconds
        FROM webhooks w
-       JOIN LATERAL (SELECT created_at FROM webhook_deliveries d
-                      WHERE d.webhook_id = w.id AND d.status = 'PENDING' ORDER BY d.stream_id, d.number LIMIT 1000) d ON true
-      WHERE w.status = 'ENABLED'`,
+      CROSS JOIN LATERAL (SELECT created_at FROM webhook_deliveries d
+                           WHERE d.webhook_id = w.id AND d.status = 'PENDING' ORDER BY d.created_at LIMIT 1) d
+      WHERE w.status = 'ENABLED' AND w.due_at IS NOT NULL`,
   );
   return { byStatus, oldestPendingSeconds: oldest?.seconds ?? 0 };
 }

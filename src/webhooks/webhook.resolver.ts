@@ -117,7 +117,7 @@ export class WebhookResolver {
   @Mutation(() => ReplayWebhookDeliveriesPayload, {
     nullable: true,
     description:
-      'Sends deliveries again that were DELIVERED or FAILED, the oldest first, with the same ids; PENDING ones are sent anyway. Errors: INVALID_INPUT, NOT_FOUND.',
+      'Sends deliveries again that were DELIVERED or FAILED, the oldest first, with the same ids; PENDING ones are sent anyway. Errors: INVALID_INPUT, NOT_FOUND, QUOTA_EXCEEDED.',
   })
   async replayWebhookDeliveries(
     @Arg('input', () => ReplayWebhookDeliveriesInput, { description: 'Which deliveries.' })

@@ -10,7 +10,7 @@ import { withoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createOwnerStream, openOwnerStreams } from '../events/owner-stream.repository';
-import { checkedIds, checkOverlap, checkWebhook } from './webhook-checks';
+import { checkedIds, checkOverlap, checkRange, checkWebhook } from './webhook-checks';
 import {
   deleteDeliveriesOf,
   deliveryTable,
@@ -203,13 +203,15 @@ export class WebhookService {
 
   /**
    * Sends delivered and failed deliveries again, the oldest first. Pending ones are left as they are.
-   * @throws DomainError INVALID_INPUT, NOT_FOUND
+   * @throws DomainError INVALID_INPUT, NOT_FOUND; QUOTA_EXCEEDED while as many are pending as a webhook may have
    */
   async replay(viewer: Viewer, target: InputId, { ids, created }: DeliverySelection): Promise<BulkResult> {
     const { maxReplays, onDue } = this.deps;
     const uuids = ids && checkedIds(ids);
+    if (created) checkRange(created);
     const result = await this.changing(viewer, target, null, async (sql, { id }) => {
       const pending = await countPending(sql, id, maxPendingReplays);
+      if (pending >= maxPendingReplays) throw tooManyPending(target.field);
       const limit = Math.min(maxReplays, maxPendingReplays - pending);
       const selection = uuids ? { ids: uuids } : { created: created ?? {} };
       return replayDeliveries(sql, id, selection, limit);
@@ -260,6 +262,14 @@ function tooMany(maximum: number): DomainError {
     'QUOTA_EXCEEDED',
     `You have ${maximum} webhooks, the maximum. Delete one before you create another.`,
     { details: { maximum } },
+  );
+}
+
+function tooManyPending(field: string | undefined): DomainError {
+  return new DomainError(
+    'QUOTA_EXCEEDED',
+    `The webhook has ${maxPendingReplays} pending deliveries, the maximum for a replay. Replay others when these have arrived.`,
+    { field, details: { maximum: maxPendingReplays } },
   );
 }
 

@@ -15,7 +15,7 @@ export type WebhookStatus = (typeof webhookStatuses)[number];
  *
  * - PENDING: it will be attempted. Next: DELIVERED by an answer 2xx; FAILED after 24 hours of failed attempts, or when the
  *   webhook is disabled.
- * - DELIVERED, FAILED: final, unless it is replayed: PENDING.
+ * - DELIVERED, FAILED: final, unless it is replayed, or its webhook, which was disabled, is enabled: PENDING.
  */
 export const webhookDeliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED'] as const;
 

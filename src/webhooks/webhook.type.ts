@@ -28,7 +28,7 @@ registerEnumType(WebhookStatusEnum, {
     PAUSED: { description: 'You paused it: events are kept for 24 hours, and sent when you enable it.' },
     DISABLED: {
       description:
-        'It failed for 24 hours. Enable it with `updateWebhook`: the events of the last 24 hours are sent.',
+        'It failed for 24 hours. Enable it with `updateWebhook`: what has failed is sent, then the events of the last 24 hours.',
     },
   },
 });
@@ -73,7 +73,10 @@ registerEnumType(WebhookDeliveryStatusEnum, {
   valuesConfig: {
     PENDING: { description: 'It will be sent, possibly again.' },
     DELIVERED: { description: 'The endpoint answered with a status of 200 to 299.' },
-    FAILED: { description: 'It did not arrive within 24 hours. Replay it with `replayWebhookDeliveries`.' },
+    FAILED: {
+      description:
+        'It did not arrive within 24 hours, or the webhook is DISABLED. Enable the webhook, or replay it with `replayWebhookDeliveries`.',
+    },
   },
 });
 

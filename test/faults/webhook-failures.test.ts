@@ -1,8 +1,5 @@
-import { createLogger } from '../../src/core/logger';
 import type { Database } from '../../src/database/database';
-import { Wakeups } from '../../src/events/wakeups';
-import { caughtUp, followActivity, type ActivityNews } from '../support/activity';
-import { Client, jwtSettings, uuidOf } from '../support/client';
+import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
@@ -10,12 +7,10 @@ import {
   createWebhook,
   deliveriesOf,
   emitModel,
-  replay,
   updateWebhook,
   wake,
   passTime,
   attemptsOf,
-  webhooksOf,
 } from '../support/webhooks';
 
 jest.setTimeout(60_000);
@@ -198,59 +193,6 @@ describe('an endpoint that fails', () => {
     await until(() => receiver.received.length === 1);
     expect(receiver.received[0]!.data.id).toBe(model);
     await healthy.stop();
-  });
-
-  it('is disabled after 24 hours, with a notice; enabling and replaying it sends everything', async () => {
-    const { webhook } = await createWebhook(owner, { url: receiver.url });
-    const wakeups = new Wakeups({ url: gateway.databaseUrl, logger: createLogger('silent') });
-    const woken = new Set<string>();
-    wakeups.onStreams((ids) => [...ids].forEach((id) => woken.add(id)));
-    await wakeups.start();
-    const live = await caughtUp(followActivity(owner, { filter: { kinds: ['NOTICE'] } }));
-    receiver.answer = status(500);
-    await emitModel(database, name(), ['READY']);
-    await wake(owner, webhook.id);
-    await until(async () => (await attempts(webhook.id))[0] === 1);
-    await passTime(gateway, 23 * 3_600_000);
-    await wake(owner, webhook.id);
-    await until(async () => (await attempts(webhook.id))[0] === 2);
-    expect((await webhooksOf(owner))[0]).toMatchObject({ status: 'ENABLED', disabledReason: null });
-    await passTime(gateway, 3_600_000);
-    await wake(owner, webhook.id);
-    await until(async () => (await webhooksOf(owner))[0]!.status === 'DISABLED');
-
-    const reason = 'No delivery has succeeded for 24 hours. The last attempt: HTTP 500.';
-    expect((await webhooksOf(owner))[0]).toMatchObject({ disabledReason: reason });
-    const { viewer } = await owner.request<{ viewer: { notices: { nodes: object[] } } }>(
-      '{ viewer { notices { nodes { kind message subject { __typename id } } } } }',
-    );
-    const [, { change }] = (await live.until(({ length }) => length > 1)) as [unknown, ActivityNews];
-    live.drop();
-    expect(change).toMatchObject({ type: 'NoticeCreated', notice: { kind: 'WEBHOOK_DISABLED' } });
-    await until(() => woken.has(uuidOf(change.notice!.id)));
-    await wakeups.stop();
-    expect(viewer.notices.nodes).toEqual([
-      {
-        kind: 'WEBHOOK_DISABLED',
-        message: expect.stringContaining(reason) as string,
-        subject: { __typename: 'Webhook', id: webhook.id },
-      },
-    ]);
-    const [failed] = await deliveriesOf(owner, webhook.id, ['FAILED']);
-    expect(failed).toMatchObject({ nextAttemptAt: null });
-    const later = await emitModel(database, name(), ['READY']);
-
-    receiver.received.length = 0;
-    receiver.answer = status(200);
-    expect(await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' })).toMatchObject({
-      status: 'ENABLED',
-      disabledReason: null,
-    });
-    await until(() => receiver.received.some(({ data }) => data.id === later));
-    expect(await replay(owner, webhook.id, { ids: [failed!.id] })).toEqual({
-      ...{ matchedCount: 1, changedCount: 1, hasMore: false, failures: [] },
-    });
-    await until(() => receiver.received.some(({ id }) => id === failed!.id));
   });
 
   it('delays no endpoint that answers, even if many owners have one that fails', async () => {

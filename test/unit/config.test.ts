@@ -129,6 +129,10 @@ describe('settings that are left out', () => {
     } satisfies Partial<Config>);
   });
 
+  it('keep events for as long as webhooks need them', () => {
+    expect(() => readConfig({ EVENT_RETENTION: '23h' })).toThrow(/EVENT_RETENTION must be at least 24h/);
+  });
+
   it('use a lease that a killed process loses within 30 seconds', () => {
     expect(readConfig({}).LEASE).toBeLessThanOrEqual(30_000);
   });
