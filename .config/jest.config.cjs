@@ -53,6 +53,7 @@ module.exports = {
     suite('api', withDatabase),
     suite('security', withDatabase),
     suite('faults', withProcesses),
+    suite('s3', withProcesses),
     suite('browser', withDatabase),
     suite('clients', withProcesses),
   ],

@@ -22,6 +22,7 @@ import {
   positive,
   prices,
   rate,
+  s3Settings,
   timeLimit,
   whole,
 } from './setting-notations';
@@ -56,6 +57,7 @@ const settings = z.object({
   PLANNED_READS: flag.default(true),
   MIGRATE: flag.default(true),
   DATA_DIR: z.string().min(1).default('.likeness'),
+  ...s3Settings,
   ROLE: z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'),
   UPSTREAM: z.enum(['picsart', 'sandbox'], 'must be picsart or sandbox').optional(),
   PICSART_API_KEY: z.string().min(1).optional(),
@@ -243,10 +245,26 @@ function contradictions(config: Config): string[] {
       isOpen && !isLoopback(HOST),
       `HOST ${HOST} is reachable from other machines, but AUTH=none disables authentication; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
     ],
+    ...storageRules(config),
     ...spendingRules(config),
     ...tokenRules(config),
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
+}
+
+function storageRules(config: Config): Rule[] {
+  const { S3_BUCKET, S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_FORCE_PATH_STYLE } = config;
+  const isNamed = S3_ENDPOINT ?? S3_ACCESS_KEY_ID ?? S3_SECRET_ACCESS_KEY ?? S3_FORCE_PATH_STYLE;
+  return [
+    [
+      S3_BUCKET === undefined && isNamed !== false,
+      'S3_BUCKET is missing, so the other S3 settings would have no effect; write S3_BUCKET=likeness-pictures, or leave them out to store pictures in DATA_DIR',
+    ],
+    [
+      (S3_ACCESS_KEY_ID === undefined) !== (S3_SECRET_ACCESS_KEY === undefined),
+      'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both, or neither to use the role of the machine',
+    ],
+  ];
 }
 
 function spendingRules(config: Config): Rule[] {

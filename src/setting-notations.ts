@@ -141,3 +141,16 @@ export const monitoringSettings = {
   OTEL_SERVICE_NAME: z.string().min(1).max(100).default('likeness'),
   OTEL_TRACES_SAMPLER_ARG: ratio.default(1),
 };
+
+const bucketProblem = 'is not the name of a bucket (example: likeness-pictures)';
+export const s3Settings = {
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, bucketProblem)
+    .optional(),
+  S3_ENDPOINT: httpUrl.optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  S3_FORCE_PATH_STYLE: flag.default(false),
+};

@@ -21,7 +21,7 @@ import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
 import type { Sandbox } from '../sandbox/sandbox';
 import { prepareDataDirectory, signingSecrets } from '../storage/data-directory';
-import { DiskStore } from '../storage/disk-store';
+import { openMediaStore } from '../storage/open-store';
 import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
@@ -81,7 +81,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   let listening = '';
   const deps = {
     ...{ config, logger, database },
-    media: new DiskStore(join(dataDir, 'media')),
+    media: await openMediaStore(config, dataDir),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
     imageProcessor: new ImageProcessor(decoding, undefined, metrics.decoding),
     ...{ ...feeds, wakeups, provider, guard },

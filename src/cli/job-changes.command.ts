@@ -36,7 +36,7 @@ export function retryCommand(shell: Shell): Command {
     .action((globalId: string) =>
       withDatabase(shell, async (context) => {
         const { kind, id, operator } = await findNamedJob(context, globalId);
-        const queued = await makeLifecycles(context)[kind.table].retry(operator, id);
+        const queued = await (await makeLifecycles(context))[kind.table].retry(operator, id);
         shell.print(`${globalId} is ${queued.status}.`);
       }),
     );
@@ -58,9 +58,9 @@ export function cancelCommand(shell: Shell): Command {
       withDatabase(shell, async (context) => {
         const { kind, id, operator } = await findNamedJob(context, globalId);
         const action = cancelActions[kind.table];
-        const cancelled = await makeLifecycles(context)[kind.table].cancel(operator, id, (sql) =>
-          audit(sql, operator, { action, subject: globalId }),
-        );
+        const cancelled = await (
+          await makeLifecycles(context)
+        )[kind.table].cancel(operator, id, (sql) => audit(sql, operator, { action, subject: globalId }));
         shell.print(`${globalId} is ${cancelled.status}.`);
       }),
     );
@@ -82,7 +82,7 @@ export function deleteCommand(shell: Shell): Command {
             `Nothing was deleted. This deletes ${globalId} of ${operator.owner} with its pictures permanently: confirm with --yes.`,
           );
         }
-        await makeLifecycles(context)[kind.table].delete(operator, id);
+        await (await makeLifecycles(context))[kind.table].delete(operator, id);
         shell.print(`${globalId} is deleted.`);
       }),
     );

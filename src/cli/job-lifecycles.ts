@@ -17,7 +17,7 @@ import { ModelLifecycle } from '../models/model.lifecycle';
 import { JobPhotoService } from '../photos/job-photo.service';
 import { PhotoUrls } from '../photos/photo-urls';
 import { signingSecrets } from '../storage/data-directory';
-import { DiskStore } from '../storage/disk-store';
+import { openMediaStore } from '../storage/open-store';
 import { createGuard } from '../upstream/guard';
 import { readJobFacts } from './job-listing.repository';
 import { CommandError, operatorFor, type OperatorContext } from './shell';
@@ -49,16 +49,16 @@ export async function findNamedJob({ database }: OperatorContext, globalId: stri
 }
 
 /** Creates what changes jobs. Retries count for the owner's quotas but are not limited by them. */
-export function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): {
+export async function makeLifecycles({ config, database, dataDir, wakeups }: OperatorContext): Promise<{
   models: JobLifecycle<ModelEntity>;
   generations: JobLifecycle<GenerationEntity>;
-} {
+}> {
   const jobs = new JobRepository(database, wakeups);
   const signer = new UrlSigner(signingSecrets(config.SIGNING_SECRETS, dataDir));
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const photos = new JobPhotoService({
     database,
-    media: new DiskStore(join(dataDir, 'media')),
+    media: await openMediaStore(config, dataDir),
     urls: new PhotoUrls(signer, () => config.PUBLIC_URL ?? ''),
     checkUrl: (url) => guard.checkUrl(url),
     // This process does not serve photos.

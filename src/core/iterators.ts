@@ -50,3 +50,16 @@ export async function* inBatches<Row>(
     if (rows.length < batchSize) return;
   }
 }
+
+/** Does something with each item, at most `width` at once, and waits for all. */
+export async function eachOf<Item>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const rest = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}

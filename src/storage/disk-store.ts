@@ -4,6 +4,7 @@ import { mkdir, open, opendir, rename, rm, stat, unlink, type FileHandle } from 
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { codeOf } from '../core/errors';
+import { eachOf } from '../core/iterators';
 import {
   type MediaStore,
   ObjectTooLargeError,
@@ -80,7 +81,7 @@ export class DiskStore implements MediaStore {
   async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
     const failures = new Map<string, unknown>();
     const folders = new Map<string, string[]>();
-    await eachOf(keys, async (key) => {
+    await eachOf(keys, deletionsAtOnce, async (key) => {
       try {
         const path = this.pathOf(key);
         await onDisk(() => unlessMissing(unlink(path)));
@@ -89,7 +90,7 @@ export class DiskStore implements MediaStore {
         failures.set(key, error);
       }
     });
-    await eachOf([...folders], async ([folder, within]) => {
+    await eachOf([...folders], deletionsAtOnce, async ([folder, within]) => {
       try {
         // Also without a file: the process that removed it may have ended before syncing.
         await onDisk(() => unlessMissing(syncFolder(folder)));
@@ -162,14 +163,6 @@ export class DiskStore implements MediaStore {
       if (await isOlder(draft, writtenBefore)) await onDisk(() => rm(draft, { force: true }));
     }
   }
-}
-
-async function eachOf<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: deletionsAtOnce }, worker));
 }
 
 /** Writes a new file and syncs its content. The caller syncs the directory. */

@@ -132,7 +132,7 @@ export class Feed<T> {
     this.changed();
   }
 
-  private async wait(holds: () => boolean, limitMs = 20_000): Promise<void> {
+  private async wait(holds: () => boolean, limitMs = 60_000): Promise<void> {
     const deadline = Date.now() + limitMs;
     while (!holds()) {
       const leftMs = Math.min(deadline - Date.now(), maxTimerMs);

@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import { DiskStore } from './disk-store';
+import type { MediaStore } from './media-store';
+
+/** The settings of where pictures are stored. */
+export interface StoreSettings {
+  readonly S3_BUCKET?: string | undefined;
+  readonly S3_ENDPOINT?: string | undefined;
+  readonly S3_REGION: string;
+  readonly S3_ACCESS_KEY_ID?: string | undefined;
+  readonly S3_SECRET_ACCESS_KEY?: string | undefined;
+  readonly S3_FORCE_PATH_STYLE: boolean;
+}
+
+/**
+ * Opens the store of pictures: the bucket, which is created if it is missing, or a folder of the data directory.
+ * @throws StorageUnavailableError if the bucket cannot be used or created
+ */
+export async function openMediaStore(settings: StoreSettings, dataDir: string): Promise<MediaStore> {
+  const {
+    S3_BUCKET: bucket,
+    S3_ACCESS_KEY_ID: accessKeyId,
+    S3_SECRET_ACCESS_KEY: secretAccessKey,
+  } = settings;
+  if (bucket === undefined) return new DiskStore(join(dataDir, 'media'));
+  // Loaded only where it is used, since it would delay the start.
+  const { S3Store } = await import('./s3-store');
+  const store = new S3Store({
+    bucket,
+    endpoint: settings.S3_ENDPOINT,
+    region: settings.S3_REGION,
+    forcePathStyle: settings.S3_FORCE_PATH_STYLE,
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
+  });
+  await store.prepare();
+  return store;
+}

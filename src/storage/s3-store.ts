@@ -1,0 +1,292 @@
+import {
+  AbortMultipartUploadCommand,
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+  type BucketLocationConstraint,
+  type ListMultipartUploadsCommandOutput,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { eachOf } from '../core/iterators';
+import {
+  type MediaStore,
+  ObjectTooLargeError,
+  type OpenObject,
+  type RangeRequest,
+  readMediaKey,
+  StorageUnavailableError,
+  type StoredObject,
+} from './media-store';
+
+/** Where pictures are stored. */
+export interface S3Options {
+  readonly bucket: string;
+  /** The URL of a compatible store. @defaultValue that of AWS for the region */
+  readonly endpoint?: string | undefined;
+  readonly region: string;
+  /** @defaultValue those of the machine's role, or of the AWS_… variables */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
+  /** Whether the bucket is in the path instead of the host name. */
+  readonly forcePathStyle: boolean;
+  /** How long a connection, an answer, or a silent one may take, in milliseconds. @defaultValue 30 seconds */
+  readonly timeoutMs?: number;
+}
+
+/** The size of the parts of a larger object, in bytes: the least that S3 allows. Each put holds one part in memory. */
+const partBytes = 5 * 1024 * 1024;
+
+/** The minimum age of unfinished uploads to be removed, in milliseconds; longer than any upload. */
+const staleUploadMs = 3_600_000;
+
+/** Maximum concurrent deletions of a call. Not all compatible stores can delete several objects at once. */
+const deletionsAtOnce = 16;
+
+/** More than uploads and downloads together: a slow one must not make others wait for a connection. */
+const maxConnections = 2_000;
+
+/** Overwritten by each check; no valid key. */
+const checkKey = '.check';
+
+/**
+ * Stores media in a bucket of S3 or a compatible store, under their keys. An object that was put is as durable as the
+ * store makes it.
+ *
+ * Errors of the store become StorageUnavailableError; errors of the source of the bytes pass through.
+ */
+export class S3Store implements MediaStore {
+  private readonly client: S3Client;
+
+  constructor(private readonly options: S3Options) {
+    const { endpoint, region, credentials, forcePathStyle, timeoutMs = 30_000 } = options;
+    this.client = new S3Client({
+      region,
+      forcePathStyle,
+      ...(endpoint !== undefined && { endpoint }),
+      ...(credentials && { credentials }),
+      // Some compatible stores do not know the checksums that AWS adds.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      requestHandler: {
+        connectionTimeout: timeoutMs,
+        socketTimeout: timeoutMs,
+        httpAgent: { keepAlive: true, maxSockets: maxConnections },
+        httpsAgent: { keepAlive: true, maxSockets: maxConnections },
+      },
+    });
+  }
+
+  /**
+   * Makes sure that the bucket exists.
+   * @throws StorageUnavailableError if it cannot be used or created
+   */
+  async prepare(): Promise<void> {
+    const { bucket: Bucket, region } = this.options;
+    const exists = await inStore(() => unlessMissing(this.client.send(new HeadBucketCommand({ Bucket }))));
+    if (exists) return;
+    const place = { LocationConstraint: region as BucketLocationConstraint };
+    await inStore(async () => {
+      try {
+        await this.client.send(
+          new CreateBucketCommand({
+            Bucket,
+            ...(region !== 'us-east-1' && { CreateBucketConfiguration: place }),
+          }),
+        );
+      } catch (error) {
+        // Another process was faster.
+        if ((error as Error).name !== 'BucketAlreadyOwnedByYou') throw error;
+      }
+    });
+  }
+
+  async put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject> {
+    const target = this.target(key);
+    const source = new MeasuredSource(bytes, maxBytes);
+    const upload = new Upload({
+      client: this.client,
+      params: { ...target, Body: Readable.from(source.chunks(), { objectMode: false }) },
+      partSize: partBytes,
+      queueSize: 1,
+    });
+    try {
+      await upload.done();
+    } catch (error) {
+      throw source.error ?? new StorageUnavailableError(error);
+    }
+    return source.stored;
+  }
+
+  async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
+    const target = this.target(key);
+    if (range && 'suffix' in range && range.suffix === 0) return this.nothingOf(target);
+    const Range = range && headerOf(range);
+    try {
+      const answer = await this.client.send(new GetObjectCommand({ ...target, ...(Range && { Range }) }));
+      const stream = answer.Body as Readable;
+      const part = partsOf(answer.ContentRange);
+      if (part) return { ...part, stream };
+      const byteSize = answer.ContentLength ?? 0;
+      return { byteSize, part: byteSize > 0 ? { start: 0, end: byteSize - 1 } : null, stream };
+    } catch (error) {
+      if (statusOf(error) === 416) return this.nothingOf(target);
+      if (statusOf(error) === 404) return null;
+      throw new StorageUnavailableError(error);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const target = this.target(key);
+    await inStore(() => unlessMissing(this.client.send(new DeleteObjectCommand(target))));
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+    const failures = new Map<string, unknown>();
+    await eachOf(keys, deletionsAtOnce, async (key) => {
+      try {
+        await this.delete(key);
+      } catch (error) {
+        failures.set(key, error);
+      }
+    });
+    return failures;
+  }
+
+  /** Also removes unfinished uploads of exited processes. */
+  async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
+    await this.sweepUploads();
+    // Some compatible stores round the time up to a whole second.
+    const writtenBefore = Date.now() - olderThanMs + 1_000;
+    let next: string | undefined;
+    do {
+      const page = await inStore(() =>
+        this.client.send(
+          new ListObjectsV2Command({
+            Bucket: this.options.bucket,
+            Prefix: prefix,
+            ...(next !== undefined && { ContinuationToken: next }),
+          }),
+        ),
+      );
+      for (const { Key = '', LastModified } of page.Contents ?? []) {
+        if (readMediaKey(Key) && LastModified && LastModified.getTime() <= writtenBefore) yield Key;
+      }
+      next = page.NextContinuationToken;
+    } while (next !== undefined);
+  }
+
+  async check(): Promise<void> {
+    await inStore(() =>
+      this.client.send(
+        new PutObjectCommand({ Bucket: this.options.bucket, Key: checkKey, Body: new Uint8Array(1) }),
+      ),
+    );
+  }
+
+  private target(key: string): { Bucket: string; Key: string } {
+    if (!readMediaKey(key)) throw new Error('A media key must have the form photos/<uuid>.jpg.');
+    return { Bucket: this.options.bucket, Key: key };
+  }
+
+  /** An object of which nothing is read. */
+  private async nothingOf(target: { Bucket: string; Key: string }): Promise<OpenObject | null> {
+    const head = await inStore(() => unlessMissing(this.client.send(new HeadObjectCommand(target))));
+    return head && { byteSize: head.ContentLength ?? 0, part: null, stream: Readable.from([]) };
+  }
+
+  private async unfinishedUploads(): Promise<ListMultipartUploadsCommandOutput> {
+    try {
+      return await this.client.send(new ListMultipartUploadsCommand({ Bucket: this.options.bucket }));
+    } catch (error) {
+      // Some compatible stores cannot list them.
+      if (statusOf(error) === 501) return { $metadata: {} };
+      throw error;
+    }
+  }
+
+  private async sweepUploads(): Promise<void> {
+    const { bucket: Bucket } = this.options;
+    const begunBefore = Date.now() - staleUploadMs;
+    const { Uploads = [] } = await inStore(() => this.unfinishedUploads());
+    for (const { Key, UploadId, Initiated } of Uploads) {
+      if (!Initiated || Initiated.getTime() > begunBefore) continue;
+      await inStore(() =>
+        unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
+      );
+    }
+  }
+}
+
+/** Bytes that are measured while they are read. */
+class MeasuredSource {
+  private readonly hash = createHash('sha256');
+  private byteSize = 0;
+  /** The error of the source, or that it has more bytes than allowed. */
+  error: unknown = null;
+
+  constructor(
+    private readonly bytes: AsyncIterable<Uint8Array>,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** When all chunks have been read. */
+  get stored(): StoredObject {
+    return { byteSize: this.byteSize, sha256: this.hash.digest('hex') };
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of this.bytes) {
+        this.byteSize += chunk.length;
+        if (this.byteSize > this.maxBytes) throw new ObjectTooLargeError(this.maxBytes);
+        this.hash.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      this.error = error;
+      throw error;
+    }
+  }
+}
+
+function headerOf(range: RangeRequest): string {
+  return 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`;
+}
+
+function partsOf(contentRange: string | undefined): Pick<OpenObject, 'byteSize' | 'part'> | null {
+  const numbers = /^bytes (\d+)-(\d+)\/(\d+)$/
+    .exec(contentRange ?? '')
+    ?.slice(1)
+    .map(Number);
+  return numbers ? { byteSize: numbers[2]!, part: { start: numbers[0]!, end: numbers[1]! } } : null;
+}
+
+function statusOf(error: unknown): number | undefined {
+  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+}
+
+async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (statusOf(error) === 404) return null;
+    throw error;
+  }
+}
+
+/** Runs a call to the store. @throws StorageUnavailableError with its error as the cause */
+async function inStore<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new StorageUnavailableError(error);
+  }
+}

@@ -1,0 +1,69 @@
+import S3rver from '@20minutes/s3rver';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../src/core/free-port';
+import { S3Store } from '../../src/storage/s3-store';
+import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
+
+const storeAt = (port: number, timeoutMs?: number): S3Store =>
+  new S3Store({
+    bucket: 'pictures',
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+    forcePathStyle: true,
+    timeoutMs,
+  });
+
+/** This server takes an end of 0 for no end. test/s3 has the whole suite, on a real server. */
+const suite = mediaStoreSuite.filter(([promise]) => !promise.startsWith('gives ranges'));
+
+describe('the S3 store', () => {
+  let folder: string;
+  let server: S3rver;
+  let store: S3Store;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 's3-store-'));
+    const options = { address: '127.0.0.1', silent: true, allowMismatchedSignatures: true };
+    server = new S3rver({ ...options, port: 0, directory: folder });
+    const { port } = await server.run();
+    store = storeAt(port);
+    await store.prepare();
+  });
+
+  afterAll(async () => {
+    await server.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it.each(suite)('%s', async (_promise, expectKept) => {
+    await expectKept(store);
+  });
+
+  it('can be prepared twice', async () => {
+    await expect(store.prepare()).resolves.toBeUndefined();
+  });
+});
+
+describe('an S3 store that cannot be reached', () => {
+  it('says that pictures are unavailable, for each call', async () => {
+    const store = storeAt(await freePort());
+    const calls = [
+      store.prepare(),
+      store.check(),
+      store.open(newKey()),
+      store.open(newKey(), { suffix: 0 }),
+      store.put(newKey(), pieces('a face'), 100),
+      store.delete(newKey()),
+      store.list('', 0)[Symbol.asyncIterator]().next(),
+    ];
+    const outcomes = await Promise.allSettled(calls);
+    expect(
+      outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as Error).name),
+    ).toEqual(calls.map(() => 'StorageUnavailableError'));
+    const key = newKey();
+    expect([...(await store.deleteMany([key])).keys()]).toEqual([key]);
+  });
+});

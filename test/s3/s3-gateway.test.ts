@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { S3Store } from '../../src/storage/s3-store';
+import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending } from '../support/faults-jobs';
+import { S3Server } from '../support/s3-server';
+import { TcpProxy } from '../support/servers';
+import { eventually } from '../support/until';
+
+jest.setTimeout(180_000);
+
+let server: S3Server;
+
+beforeAll(async () => {
+  server = await S3Server.start();
+});
+
+afterAll(() => server.stop());
+
+const keysIn = async (bucket: string): Promise<string[]> => {
+  const keys: string[] = [];
+  for await (const key of server.store(bucket).list('', 0)) keys.push(key);
+  return keys;
+};
+
+describe('the S3 store on a real server', () => {
+  const store = (): S3Store => server.store('contract');
+
+  beforeAll(() => store().prepare());
+
+  it.each(mediaStoreSuite)('%s', async (_promise, expectKept) => {
+    await expectKept(store());
+  });
+
+  it('stores an object of several parts', async () => {
+    const key = newKey('avatars', '.png');
+    const bytes = Buffer.alloc(12_000_000, 'a face');
+    const chunks = Array.from({ length: 12 }, (_, n) => bytes.subarray(n * 1_000_000, (n + 1) * 1_000_000));
+    expect(await store().put(key, pieces(...chunks), bytes.length)).toMatchObject({ byteSize: bytes.length });
+    expect((await readAll(store(), key))!.equals(bytes)).toBe(true);
+    expect((await readAll(store(), key, { suffix: 7 }))!.equals(bytes.subarray(-7))).toBe(true);
+  });
+
+  it('leaves no part of an object of several parts that is too large', async () => {
+    const key = newKey();
+    const chunks = Array.from({ length: 12 }, () => Buffer.alloc(1_000_000));
+    await expect(store().put(key, pieces(...chunks), 11_500_000)).rejects.toMatchObject({
+      name: 'ObjectTooLargeError',
+    });
+    expect(await store().open(key)).toBeNull();
+  });
+
+  it('is not available with a wrong secret', async () => {
+    const wrong = server.store('contract', 'not-the-secret');
+    const outcomes = await Promise.allSettled([wrong.prepare(), wrong.check(), wrong.open(newKey())]);
+    const reasons = outcomes.map(
+      (outcome) => outcome.status === 'rejected' && (outcome.reason as Error).name,
+    );
+    expect(reasons).toEqual(reasons.map(() => 'StorageUnavailableError'));
+  });
+});
+
+describe('a gateway that stores pictures in a bucket', () => {
+  let environment: FaultsEnvironment;
+  let proxy: TcpProxy;
+
+  beforeEach(() => {
+    proxy = new TcpProxy(new URL(server.url));
+  });
+
+  afterEach(async () => {
+    await environment.stop();
+    await proxy.close();
+  });
+
+  const open = async (bucket: string, endpoint = server.url): Promise<void> => {
+    const settings = { ...server.settings(bucket), S3_ENDPOINT: endpoint };
+    environment = await FaultsEnvironment.open({ settings });
+  };
+
+  const bytesOf = async (url: string): Promise<Buffer> => {
+    const answer = await fetch(url);
+    expect(answer.status).toBe(200);
+    return Buffer.from(await answer.arrayBuffer());
+  };
+
+  it('creates the bucket, and keeps every picture there until it is deleted', async () => {
+    await open('gateway');
+    const { client } = environment;
+    const model = await client.trained(await client.upload(5));
+    const { id } = await client.generate(model, [{ count: 2 }]);
+    expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
+    const avatars = await client.avatars(id);
+    for (const { url } of avatars) expect((await bytesOf(url!)).length).toBeGreaterThan(1_000);
+    const keys = await keysIn('gateway');
+    expect(keys.filter((key) => key.startsWith('photos/'))).toHaveLength(5);
+    // Each with its preview.
+    expect(keys.filter((key) => key.startsWith('avatars/'))).toHaveLength(4);
+    expect(existsSync(join(environment.dataDir, 'media'))).toBe(false);
+
+    await client.delete('deleteModel', model);
+    await client.erase();
+    await eventually(
+      'the deletion of the pictures',
+      () => keysIn('gateway'),
+      (left) => left.length === 0,
+    );
+  });
+
+  it('stores finished pictures when the bucket can be reached again', async () => {
+    await proxy.open();
+    await open('outage', proxy.url);
+    const { client, gateway } = environment;
+    const model = await client.trained(await client.upload(5));
+    await proxy.close();
+    const ready = async (): Promise<number> => (await fetch(`${gateway.url}/readyz`)).status;
+    await eventually('the outage', ready, (status) => status === 503);
+    const { id } = await client.generate(model, [{ count: 2 }]);
+    await eventually(
+      'a failing store',
+      () => Promise.resolve(gateway.log.filter(({ level }) => level === 'warn')),
+      (lines) => lines.length > 1,
+    );
+    await proxy.open();
+    expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
+    for (const { url } of await client.avatars(id)) await bytesOf(url!);
+    expect(await keysIn('outage')).toHaveLength(9);
+    expect(gateway.log.map((line) => JSON.stringify(line)).join()).not.toMatch(/testing|Signature=/);
+  });
+});

@@ -1,0 +1,64 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { freePort } from '../../src/core/free-port';
+import { S3Store } from '../../src/storage/s3-store';
+import { eventually } from './until';
+
+/** A real S3 server: OpenStack Swift, from Debian. */
+export class S3Server {
+  private constructor(
+    readonly url: string,
+    private readonly folder: string,
+    private readonly process: ChildProcess,
+  ) {}
+
+  static async start(): Promise<S3Server> {
+    const folder = await mkdtemp(join(tmpdir(), 's3-server-'));
+    const port = await freePort();
+    const program = resolve(__dirname, '../s3/swift-s3');
+    const server = new S3Server(
+      `http://127.0.0.1:${port}`,
+      folder,
+      spawn('bash', [program, folder, String(port)], { stdio: 'ignore' }),
+    );
+    await eventually(
+      'the S3 server',
+      () => server.store('started').prepare(),
+      () => true,
+      120_000,
+    );
+    return server;
+  }
+
+  /** A bucket of this server. */
+  store(bucket: string, secretAccessKey = 'testing'): S3Store {
+    return new S3Store({
+      bucket,
+      endpoint: this.url,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test:tester', secretAccessKey },
+      forcePathStyle: true,
+    });
+  }
+
+  /** The settings of a gateway that stores pictures in a bucket of this server. */
+  settings(bucket: string): Record<`S3_${string}`, string> {
+    return {
+      S3_BUCKET: bucket,
+      S3_ENDPOINT: this.url,
+      S3_ACCESS_KEY_ID: 'test:tester',
+      S3_SECRET_ACCESS_KEY: 'testing',
+      S3_FORCE_PATH_STYLE: 'true',
+    };
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.process, 'exit');
+    this.process.kill();
+    await ended;
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
