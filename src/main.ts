@@ -2,10 +2,11 @@ import './core/thread-pool';
 import 'reflect-metadata';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { App } from './app/app';
-import { ConfigError, readConfig, settingNames, type Config } from './config';
+import { settingNames, type Config } from './config';
 import { createLogger, type Logger } from './core/logger';
 import { Shutdown } from './core/shutdown';
 import { checkAddress } from './http/address-check';
+import { ConfigError, readConfig } from './read-config';
 import { unknownSettings } from './unknown-settings';
 
 /** Starts the gateway and stops it on SIGTERM or SIGINT, also during startup. */

@@ -143,6 +143,7 @@ export const monitoringSettings = {
 };
 
 const bucketProblem = 'is not the name of a bucket (example: likeness-pictures)';
+/** Where pictures are stored, if not in DATA_DIR. */
 export const s3Settings = {
   S3_BUCKET: z
     .string()

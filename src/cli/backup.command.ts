@@ -1,10 +1,10 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { readConfig } from '../config';
 import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
+import { readConfig } from '../read-config';
 import {
   copyDataFiles,
   dataFiles,
@@ -50,22 +50,29 @@ export function backupCommand(shell: Shell): Command {
     .action(async (given: string, { json = false }: { json?: boolean }) => {
       const folder = resolve(given);
       await createBackupFolder(folder);
-      const { tables, media, createdAt } = await withDatabase(shell, async ({ database, dataDir }) => {
-        // One transaction: all tables are of the same moment.
-        const dumped = await database.transaction((sql) => dumpTables(shell, sql, folder));
-        // After the tables: files are written before their rows, and never change.
-        const files = await dataFiles(dataDir, { isOwn: true });
-        const copied = await copyFiles(shell, files, {
-          from: dataDir,
-          to: join(folder, backupParts.data),
-        });
-        const facts = { ...dumped, media: copied };
-        await writeManifest(folder, facts);
-        return facts;
-      });
+      const { tables, media, createdAt, bucket } = await withDatabase(
+        shell,
+        async ({ database, dataDir, config }) => {
+          // One transaction: all tables are of the same moment.
+          const dumped = await database.transaction((sql) => dumpTables(shell, sql, folder));
+          // After the tables: files are written before their rows, and never change.
+          const files = await dataFiles(dataDir, { isOwn: true });
+          const copied = await copyFiles(shell, files, {
+            from: dataDir,
+            to: join(folder, backupParts.data),
+          });
+          const facts = { ...dumped, media: copied };
+          await writeManifest(folder, facts);
+          return { ...facts, bucket: config.S3_BUCKET };
+        },
+      );
       const rows = tables.reduce((sum, table) => sum + table.rows, 0);
       const text = `Backup of ${createdAt}: ${rows} rows, ${media.files} files (${(media.bytes / 1e6).toFixed(1)} MB) in ${folder}`;
       shell.print(json ? jsonOf({ folder, createdAt, rows, ...media }) : text);
+      if (bucket !== undefined)
+        shell.remark(
+          `The pictures are in the bucket ${bucket}, which is not part of the backup: copy it with its own tools.`,
+        );
       if (!json)
         shell.remark(
           'It contains photos, pictures and secrets: protect it, and delete it when it is no longer needed.',

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import { createLogger } from '../core/logger';
 import { DiskStore } from '../storage/disk-store';
+import { openMediaStore } from '../storage/open-store';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import { finding, type Finding } from './doctor-finding';
 
@@ -38,6 +39,21 @@ export async function checkFolders({ DATA_DIR }: Config): Promise<Finding[]> {
     finding('folders', 'ok', `DATA_DIR ${dataDir} and its pictures can be written`),
     finding('disk', result, `${(free / 1e9).toFixed(1)} GB free`, result === 'ok' ? null : cure),
   ];
+}
+
+/** Checks that pictures can be written to the bucket, if they are stored in one; creates it if it is missing. */
+export async function checkBucket(config: Config): Promise<Finding[]> {
+  const { S3_BUCKET: bucket, DATA_DIR } = config;
+  if (bucket === undefined) return [];
+  try {
+    await (await openMediaStore(config, resolve(DATA_DIR))).check();
+    return [finding('bucket', 'ok', `S3_BUCKET ${bucket} can be written`)];
+  } catch (error) {
+    const { message } = (error as Error).cause as Error;
+    const cure =
+      'Check S3_ENDPOINT, S3_REGION and the credentials, and that they may create or write the bucket.';
+    return [finding('bucket', 'fail', `S3_BUCKET ${bucket} cannot be used: ${message}`, cure)];
+  }
 }
 
 /** Checks the key at the avatar service, by a call that costs nothing. */

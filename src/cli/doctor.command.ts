@@ -1,8 +1,9 @@
 import { Command } from 'commander';
-import { ConfigError, readConfig, settingNames, type Config } from '../config';
+import { settingNames, type Config } from '../config';
+import { ConfigError, readConfig } from '../read-config';
 import { unknownSettings } from '../unknown-settings';
 import { checkDatabase } from './doctor-database';
-import { checkFolders, checkPublicUrl, checkUpstream } from './doctor-environment';
+import { checkBucket, checkFolders, checkPublicUrl, checkUpstream } from './doctor-environment';
 import { finding, type Finding } from './doctor-finding';
 import { messageOf } from './messages';
 import { jsonOf, tableOf } from './printout';
@@ -53,6 +54,7 @@ async function examine(shell: Shell): Promise<Finding[]> {
     finding('settings', 'ok', `AUTH=${config.AUTH.join(',')}, UPSTREAM=${config.UPSTREAM}, database ${from}`),
     ...unknown,
     ...(await attempt('folders', () => checkFolders(config))),
+    ...(await attempt('bucket', () => checkBucket(config))),
     ...(await attempt('database', () => checkDatabase(shell))),
     ...(await attempt('avatar service', () => checkUpstream(config))),
     ...(await attempt('public URL', () => checkPublicUrl(config))),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { QuotaService } from '../accounts/quota.service';
 import { Spending, unpriced } from '../accounts/spending.service';
 import { spendingOptions } from '../app/auth';

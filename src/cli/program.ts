@@ -7,6 +7,7 @@ import { eventsCommand } from './events.command';
 import { allJobsCommand, cancelCommand, deleteCommand, retryCommand } from './job-changes.command';
 import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
+import { mediaCommand } from './media.command';
 import { messageOf } from './messages';
 import { exportCommand, importCommand } from './register.command';
 import { sandboxCommand } from './sandbox.command';
@@ -39,6 +40,7 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
     eventsCommand(shell),
     backupCommand(shell),
     restoreCommand(shell),
+    mediaCommand(shell),
     exportCommand(shell),
     importCommand(shell),
     migrateCommand(shell),

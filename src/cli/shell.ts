@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { readConfig, type Config } from '../config';
+import type { Config } from '../config';
 import { durationUnits, readDuration } from '../core/clock';
 import { createLogger, type Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
@@ -10,6 +10,7 @@ import { checkMigrated, migrate } from '../database/migrate';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import { Wakeups } from '../events/wakeups';
+import { readConfig } from '../read-config';
 
 /** The environment of a command. */
 export interface Shell {

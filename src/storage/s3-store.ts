@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
@@ -11,11 +13,10 @@ import {
   S3Client,
   S3ServiceException,
   type BucketLocationConstraint,
+  type GetObjectCommandOutput,
   type ListMultipartUploadsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { eachOf } from '../core/iterators';
 import {
   type MediaStore,
@@ -120,7 +121,8 @@ export class S3Store implements MediaStore {
     try {
       await upload.done();
     } catch (error) {
-      throw source.error ?? new StorageUnavailableError(error);
+      source.rethrow();
+      throw new StorageUnavailableError(error);
     }
     return source.stored;
   }
@@ -128,17 +130,12 @@ export class S3Store implements MediaStore {
   async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     const target = this.target(key);
     if (range && 'suffix' in range && range.suffix === 0) return this.nothingOf(target);
-    const Range = range && headerOf(range);
     try {
-      const answer = await this.client.send(new GetObjectCommand({ ...target, ...(Range && { Range }) }));
-      const stream = answer.Body as Readable;
-      const part = partsOf(answer.ContentRange);
-      if (part) return { ...part, stream };
-      const byteSize = answer.ContentLength ?? 0;
-      return { byteSize, part: byteSize > 0 ? { start: 0, end: byteSize - 1 } : null, stream };
+      return openedOf(await this.client.send(new GetObjectCommand({ ...target, ...headerOf(range) })));
     } catch (error) {
-      if (statusOf(error) === 416) return this.nothingOf(target);
-      if (statusOf(error) === 404) return null;
+      const status = statusOf(error);
+      if (status === 404) return null;
+      if (status === 416) return this.nothingOf(target);
       throw new StorageUnavailableError(error);
     }
   }
@@ -229,8 +226,7 @@ export class S3Store implements MediaStore {
 class MeasuredSource {
   private readonly hash = createHash('sha256');
   private byteSize = 0;
-  /** The error of the source, or that it has more bytes than allowed. */
-  error: unknown = null;
+  private failure: { readonly error: unknown } | null = null;
 
   constructor(
     private readonly bytes: AsyncIterable<Uint8Array>,
@@ -242,6 +238,11 @@ class MeasuredSource {
     return { byteSize: this.byteSize, sha256: this.hash.digest('hex') };
   }
 
+  /** @throws the error of the source, or ObjectTooLargeError, if that ended it */
+  rethrow(): void {
+    if (this.failure) throw this.failure.error;
+  }
+
   async *chunks(): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of this.bytes) {
@@ -251,22 +252,25 @@ class MeasuredSource {
         yield chunk;
       }
     } catch (error) {
-      this.error = error;
+      this.failure = { error };
       throw error;
     }
   }
 }
 
-function headerOf(range: RangeRequest): string {
-  return 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`;
+function headerOf(range: RangeRequest | undefined): { Range?: string } {
+  if (!range) return {};
+  return { Range: 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}` };
 }
 
-function partsOf(contentRange: string | undefined): Pick<OpenObject, 'byteSize' | 'part'> | null {
-  const numbers = /^bytes (\d+)-(\d+)\/(\d+)$/
-    .exec(contentRange ?? '')
-    ?.slice(1)
-    .map(Number);
-  return numbers ? { byteSize: numbers[2]!, part: { start: numbers[0]!, end: numbers[1]! } } : null;
+function openedOf({ Body, ContentRange = '', ContentLength = 0 }: GetObjectCommandOutput): OpenObject {
+  const [start, end, byteSize] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(ContentRange)?.slice(1).map(Number) ?? [
+    0,
+    ContentLength - 1,
+    ContentLength,
+  ];
+  const part = end! >= start! ? { start: start!, end: end! } : null;
+  return { byteSize: byteSize!, part, stream: Body as Readable };
 }
 
 function statusOf(error: unknown): number | undefined {

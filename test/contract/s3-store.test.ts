@@ -1,10 +1,19 @@
-import S3rver from '@20minutes/s3rver';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+// @ts-expect-error It has no type declarations.
+import UntypedS3rver from '@20minutes/s3rver';
 import { freePort } from '../../src/core/free-port';
 import { S3Store } from '../../src/storage/s3-store';
 import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
+
+/** An S3 server in this process. */
+interface LocalServer {
+  run(): Promise<{ port: number }>;
+  close(): Promise<void>;
+}
+
+const S3rver = UntypedS3rver as new (options: object) => LocalServer;
 
 const storeAt = (port: number, timeoutMs?: number): S3Store =>
   new S3Store({
@@ -21,7 +30,7 @@ const suite = mediaStoreSuite.filter(([promise]) => !promise.startsWith('gives r
 
 describe('the S3 store', () => {
   let folder: string;
-  let server: S3rver;
+  let server: LocalServer;
   let store: S3Store;
 
   beforeAll(async () => {

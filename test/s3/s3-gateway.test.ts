@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { S3Store } from '../../src/storage/s3-store';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
+import { likeness, type CommandResult } from '../support/command-line';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { S3Server } from '../support/s3-server';
@@ -92,7 +93,7 @@ describe('a gateway that stores pictures in a bucket', () => {
     const { id } = await client.generate(model, [{ count: 2 }]);
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
     const avatars = await client.avatars(id);
-    for (const { url } of avatars) expect((await bytesOf(url!)).length).toBeGreaterThan(1_000);
+    for (const { url } of avatars) expect((await bytesOf(url)).length).toBeGreaterThan(1_000);
     const keys = await keysIn('gateway');
     expect(keys.filter((key) => key.startsWith('photos/'))).toHaveLength(5);
     // Each with its preview.
@@ -124,8 +125,51 @@ describe('a gateway that stores pictures in a bucket', () => {
     );
     await proxy.open();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
-    for (const { url } of await client.avatars(id)) await bytesOf(url!);
+    for (const { url } of await client.avatars(id)) await bytesOf(url);
     expect(await keysIn('outage')).toHaveLength(9);
     expect(gateway.log.map((line) => JSON.stringify(line)).join()).not.toMatch(/testing|Signature=/);
+  });
+
+  it('gets the pictures of a gateway that stored them on its disk', async () => {
+    environment = await FaultsEnvironment.open();
+    const { client, gateway, dataDir, databaseUrl } = environment;
+    const model = await client.trained(await client.upload(5));
+    const { id } = await client.generate(model, [{ count: 2 }]);
+    await ending(environment, 'generation', id);
+    const before = await Promise.all((await client.avatars(id)).map(({ url }) => bytesOf(url)));
+    await gateway.kill();
+
+    const settings = server.settings('moved');
+    const move = (...words: string[]): Promise<CommandResult> =>
+      likeness({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings }, 'media', 'move', ...words);
+    expect(await move('--from', 'disk', '--to', 'disk')).toMatchObject({ code: 1 });
+    expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({
+      code: 0,
+      out: '9 copied, 0 were there already; all are verified.',
+    });
+    const [damaged] = await keysIn('moved');
+    await server.store('moved').put(damaged!, pieces('damaged on the way'), 100);
+    expect(await move('--from', 'disk', '--to', 's3', '--delete', '--json')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/"copied": 1,\s+"present": 8/),
+    });
+    expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({
+      out: expect.stringMatching(/^0 copied, 0 /),
+    });
+
+    await environment.restartGateway(0, settings);
+    const after = await Promise.all((await client.avatars(id)).map(({ url }) => bytesOf(url)));
+    expect(after.map((bytes, n) => bytes.equals(before[n]!))).toEqual([true, true]);
+  });
+
+  it('is described by the doctor', async () => {
+    environment = await FaultsEnvironment.open();
+    const own = { DATABASE_URL: environment.databaseUrl, DATA_DIR: environment.dataDir };
+    const good = await likeness({ ...own, ...server.settings('examined') }, 'doctor');
+    expect(good.out).toContain('S3_BUCKET examined can be written');
+    const wrong = { ...server.settings('examined'), S3_SECRET_ACCESS_KEY: 'not-the-secret' };
+    const bad = await likeness({ ...own, ...wrong }, 'doctor');
+    expect(bad.out).toContain('S3_BUCKET examined cannot be used');
+    expect(bad.out + bad.remarks).not.toContain('not-the-secret');
   });
 });

@@ -1,6 +1,6 @@
 import { startApp, type App } from '../../src/app/app';
-import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
+import { readConfig } from '../../src/read-config';
 import type { Sandbox } from '../../src/sandbox/sandbox';
 import { Client, uuidOf } from './client';
 import { TestDatabase } from './database';

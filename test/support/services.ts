@@ -4,7 +4,6 @@ import { Spending, unpriced, type SpendingOptions } from '../../src/accounts/spe
 import type { Metrics } from '../../src/app/metrics/metrics';
 import { createServices, type Services } from '../../src/app/services';
 import { createJobWork, createMediaWork, makeBudget, type WorkDeps } from '../../src/app/workers';
-import { readConfig } from '../../src/config';
 import { createLogger } from '../../src/core/logger';
 import { UrlSigner } from '../../src/core/signature';
 import { DatabaseClock } from '../../src/database/database-clock';
@@ -15,6 +14,7 @@ import { Wakeups } from '../../src/events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { Journal } from '../../src/jobs/journal';
 import type { ScheduleDeps } from '../../src/poller/schedule';
+import { readConfig } from '../../src/read-config';
 import { UploadSpool } from '../../src/storage/upload-spool';
 import { Downloads } from '../../src/upstream/downloads';
 import { createGuard } from '../../src/upstream/guard';

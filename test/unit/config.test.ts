@@ -1,4 +1,5 @@
-import { ConfigError, readConfig, settingNames, type Config } from '../../src/config';
+import { settingNames, type Config } from '../../src/config';
+import { ConfigError, readConfig } from '../../src/read-config';
 
 /** The error lines of a start with these settings. */
 function problems(environment: Record<string, string>): string[] {

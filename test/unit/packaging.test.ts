@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type ConfigError, readConfig, settingNames } from '../../src/config';
+import { settingNames } from '../../src/config';
+import { type ConfigError, readConfig } from '../../src/read-config';
 
 const root = resolve(__dirname, '../..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');

@@ -1,6 +1,6 @@
 import { priceOf, readPrices } from '../../src/accounts/prices';
-import { ConfigError, readConfig } from '../../src/config';
 import { amountText, readAmount } from '../../src/core/money';
+import { ConfigError, readConfig } from '../../src/read-config';
 
 describe('amounts', () => {
   it.each([
