@@ -38,7 +38,7 @@ export interface S3Options {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
   /** Whether the bucket is in the path instead of the host name. */
   readonly forcePathStyle: boolean;
-  /** How long a connection, an answer, or a silent one may take, in milliseconds. @defaultValue 30 seconds */
+  /** How long a connection, an answer, or a silent one may take, in milliseconds. @defaultValue 15 seconds */
   readonly timeoutMs?: number;
 }
 
@@ -67,10 +67,11 @@ export class S3Store implements MediaStore {
   private readonly client: S3Client;
 
   constructor(private readonly options: S3Options) {
-    const { endpoint, region, credentials, forcePathStyle, timeoutMs = 30_000 } = options;
+    const { endpoint, region, credentials, forcePathStyle, timeoutMs = 15_000 } = options;
     this.client = new S3Client({
       region,
       forcePathStyle,
+      maxAttempts: 2,
       ...(endpoint !== undefined && { endpoint }),
       ...(credentials && { credentials }),
       // Some compatible stores do not know the checksums that AWS adds.
@@ -103,8 +104,8 @@ export class S3Store implements MediaStore {
           }),
         );
       } catch (error) {
-        // Another process was faster.
-        if ((error as Error).name !== 'BucketAlreadyOwnedByYou') throw error;
+        // Another process may have been faster.
+        if (!(await this.client.send(new HeadBucketCommand({ Bucket })).catch(() => null))) throw error;
       }
     });
   }

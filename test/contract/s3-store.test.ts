@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 // @ts-expect-error It has no type declarations.
 import UntypedS3rver from '@20minutes/s3rver';
 import { freePort } from '../../src/core/free-port';
 import { S3Store } from '../../src/storage/s3-store';
+import { listening, stopped } from '../support/servers';
 import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
 
 /** An S3 server in this process. */
@@ -56,9 +58,21 @@ describe('the S3 store', () => {
   });
 });
 
-describe('an S3 store that cannot be reached', () => {
-  it('says that pictures are unavailable, for each call', async () => {
-    const store = storeAt(await freePort());
+describe('an S3 store that does not answer', () => {
+  const silent = createServer();
+  let silentPort: number;
+
+  beforeAll(async () => {
+    silentPort = await listening(silent);
+  });
+
+  afterAll(() => stopped(silent));
+
+  it.each([
+    ['nothing listens', freePort],
+    ['connections are accepted', () => Promise.resolve(silentPort)],
+  ])('says that pictures are unavailable, for each call, where %s', async (_, portOf) => {
+    const store = storeAt(await portOf(), 300);
     const calls = [
       store.prepare(),
       store.check(),
