@@ -515,6 +515,11 @@ CREATE TABLE streams (
     ended_at timestamp with time zone
 );
 
+CREATE TABLE submission_pauses (
+    provider text NOT NULL,
+    paused_at timestamp with time zone
+);
+
 CREATE TABLE submissions (
     id uuid NOT NULL,
     model_id uuid,
@@ -727,6 +732,9 @@ ALTER TABLE ONLY rate_windows
 
 ALTER TABLE ONLY streams
     ADD CONSTRAINT streams_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY submission_pauses
+    ADD CONSTRAINT submission_pauses_pkey PRIMARY KEY (provider);
 
 ALTER TABLE ONLY submissions
     ADD CONSTRAINT submissions_pkey PRIMARY KEY (id);

@@ -20,6 +20,7 @@ import {
   port,
   positive,
   prices,
+  providerNames,
   rate,
   s3Settings,
   timeLimit,
@@ -57,7 +58,7 @@ export const settings = z.object({
   DATA_DIR: z.string().min(1).default('.likeness'),
   ...s3Settings,
   ROLE: z.enum(['all', 'api', 'worker'], 'must be all, api or worker').default('all'),
-  UPSTREAM: z.enum(['picsart', 'sandbox'], 'must be picsart or sandbox').optional(),
+  UPSTREAM: z.enum(providerNames, 'must be picsart or sandbox').optional(),
   PICSART_API_KEY: z.string().min(1).optional(),
   PICSART_BASE_URL: httpUrl.default('https://genai-avatars-api.picsart.io'),
   PICSART_BALANCE_URL: httpUrl.optional(),
@@ -147,7 +148,7 @@ export const settings = z.object({
 
 /** Parsed settings. Durations are in milliseconds, sizes in bytes. */
 export type Config = Readonly<z.output<typeof settings>> & {
-  readonly UPSTREAM: 'picsart' | 'sandbox';
+  readonly UPSTREAM: (typeof providerNames)[number];
 };
 
 /** All setting names, for the test of the documentation. */

@@ -22,6 +22,7 @@ import { PhotoEntity } from './photos/photo.entity';
 import { ExportEntity } from './privacy/export.entity';
 import { MediaDeletionEntity } from './storage/media-deletion.entity';
 import { UpstreamAccountEntity } from './upstream/account.entity';
+import { SubmissionPauseEntity } from './upstream/submission-pause.entity';
 import { WebhookDeliveryEntity, WebhookEntity } from './webhooks/webhook.entity';
 
 /** The entities of all tables, for the data source. */
@@ -43,6 +44,7 @@ export const entities = [
   IdempotencyKeyEntity,
   BulkRetryEntity,
   UpstreamAccountEntity,
+  SubmissionPauseEntity,
   ApiKeyEntity,
   ClientTokenEntity,
   QuotaReservationEntity,

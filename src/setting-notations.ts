@@ -5,6 +5,9 @@ import { readAmount } from './core/money';
 import { isNetwork } from './core/networks';
 import { maxWeight, readOwnerWeights } from './core/owner-weights';
 
+/** The avatar services, as `UPSTREAM` names them. */
+export const providerNames = ['picsart', 'sandbox'] as const;
+
 /** Reads a text; undefined if it is not valid. */
 type Read<Value> = (text: string) => Value | undefined;
 /** A setting with a notation of its own. */

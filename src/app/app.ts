@@ -28,7 +28,7 @@ import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
 import { createHttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
-import { openMonitoring } from './monitoring';
+import { openMonitoring, reportDecoding } from './monitoring';
 import { createServices } from './services';
 import { startTracing } from './tracing';
 import { checkKey, openUpstream, type Startup } from './upstream';
@@ -83,7 +83,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     ...{ config, logger, database },
     media: await openMediaStore(config, dataDir),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
-    imageProcessor: new ImageProcessor(decoding, undefined, metrics.decoding),
+    imageProcessor: new ImageProcessor(decoding, undefined, reportDecoding(metrics, logger)),
     ...{ ...feeds, wakeups, provider, guard },
     clock: await DatabaseClock.start(database),
     ...{ quotas: access.quotas, clientTokens: access.clientTokens, metrics },

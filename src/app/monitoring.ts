@@ -1,9 +1,12 @@
+import type { Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
 import { ClientAddresses } from '../http/client-address';
 import { Connections } from '../http/connection-limits';
 import { metricsRoute } from '../http/health';
 import { Origins } from '../http/origins';
 import { HttpServer } from '../http/server';
+import { HeicDecoderMissing } from '../images/heic-decoder';
+import type { Decoding } from '../images/image-processor';
 import type { Metrics } from './metrics/metrics';
 import type { Startup } from './upstream';
 
@@ -43,4 +46,16 @@ export async function openMonitoring(
   const { url } = await server.start();
   logger.info({ address: `${url}/metrics` }, 'metrics are served');
   return url;
+}
+
+/** Counts each decoding, and logs that a decoder is missing. */
+export function reportDecoding(
+  metrics: Pick<Metrics, 'decoding'>,
+  logger: Logger,
+): (decoding: Decoding) => void {
+  return (decoding) => {
+    metrics.decoding(decoding);
+    const { error } = decoding;
+    if (error instanceof HeicDecoderMissing) logger.error({ err: error }, 'HEIC photos cannot be decoded');
+  };
 }

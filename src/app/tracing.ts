@@ -42,15 +42,21 @@ export async function startTracing({
     new OTLPTraceExporter({ url: `${endpoint}/v1/traces`, headers, timeoutMillis: exportMs }),
     outages,
   );
-  const ratio = new sdk.TraceIdRatioBasedSampler(config.OTEL_TRACES_SAMPLER_ARG);
+  const share = config.OTEL_TRACES_SAMPLER_ARG;
+  const byId = new sdk.TraceIdRatioBasedSampler(share);
   const provider = new sdk.TracerProvider({
     resource: resourceFromAttributes({ 'service.name': config.OTEL_SERVICE_NAME }),
-    // Clients cannot have all of their requests recorded.
-    sampler: new sdk.ParentBasedSampler({ root: ratio, remoteParentSampled: ratio }),
+    sampler: new sdk.ParentBasedSampler({ root: byId }),
     spanLimits: { attributeValueLengthLimit: maxValueLength },
     spanProcessors: [new sdk.BatchSpanProcessor({ exporter, ...queue, exportTimeoutMillis: exportMs })],
   });
-  useTracer(new OtlpTracer(provider.getTracer('likeness'), api));
+  const { RECORD_AND_SAMPLED } = sdk.SamplingDecision;
+  const sampling = {
+    // Not by the id, which the client has chosen.
+    ofCaller: () => Math.random() < share,
+    ofId: (id: string) => byId.shouldSample(api.ROOT_CONTEXT, id).decision === RECORD_AND_SAMPLED,
+  };
+  useTracer(new OtlpTracer(provider.getTracer('likeness'), api, sampling));
   shutdown.onStop(async () => {
     useTracer(null);
     // Fails if the receiver is down, which is logged.
@@ -76,7 +82,15 @@ function reporting(exporter: SpanExporter, outages: OutageLog): SpanExporter {
 
 const traceparentPattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** Keeps the present span by AsyncLocalStorage. Only a span with the option `parent` begins a trace. */
+/** Which traces are recorded that this process has not begun. */
+interface Sampling {
+  /** A trace of a client, which has not excluded it. */
+  ofCaller(): boolean;
+  /** A trace by its id: the same in every process. */
+  ofId(traceId: string): boolean;
+}
+
+/** Keeps the present span by AsyncLocalStorage. Only a span with the option `parent` or `caller` begins a trace. */
 class OtlpTracer implements Tracer {
   private readonly present = new AsyncLocalStorage<OtelSpan>();
   private readonly kinds: Readonly<Record<NonNullable<SpanOptions['kind']>, Api.SpanKind>>;
@@ -84,6 +98,7 @@ class OtlpTracer implements Tracer {
   constructor(
     private readonly tracer: OtelTracer,
     private readonly api: typeof Api,
+    private readonly sampling: Sampling,
   ) {
     const { INTERNAL, SERVER, CLIENT } = api.SpanKind;
     this.kinds = { internal: INTERNAL, server: SERVER, client: CLIENT };
@@ -92,16 +107,17 @@ class OtlpTracer implements Tracer {
   run<Result>(
     name: string,
     attributes: SpanAttributes,
-    { kind = 'internal', parent }: SpanOptions,
+    { kind = 'internal', parent, caller }: SpanOptions,
     work: (span: Span) => Result,
   ): Result {
     const { trace, ROOT_CONTEXT } = this.api;
     const present = this.present.getStore();
-    if (parent === undefined && !present) return work(ignored);
-    const remote = parent == null ? null : contextOf(parent);
+    const isRoot = parent !== undefined || caller !== undefined;
+    if (!isRoot && !present) return work(ignored);
+    const remote = contextOf(parent) ?? this.contextOfCaller(caller);
     let context = ROOT_CONTEXT;
     if (remote) context = trace.setSpanContext(ROOT_CONTEXT, remote);
-    else if (parent === undefined && present) context = trace.setSpan(ROOT_CONTEXT, present);
+    else if (!isRoot) context = trace.setSpan(ROOT_CONTEXT, present!);
     const span = this.tracer.startSpan(name, { kind: this.kinds[kind], attributes }, context);
     return this.present.run(span, () => endedAfter(span, this.api.SpanStatusCode.ERROR, work));
   }
@@ -111,14 +127,34 @@ class OtlpTracer implements Tracer {
     if (!context) return null;
     return `00-${context.traceId}-${context.spanId}-0${context.traceFlags & 1}`;
   }
+
+  traceparentOf(uuid: string): string {
+    const traceId = uuid.replaceAll('-', '').toLowerCase();
+    return `00-${traceId}-${traceId.slice(16)}-0${this.sampling.ofId(traceId) ? 1 : 0}`;
+  }
+
+  link(traceparent: string): void {
+    const context = contextOf(traceparent);
+    if (context) this.present.getStore()?.addLink({ context });
+  }
+
+  private contextOfCaller(traceparent: string | null | undefined): RemoteContext | null {
+    const context = contextOf(traceparent);
+    return context && { ...context, traceFlags: context.traceFlags && Number(this.sampling.ofCaller()) };
+  }
+}
+
+interface RemoteContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly traceFlags: number;
+  readonly isRemote: true;
 }
 
 const ignored: Span = { set: () => undefined, fail: () => undefined };
 
-function contextOf(
-  traceparent: string,
-): { traceId: string; spanId: string; traceFlags: number; isRemote: true } | null {
-  const [, traceId, spanId, flags] = traceparentPattern.exec(traceparent) ?? [];
+function contextOf(traceparent: string | null | undefined): RemoteContext | null {
+  const [, traceId, spanId, flags] = traceparentPattern.exec(traceparent ?? '') ?? [];
   if (traceId === undefined || spanId === undefined) return null;
   return { traceId, spanId, traceFlags: Number.parseInt(flags!, 16) & 1, isRemote: true };
 }

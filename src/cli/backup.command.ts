@@ -5,6 +5,7 @@ import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
 import { readConfig } from '../read-config';
+import { pauseByOperator } from '../upstream/account-pause.repository';
 import {
   copyDataFiles,
   dataFiles,
@@ -169,8 +170,13 @@ async function restore(
     },
     (url) => migrate(url, manifest.migrations),
   );
-  // Migrations that are newer than the backup.
-  await withDatabase(shell, () => Promise.resolve(), true);
+  // Migrations that are newer than the backup. Accounts are paused already: here also those that are used later.
+  const pause = (sql: Sql): Promise<unknown> => pauseByOperator(sql, { prefix: '', provider: null });
+  await withDatabase(
+    shell,
+    ({ database }) => (moved ? Promise.resolve() : database.transaction(pause)),
+    true,
+  );
   report(shell, manifest, held.result, json);
 }
 

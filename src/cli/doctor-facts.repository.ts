@@ -49,7 +49,7 @@ async function readWork(sql: Sql): Promise<Pick<DatabaseFacts, 'uncertain' | 'pa
   const [counts] = await sql.rows<{ uncertain: number; disabledWebhooks: number }>(
     `SELECT (SELECT count(*) FROM models WHERE status = 'UNCERTAIN')::int
               + (SELECT count(*) FROM generations WHERE status = 'UNCERTAIN')::int AS uncertain,
-            (SELECT count(*)::int FROM webhooks WHERE status = 'DISABLED') AS disabledWebhooks`,
+            (SELECT count(*)::int FROM webhooks WHERE status = 'DISABLED') AS "disabledWebhooks"`,
   );
   const pauses = await sql.rows<{ text: string }>(
     `SELECT DISTINCT provider || ' (' || submit_pause_reason || ')' AS text FROM upstream_accounts

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { readOverview, type AccountState, type Overview } from '../operator/overview.repository';
+import { readOperatorPauses } from '../upstream/account-pause.repository';
 import { jsonOf, listOf, spanOf, tableOf } from './printout';
 import { withDatabase, type Shell } from './shell';
 
@@ -11,12 +12,16 @@ export function statusCommand(shell: Shell): Command {
     .action(({ json = false }: { json?: boolean }) =>
       withDatabase(shell, async ({ database }) => {
         const overview = await readOverview(database);
-        shell.print(json ? jsonOf(overview) : describe(overview));
+        const operatorPauses = await readOperatorPauses(database);
+        shell.print(json ? jsonOf({ ...overview, operatorPauses }) : describe(overview, operatorPauses));
       }),
     );
 }
 
-function describe({ jobs, accounts, lagMs, uncertain, nextExpiry, pendingMediaDeletions }: Overview): string {
+function describe(
+  { jobs, accounts, lagMs, uncertain, nextExpiry, pendingMediaDeletions }: Overview,
+  operatorPauses: readonly string[],
+): string {
   const now = Date.now();
   const facts = listOf({
     'work is late by': spanOf(lagMs),
@@ -25,6 +30,7 @@ function describe({ jobs, accounts, lagMs, uncertain, nextExpiry, pendingMediaDe
       : 'none',
     'next result expires': nextExpiry ? `in ${spanOf(nextExpiry.getTime() - now)}` : '-',
     'files to delete': pendingMediaDeletions,
+    'paused by the operator': operatorPauses.length > 0 ? operatorPauses.join(', ') : 'none',
   });
   const counts = tableOf(
     ['kind', 'status', 'count'],

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { readLedger } from '../jobs/ledger.repository';
+import { providerNames } from '../setting-notations';
 import { pauseByOperator, resumeByOperator } from '../upstream/account-pause.repository';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, withDatabase, type Shell } from './shell';
@@ -47,20 +48,22 @@ function changePause(
   { account: prefix, provider, json = false }: ChangeOptions & { provider: string | null },
 ): Promise<void> {
   const change = name === 'pause' ? pauseByOperator : resumeByOperator;
+  if (provider !== null && !providerNames.some((known) => known === provider))
+    throw new CommandError(`"${provider}" is not an avatar service (${providerNames.join(', ')}).`);
   return withDatabase(shell, async ({ database, wakeups }) => {
-    const changed = known(await change(database, { prefix, provider }));
+    const changed = await database.transaction((sql) => change(sql, { prefix, provider }));
+    if (prefix !== '' && changed.length === 0) throw unknownAccount();
     if (name === 'resume') wakeups.announce({ work: true });
     const lines = changed.map((account) => `Submissions of account ${account} are ${name}d.`);
+    if (lines.length === 0) lines.push(`Submissions are ${name}d. No account has been used yet.`);
     shell.print(json ? jsonOf(changed.map((account) => ({ account, state: `${name}d` }))) : lines.join('\n'));
   });
 }
 
-function known(accounts: readonly string[]): readonly string[] {
-  if (accounts.length > 0) return accounts;
-  throw new CommandError(
+const unknownAccount = (): CommandError =>
+  new CommandError(
     'Account not found. `likeness status` lists the known accounts; a gateway creates its own at its start.',
   );
-}
 
 const maxDays = 3_660;
 

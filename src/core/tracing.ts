@@ -14,10 +14,16 @@ export interface SpanOptions {
   /** @defaultValue `internal` */
   readonly kind?: 'server' | 'client' | 'internal';
   /**
-   * The W3C `traceparent` of the span that this one continues; null or a malformed one begins a trace.
+   * The W3C `traceparent` of the span that this one continues, which this gateway has made and decided to record or not;
+   * null begins a trace.
    * @defaultValue the present span; without one, nothing is recorded
    */
   readonly parent?: string | null;
+  /**
+   * In place of `parent`: a `traceparent` that a client has sent. It may exclude its trace from being recorded, and cannot
+   * include it: the operator's share decides. Null or a malformed one begins a trace.
+   */
+  readonly caller?: string | null;
 }
 
 /** Records spans. */
@@ -31,6 +37,10 @@ export interface Tracer {
   ): Result;
   /** The W3C `traceparent` of the present span; null outside of spans. */
   traceparent(): string | null;
+  /** The `traceparent` of the trace that a UUID names, the same in every process. */
+  traceparentOf(uuid: string): string;
+  /** Adds a link to another trace to the present span, if there is one. */
+  link(traceparent: string): void;
 }
 
 /** Null unless traces are enabled. One for the process, since spans are recorded in every layer. */
@@ -61,4 +71,14 @@ export function traced<Result>(
 /** The W3C `traceparent` of the present span; null outside of spans, and unless traces are enabled. */
 export function currentTraceparent(): string | null {
   return tracer?.traceparent() ?? null;
+}
+
+/** The `traceparent` of the trace that a UUID names, the same in every process; null unless traces are enabled. */
+export function traceparentOf(uuid: string): string | null {
+  return tracer?.traceparentOf(uuid) ?? null;
+}
+
+/** Adds a link to the trace that a UUID names to the present span, if there is one. */
+export function linkTraceOf(uuid: string): void {
+  tracer?.link(tracer.traceparentOf(uuid));
 }

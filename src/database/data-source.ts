@@ -45,6 +45,7 @@ import { RenditionSources1764895000000 } from './migrations/1764895000000-rendit
 import { EarlierErasures1764895000001 } from './migrations/1764895000001-earlier-erasures';
 import { DownloadVariants1764900000000 } from './migrations/1764900000000-download-variants';
 import { NoticeEvents1767000000000 } from './migrations/1767000000000-notice-events';
+import { SubmissionPauses1767100000000 } from './migrations/1767100000000-submission-pauses';
 import { WebhookPendingAge1798000000000 } from './migrations/1798000000000-webhook-pending-age';
 import { typeParsers } from './timestamps';
 
@@ -93,6 +94,7 @@ const migrations = [
   EarlierErasures1764895000001,
   DownloadVariants1764900000000,
   NoticeEvents1767000000000,
+  SubmissionPauses1767100000000,
   WebhookPendingAge1798000000000,
 ];
 

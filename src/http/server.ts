@@ -64,6 +64,9 @@ const bounds = {
 /** Request ids of clients that are safe to log. */
 const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
 
+/** The form of the request ids that the gateway makes. */
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** The HTTP server of the gateway. */
 export class HttpServer {
   private readonly server: Server;
@@ -181,12 +184,13 @@ export class HttpServer {
     this.logWhenDone(exchange, match);
     if (!isTracing()) return this.dispatch(exchange, match);
     const { traceparent } = request.headers;
-    const parent = typeof traceparent === 'string' ? traceparent : null;
+    const caller = typeof traceparent === 'string' ? traceparent : null;
     const route = match.route?.path;
     const attributes = {
       'http.request.method': method.slice(0, 10),
       'http.route': route,
-      'likeness.request_id': exchange.requestId,
+      // A client may have chosen another text, and the log has the trace of each request.
+      'likeness.request_id': uuidPattern.test(exchange.requestId) ? exchange.requestId : undefined,
     };
     const work = async (span: Span): Promise<void> => {
       exchange.notes.traceId = currentTraceparent()?.split('-')[1];
@@ -198,7 +202,7 @@ export class HttpServer {
     };
     return traced(`${method.slice(0, 10)} ${route ?? 'unknown'}`, attributes, work, {
       kind: 'server',
-      parent,
+      caller,
     });
   }
 

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { crc32, deflate } from 'node:zlib';
 import sharp from 'sharp';
+import { codeOf } from '../core/errors';
 import { PictureProblem } from './picture-file';
 
 /** What the worker in heic-worker.ts gets. */
@@ -18,8 +19,19 @@ export interface HeicPixels {
   height: number;
 }
 
-/** What the worker returns; null if the picture is damaged or has too many pixels. */
-export type HeicAnswer = HeicPixels | null;
+/**
+ * What the worker returns; null if the picture is damaged or has too many pixels, a text if the decoder cannot be loaded,
+ * which says why.
+ */
+export type HeicAnswer = HeicPixels | string | null;
+
+/** The installation lacks the decoder, or has a broken one: no fault of the picture. */
+export class HeicDecoderMissing extends Error {
+  constructor(cause: unknown) {
+    super(`The HEIC decoder cannot be loaded; run npm ci: ${String(cause)}`, { cause });
+    this.name = 'HeicDecoderMissing';
+  }
+}
 
 const extension = extname(__filename);
 
@@ -34,13 +46,14 @@ const maxProfile = 1_000_000;
  * damaged or hostile files can do to the decoder ends at its memory. It runs in a thread of its own, which is ended with
  * its memory afterwards, or when its time is over.
  * @returns the upright picture as a PNG with the colour profile of the file
- * @throws PictureProblem UNREADABLE
+ * @throws PictureProblem UNREADABLE, or HeicDecoderMissing
  */
 export async function heicToPng(
   bytes: Buffer,
   { maxPixels, timeLimitMs, profile }: { maxPixels: number; timeLimitMs: number; profile?: Buffer },
 ): Promise<Buffer> {
   const pixels = await decodeInThread({ bytes, maxPixels }, timeLimitMs);
+  if (typeof pixels === 'string') throw new HeicDecoderMissing(pixels);
   if (!pixels) throw new PictureProblem('UNREADABLE', 'The picture is damaged or truncated.');
   const png = await encode(pixels);
   return profile && profile.length <= maxProfile ? withProfile(png, profile) : png;
@@ -70,8 +83,10 @@ async function decodeInThread(request: HeicRequest, timeLimitMs: number): Promis
         timeLimitMs,
       );
       worker.once('message', resolve);
-      // Out of memory, or an error in the library.
-      worker.once('error', () => resolve(null));
+      // Out of memory, or an error in the library, unless the worker's own file is missing.
+      worker.once('error', (error) =>
+        resolve(codeOf(error)?.endsWith('MODULE_NOT_FOUND') === true ? String(error) : null),
+      );
       worker.once('exit', () => resolve(null));
     });
   } finally {

@@ -57,8 +57,18 @@ function pixelsOf(image: HeifImage): Promise<HeicPixels | null> {
   });
 }
 
+function loadLibrary(): Libheif | string {
+  try {
+    return createRequire(__filename)('libheif-js/wasm-bundle') as Libheif;
+  } catch (error) {
+    return String(error);
+  }
+}
+
 async function decode({ bytes, maxPixels }: HeicRequest): Promise<HeicAnswer> {
-  const { HeifDecoder } = createRequire(__filename)('libheif-js/wasm-bundle') as Libheif;
+  const library = loadLibrary();
+  if (typeof library === 'string') return library;
+  const { HeifDecoder } = library;
   const image = new HeifDecoder().decode(bytes).find((each) => each.is_primary());
   // The dimensions in the header were checked, but other boxes may contradict it.
   if (!image || image.get_width() * image.get_height() > maxPixels) return null;
@@ -67,5 +77,6 @@ async function decode({ bytes, maxPixels }: HeicRequest): Promise<HeicAnswer> {
 
 limitMemory();
 void decode(workerData as HeicRequest).then((answer) => {
-  parentPort!.postMessage(answer, answer ? [answer.data.buffer as ArrayBuffer] : []);
+  const pixels = answer === null || typeof answer === 'string' ? null : answer;
+  parentPort!.postMessage(answer, pixels ? [pixels.data.buffer as ArrayBuffer] : []);
 });

@@ -3,6 +3,7 @@ import type { OwnerWeights } from '../core/owner-weights';
 import { Semaphore } from '../core/semaphore';
 import { traced } from '../core/tracing';
 import { defaultTimeLimitSeconds, type PictureSource } from './decoding';
+import { HeicDecoderMissing } from './heic-decoder';
 import { HeicWithoutTurn, preparePhoto, type PreparedPhoto } from './photo-image';
 import { PictureProblem } from './picture-file';
 import { renderPicture, type RenditionSpec } from './rendition';
@@ -13,6 +14,9 @@ export const maxWaitingImages = 64;
 
 /** `retryAfterSeconds` while too many pictures wait. */
 const busySeconds = 5;
+
+/** `retryAfterSeconds` while the installation lacks a decoder. */
+const missingSeconds = 600;
 
 /**
  * The semaphore for {@link ImageProcessor}.
@@ -34,6 +38,14 @@ function tooMany(): DomainError {
   );
 }
 
+function cannotDecode(cause: HeicDecoderMissing): DomainError {
+  return new DomainError(
+    'SERVICE_UNAVAILABLE',
+    'The server cannot read HEIC photos at this time. The photo is not damaged: send it as JPEG, or again later.',
+    { details: { retryAfterSeconds: missingSeconds }, cause },
+  );
+}
+
 /** A picture that was decoded. */
 export interface Decoding {
   readonly work: 'photo' | 'result' | 'rendition';
@@ -41,6 +53,8 @@ export interface Decoding {
   readonly outcome: 'ok' | 'refused' | 'failed';
   /** Without the time that it waited. */
   readonly seconds: number;
+  /** Why it has failed: not because of the picture. */
+  readonly error?: unknown;
 }
 
 /**
@@ -64,7 +78,7 @@ export class ImageProcessor {
   /**
    * Runs {@link preparePhoto} within the concurrency limit.
    * @param owner - the owner of the photo, for the fair order
-   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting
+   * @throws PictureProblem, or DomainError SERVICE_UNAVAILABLE if too many are waiting, or if a decoder is missing
    */
   async prepare(source: PictureSource, owner?: string): Promise<PreparedPhoto> {
     const run = (decodesHeic: boolean): Promise<PreparedPhoto> =>
@@ -103,6 +117,7 @@ export class ImageProcessor {
     const measured = async (): Promise<Result> => {
       const startedMs = performance.now();
       let outcome: Decoding['outcome'] | null = 'failed';
+      let failure: unknown;
       try {
         const result = await run();
         outcome = 'ok';
@@ -110,9 +125,11 @@ export class ImageProcessor {
       } catch (error) {
         if (error instanceof PictureProblem) outcome = 'refused';
         if (error instanceof HeicWithoutTurn) outcome = null;
-        throw error;
+        failure = error;
+        throw error instanceof HeicDecoderMissing ? cannotDecode(error) : error;
       } finally {
-        if (outcome) this.onDecoded({ work, outcome, seconds: (performance.now() - startedMs) / 1_000 });
+        const seconds = (performance.now() - startedMs) / 1_000;
+        if (outcome) this.onDecoded({ work, outcome, seconds, error: failure });
       }
     };
     return this.gate.run(() => traced(`decode ${work}`, {}, measured), { key: owner });

@@ -1,6 +1,6 @@
 import { backoffMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
-import { isOutOfDescriptors } from '../core/errors';
+import { isOutOfDescriptors, isServiceUnavailable } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import {
   LeasedRows,
@@ -142,6 +142,8 @@ export class PhotoWork {
   /** The reason to reject the photo; null to retry. */
   private problemOf(error: unknown, tries: number): PhotoProblemRow | null {
     if (error instanceof PictureProblem) return { code: error.code, message: error.message };
+    // Not because of the photo.
+    if (isServiceUnavailable(error)) return null;
     if (!(error instanceof DownloadError)) return tries >= maxClaims ? unreachable : null;
     if (error.kind === 'TOO_LARGE') {
       const { code, message } = photoTooLarge(this.deps.maxPhotoBytes);

@@ -157,23 +157,59 @@ export interface AccountSelection {
 const isSelected = 'starts_with(account, $1) AND ($2::text IS NULL OR provider = $2)';
 
 /**
- * Pauses the submissions of accounts until {@link resumeByOperator}.
- * @returns the accounts
+ * Pauses the submissions of accounts until {@link resumeByOperator}; without a prefix, also of accounts of these providers
+ * that are used later.
+ * @param sql - a transaction
+ * @returns the accounts that are known now
  */
-export async function pauseByOperator(sql: Sql, { prefix, provider }: AccountSelection): Promise<string[]> {
-  const rows = await sql.rows<{ account: string }>(
-    `UPDATE upstream_accounts
-        SET ${notChecked}, submit_paused_at = coalesce(submit_paused_at, clock_timestamp()), submit_pause_reason = 'OPERATOR'
-      WHERE ${isSelected} RETURNING account`,
-    [prefix, provider],
+export async function pauseByOperator(sql: Sql, selection: AccountSelection): Promise<string[]> {
+  await recordChange(sql, selection, 'clock_timestamp()');
+  return changeAccounts(
+    sql,
+    selection,
+    `${notChecked}, submit_paused_at = coalesce(submit_paused_at, clock_timestamp()), submit_pause_reason = 'OPERATOR'`,
   );
-  return rows.map(({ account }) => account);
 }
 
-/** Resumes the submissions of accounts, for any reason of their pause. A refusal pauses them again. */
-export async function resumeByOperator(sql: Sql, { prefix, provider }: AccountSelection): Promise<string[]> {
+/**
+ * Resumes the submissions of accounts, for any reason of their pause. A refusal pauses them again.
+ * @param sql - a transaction
+ */
+export async function resumeByOperator(sql: Sql, selection: AccountSelection): Promise<string[]> {
+  await recordChange(sql, selection, 'NULL');
+  return changeAccounts(sql, selection, normal);
+}
+
+/** SQL: when the operator paused a provider, for an account that is used for the first time; null or no row if not. */
+export function operatorPauseSql(provider: string): string {
+  return `SELECT paused_at FROM submission_pauses WHERE provider IN (${provider}, '') ORDER BY provider DESC LIMIT 1`;
+}
+
+/** The providers whose later accounts begin paused; `all` for those without a change of their own. */
+export async function readOperatorPauses(sql: Sql): Promise<string[]> {
+  const rows = await sql.rows<{ provider: string }>(
+    `SELECT coalesce(nullif(provider, ''), 'all') AS provider FROM submission_pauses WHERE paused_at IS NOT NULL ORDER BY 1`,
+  );
+  return rows.map(({ provider }) => provider);
+}
+
+async function recordChange(sql: Sql, { prefix, provider }: AccountSelection, at: string): Promise<void> {
+  if (prefix !== '') return;
+  // An account that is used for the first time meanwhile has its row before, and is changed, or reads this change.
+  await sql.rows('LOCK TABLE upstream_accounts IN SHARE ROW EXCLUSIVE MODE');
+  await sql.rows('DELETE FROM submission_pauses WHERE $1::text IS NULL OR provider = $1', [provider]);
+  await sql.rows(`INSERT INTO submission_pauses (provider, paused_at) VALUES (coalesce($1, ''), ${at})`, [
+    provider,
+  ]);
+}
+
+async function changeAccounts(
+  sql: Sql,
+  { prefix, provider }: AccountSelection,
+  set: string,
+): Promise<string[]> {
   const rows = await sql.rows<{ account: string }>(
-    `UPDATE upstream_accounts SET ${normal} WHERE ${isSelected} RETURNING account`,
+    `UPDATE upstream_accounts SET ${set} WHERE ${isSelected} RETURNING account`,
     [prefix, provider],
   );
   return rows.map(({ account }) => account);

@@ -2,6 +2,7 @@ import type { Sql } from '../core/sql';
 import {
   acceptKey,
   endTrial,
+  operatorPauseSql,
   pauseSubmissions,
   readPauseReason,
   type PauseEffect,
@@ -274,12 +275,13 @@ export class UpstreamBudget {
     return this.bucket(kind).perSecond;
   }
 
-  /** Creates the account's row, which operators see. */
+  /** Creates the account's row, which operators see; paused if the operator has paused the provider. */
   async open(): Promise<void> {
     if (this.known) return;
     await this.sql.rows(
-      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens, watch_tokens)
-       VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account) DO NOTHING`,
+      `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens, watch_tokens, submit_paused_at, submit_pause_reason)
+       SELECT $1, $2, $3, $4, $5, p.paused_at, CASE WHEN p.paused_at IS NOT NULL THEN 'OPERATOR' END
+         FROM (VALUES (1)) v LEFT JOIN (${operatorPauseSql('$2')}) p ON true ON CONFLICT (account) DO NOTHING`,
       [
         ...[this.provider.account, this.provider.name],
         ...(['poll', 'submit', 'watch'] as const).map((kind) => this.bucket(kind).burst),

@@ -37,6 +37,9 @@ describe('a paused upstream account', () => {
     return { reason: row!.reason, isOnTrial: row!.on_trial, probeInMs: row!.probe_in };
   };
 
+  const byOperator = (change: typeof pauseByOperator, provider: string | null = null): Promise<string[]> =>
+    harness.database.transaction((sql) => change(sql, { prefix: '', provider }));
+
   it.each([['UPSTREAM_CREDITS'], ['UPSTREAM_AUTH']] as const)(
     'gets no further paid call and keeps every job QUEUED: %s',
     async (refusal) => {
@@ -152,15 +155,38 @@ describe('a paused upstream account', () => {
     const held = harness.provider.hold();
     const pass = submit();
     await held.arrived;
-    await pauseByOperator(harness.database, { prefix: '', provider: null });
+    await byOperator(pauseByOperator);
     held.answer(refuses('UPSTREAM_CREDITS'));
     await pass;
     expect((await account()).reason).toBe('OPERATOR');
     await check();
     expect(harness.provider.checks).toBe(0);
-    await resumeByOperator(harness.database, { prefix: '', provider: null });
+    await byOperator(resumeByOperator);
     await submit();
     expect(await statuses()).toEqual({ TRAINING: 1 });
+  });
+
+  it('stays paused by an operator if it is used for the first time later', async () => {
+    const { name } = harness.provider;
+    // The last change of a provider, or of all, decides.
+    for (const provider of [null, name]) {
+      expect(await byOperator(pauseByOperator, provider)).toEqual([]);
+      await queued(1);
+      await submit();
+      expect([calls(), (await account()).reason]).toEqual([0, 'OPERATOR']);
+      expect(await byOperator(resumeByOperator, name)).toHaveLength(1);
+      await submit();
+      expect(await statuses()).toEqual({ TRAINING: 1 });
+      await byOperator(pauseByOperator);
+      await byOperator(resumeByOperator, name);
+      await harness.database.rows('DELETE FROM upstream_accounts');
+      harness.worker = harness.process();
+      await queued(1);
+      await submit();
+      expect(await statuses()).toEqual({ TRAINING: 2 });
+      await harness.clear();
+      harness.worker = harness.process();
+    }
   });
 
   it('fails only one job on a 403 that does not concern the account', async () => {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { eventually } from '../support/until';
 
@@ -14,6 +15,7 @@ interface SpanRecord {
   parentSpanId?: string;
   name: string;
   attributes: Attribute[];
+  links?: { traceId: string }[];
 }
 
 const promptText = 'wearing-a-purple-hat-in-the-snow';
@@ -131,6 +133,56 @@ describe('traces', () => {
       expect([secret, receiver.text.includes(secret)]).toEqual([secret, false]);
     expect(receiver.authorizations).toEqual(new Set(['Bearer receiver-secret']));
     expect(JSON.stringify(environment.gateway.log)).not.toContain('receiver-secret');
+  });
+
+  it('link a mutation to one trace of the work of other processes, which the id of the job names', async () => {
+    await environment.gateway.kill();
+    await environment.restartGateway(0, { ROLE: 'api' });
+    await environment.addGateway({ ROLE: 'worker' });
+    const id = await environment.client.trained(await environment.client.upload(5));
+    const traceId = uuidOf(id).replaceAll('-', '');
+    const names = await eventually(
+      'the trace',
+      async () => receiver.spans.filter((span) => span.traceId === traceId).map(({ name }) => name),
+      (found) => ['submit model', 'upstream train', 'poll model'].every((name) => found.includes(name)),
+    );
+    expect(names).not.toContain('POST /graphql');
+    await eventually(
+      'the link',
+      async () => receiver.spans.filter(({ links }) => links?.some((link) => link.traceId === traceId)),
+      (linked) => linked.length === 1,
+    );
+  });
+
+  it('record the share of the operator also of traces with ids that clients have chosen, and no text of theirs', async () => {
+    await environment.gateway.kill();
+    await environment.restartGateway(0, { ROLE: 'api', OTEL_TRACES_SAMPLER_ARG: '0.5' });
+    // An id that a share of any size includes.
+    const traceId = `${'0'.repeat(31)}1`;
+    const ask = (name: string, flags: string, id = traceId): Promise<unknown> =>
+      fetch(`${environment.url}/${name}`, {
+        headers: { traceparent: `00-${id}-${caller.spanId}-${flags}`, 'x-request-id': 'anna-from-berlin' },
+      });
+    const count = 60;
+    const excluded = '5'.repeat(32);
+    await ask('excluded', '00', excluded);
+    for (let request = 0; request < count; request += 1) await ask('included', '01');
+    const recorded = (id: string): number => receiver.spans.filter((span) => span.traceId === id).length;
+    const last = `${'0'.repeat(31)}2`;
+    // Spans are sent in their order.
+    await eventually(
+      'the last span',
+      async () => {
+        await ask('last', '01', last);
+        return recorded(last);
+      },
+      (spans) => spans > 0,
+    );
+    expect(recorded(traceId)).toBeGreaterThan(0);
+    expect(recorded(traceId)).toBeLessThan(count);
+    expect(recorded(excluded)).toBe(0);
+    expect(receiver.text).not.toContain('berlin');
+    expect(receiver.text).toContain('likeness.request_id');
   });
 
   it('are dropped while the receiver is down, which is logged once', async () => {

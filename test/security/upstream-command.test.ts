@@ -19,16 +19,15 @@ describe('likeness upstream', () => {
     submissionsPausedAt: string | null;
     submissionsPauseReason: string | null;
   }
-  const account = async (): Promise<Account> => {
+  const account = async (): Promise<Account | undefined> => {
     const { out } = await operate('status', '--json');
-    return (JSON.parse(out) as { accounts: Account[] }).accounts[0]!;
+    return (JSON.parse(out) as { accounts: Account[] }).accounts[0];
   };
   const query = '{ operator { accounts { submissionsPausedAt submissionsPauseReason nextCheckAt } } }';
 
   it('pauses and resumes paid calls of running gateways, and reports why jobs wait', async () => {
-    let out = '';
-    await until(async () => ({ out } = await operate('upstream', 'pause')).out !== '');
-    expect(out).toMatch(/^Submissions of account \w+ are paused\.$/);
+    await until(async () => (await account()) !== undefined);
+    expect((await operate('upstream', 'pause')).out).toMatch(/^Submissions of account \w+ are paused\.$/);
     const { id } = await client.train({ photoIds: await client.upload() });
     expect(await account()).toMatchObject({
       submissionsPausedAt: expect.any(String),
@@ -67,7 +66,11 @@ describe('likeness upstream', () => {
       code: 1,
       remarks: expect.stringContaining('Account not found'),
     });
-    expect((await account()).submissionsPausedAt).toBeNull();
+    expect((await account())!.submissionsPausedAt).toBeNull();
+    expect(await operate('pause', 'picsrat')).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('is not an avatar service (picsart, sandbox)'),
+    });
   });
 
   it('is not needed for an account without credits, which alerts, waits, and recovers', async () => {

@@ -9,7 +9,6 @@ import type { FailpointName } from '../../src/core/failpoint';
 import { freePort } from '../../src/core/free-port';
 
 const project = resolve(__dirname, '../..');
-const program = join(project, 'dist/main.js');
 const failpoints = join(__dirname, 'failpoints.cjs');
 
 /** The time limit of a start in milliseconds; it takes one to two seconds on an idle machine. */
@@ -74,13 +73,15 @@ export class GatewayProcess {
    * Starts a gateway without waiting until it is ready.
    * @param settings - the whole environment, besides PATH
    * @param openFiles - its limit of open files (`ulimit -n`); by default that of this process
+   * @param installed - the folder of the installation; by default this one
    */
   static async launch(
     settings: Readonly<Record<string, string>>,
     openFiles?: number,
+    installed = project,
   ): Promise<GatewayProcess> {
     const port = settings.PORT ?? String(await freePort());
-    const command = [process.execPath, '--expose-gc', '-r', failpoints, program];
+    const command = [process.execPath, '--expose-gc', '-r', failpoints, join(installed, 'dist/main.js')];
     const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}`, ...command];
     const child = spawn(limited[0]!, limited.slice(1), {
       cwd: settings.DATA_DIR,

@@ -268,7 +268,7 @@ export class JobHarness {
     this.provider.hangUp();
     await Promise.all(this.processes.splice(0).map((process) => process.stop()));
     await this.database.rows(
-      'TRUNCATE submissions, ledger_entries, models, generations, photos, streams, quota_reservations, upstream_accounts CASCADE',
+      'TRUNCATE submissions, ledger_entries, models, generations, photos, streams, quota_reservations, upstream_accounts, submission_pauses CASCADE',
     );
     this.provider.reset();
   }

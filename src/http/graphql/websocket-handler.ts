@@ -202,7 +202,7 @@ export class WebSocketHandler {
     const pending = new PendingResult((client) =>
       traced('websocket operation', {}, () => operations.respondAfterWait(args, args.contextValue, client), {
         kind: 'server',
-        parent: null,
+        caller: null,
       }),
     );
     return new Delivery(pending, operations, args);
@@ -215,7 +215,7 @@ export class WebSocketHandler {
       'websocket subscription',
       {},
       () => operations.subscribe(args, args.contextValue),
-      { kind: 'server', parent: null },
+      { kind: 'server', caller: null },
     );
     return new Delivery(isOpen(opened) ? opened : new SingleResult(opened), operations, args);
   }
