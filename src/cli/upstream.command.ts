@@ -55,7 +55,8 @@ function changePause(
     if (prefix !== '' && changed.length === 0) throw unknownAccount();
     if (name === 'resume') wakeups.announce({ work: true });
     const lines = changed.map((account) => `Submissions of account ${account} are ${name}d.`);
-    if (lines.length === 0) lines.push(`Submissions are ${name}d. No account has been used yet.`);
+    if (lines.length === 0)
+      lines.push(`No account has been used yet. Submissions of those that are used later are ${name}d.`);
     shell.print(json ? jsonOf(changed.map((account) => ({ account, state: `${name}d` }))) : lines.join('\n'));
   });
 }

@@ -133,10 +133,10 @@ describe('the backup of a running gateway', () => {
         expect(await firstOf(activity)).toMatchObject({ isSnapshot: true });
       }
       const there = { databaseUrl: restored.databaseUrl, dataDir };
-      const { accounts } = JSON.parse((await operateOn(there, 'status', '--json')).out) as {
-        accounts: object[];
-      };
-      expect(accounts).toMatchObject([{ submissionsPauseReason: 'OPERATOR' }]);
+      expect(JSON.parse((await operateOn(there, 'status', '--json')).out)).toMatchObject({
+        accounts: [{ submissionsPauseReason: 'OPERATOR' }],
+        operatorPauses: ['all'],
+      });
       await operateOn(there, 'resume');
       expect(await elsewhere.model(queued)).toMatchObject({ status: 'UNCERTAIN' });
       // A register that is newer than the backup has its id.

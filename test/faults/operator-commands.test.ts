@@ -82,7 +82,14 @@ describe('uncertain', () => {
 
 describe('pause and resume', () => {
   it('stop and continue paid calls of a provider in all processes, and lose no job', async () => {
-    expect(await operate('pause', 'picsart')).toMatchObject({ code: 1 });
+    expect(await operate('pause', 'picsart')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('No account has been used yet'),
+    });
+    expect(JSON.parse((await operate('status', '--json')).out)).toMatchObject({
+      operatorPauses: ['picsart'],
+    });
+    await operate('resume');
     expect(await operate('pause', 'sandbox')).toMatchObject({
       code: 0,
       out: expect.stringContaining('paused'),
@@ -150,7 +157,7 @@ describe('unknown words', () => {
     [['models', 'list', 'READY'], /too many arguments/],
     [['status', '--jsn'], /unknown option/],
     [['uncertain', 'solve'], /unknown command/],
-    [['pause', 'sandbux'], /Account not found/],
+    [['pause', 'sandbux'], /is not an avatar service/],
     [['events', 'tail', '--since', 'yesterday'], /is not a duration/],
     [['cancel', 'photo_1'], /is not the id of a model or generation/],
     [['ledger', '--days', 'all'], /whole number/],
@@ -199,6 +206,8 @@ describe('doctor', () => {
   });
 
   it('says what to mend, with exit code 1', async () => {
+    await insertWebhook(sql, 'https://hooks.example.com/');
+    await sql.rows(`UPDATE webhooks SET status = 'DISABLED'`);
     const picsart = { PICSART_BASE_URL: gateway.sandbox.url, PICSART_API_KEY: 'wrong', PICSART_KEY: 'x' };
     const { code, found } = await examine({ ...picsart, PUBLIC_URL: `${gateway.sandbox.url}/x` });
     expect(code).toBe(1);
@@ -207,6 +216,7 @@ describe('doctor', () => {
       cure: 'Set the right PICSART_API_KEY.',
     });
     expect(found.get('public URL')).toMatchObject({ result: 'fail' });
+    expect(found.get('webhooks')).toMatchObject({ result: 'warn' });
     expect(found.get('settings')).toMatchObject({
       result: 'warn',
       cure: expect.stringContaining('PICSART_API_KEY'),
