@@ -110,6 +110,8 @@ describe('cancel and delete', () => {
   it('stop and remove the job of any owner, and are audited', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'never-done' });
     const { id } = await client.train({ photoIds });
+    // Otherwise the fault may remain for the next training.
+    await client.becomes('model', id, 'TRAINING');
     expect((await json<{ id: string }[]>('jobs', '--limit', '1')).map((job) => job.id)).toEqual([id]);
     expect(await operate('cancel', id)).toMatchObject({ code: 0, out: `${id} is CANCELLED.` });
     expect(await operate('delete', id)).toMatchObject({
