@@ -122,16 +122,13 @@ export function backoffMs(tries: number, firstMs: number, maxMs: number, random 
  * Waits at most `ms` for `work`. Unlike an abort signal, this also returns when `work` ignores its signal.
  * @throws the error made by `onTimeout`
  */
-export async function withinMs<T>(ms: number, work: Promise<T>, onTimeout: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(onTimeout());
-    }, ms);
+export function withinMs<T>(ms: number, work: Promise<T>, onTimeout: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(onTimeout()), ms);
+    const settle = (): void => {
+      clearTimeout(timer);
+      resolve(work);
+    };
+    work.then(settle, settle);
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,15 +1,12 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { DomainError } from './errors';
 import { OwnerShares } from './owner-shares';
 import type { OwnerWeights } from './owner-weights';
 
-/** The turn that the running task has. */
-interface Turn {
-  leave(): void;
-  enter(): Promise<void>;
-}
-
-const present = new AsyncLocalStorage<Turn>();
+/**
+ * Runs work that needs no slot, such as a request to another server, while other tasks use that of the running task. A task
+ * receives it as a parameter: AsyncLocalStorage would make each promise of the process slower.
+ */
+export type WithoutTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
 /**
  * How long a task waits for its turn, in milliseconds: less than the time limit of an operation, so that none begins whose
@@ -18,18 +15,6 @@ const present = new AsyncLocalStorage<Turn>();
 const maxTurnWaitMs = 5_000;
 
 const retryAfterSeconds = 1;
-
-/** Runs work that needs no slot, such as a request to another server, while other tasks use that of the running task. */
-export async function withoutTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-  const turn = present.getStore();
-  if (!turn) return work();
-  turn.leave();
-  try {
-    return await work();
-  } finally {
-    await turn.enter();
-  }
-}
 
 /**
  * Runs at most `capacity` tasks at once, shared between owners by {@link OwnerShares}: a single owner uses at most half of
@@ -45,13 +30,24 @@ export class OwnerTurns {
   }
 
   /** @throws DomainError SERVICE_UNAVAILABLE if it has waited too long; `work` was not called */
-  async run<Result>(owner: string, work: () => Result | Promise<Result>): Promise<Result> {
-    const turn = { leave: () => this.leave(owner), enter: () => this.enter(owner) };
+  async run<Result>(
+    owner: string,
+    work: (withoutTurn: WithoutTurn) => Result | Promise<Result>,
+  ): Promise<Result> {
     if (!this.tryEnter(owner)) await this.turnInTime(owner);
     try {
-      return await present.run(turn, work);
+      return await work((other) => this.runWithout(owner, other));
     } finally {
-      turn.leave();
+      this.leave(owner);
+    }
+  }
+
+  private async runWithout<Result>(owner: string, work: () => Promise<Result>): Promise<Result> {
+    this.leave(owner);
+    try {
+      return await work();
+    } finally {
+      await this.enter(owner);
     }
   }
 
@@ -101,11 +97,12 @@ export class OwnerTurns {
 
   /** @returns whether a task was resumed */
   private resumeNext(): boolean {
-    for (const [owner, [resume, ...others]] of this.waiting) {
+    for (const [owner, queue] of this.waiting) {
       if (!this.shares.tryAcquire(owner, 1)) continue;
+      const resume = queue.shift()!;
       this.waiting.delete(owner);
-      if (others.length > 0) this.waiting.set(owner, others);
-      resume!();
+      if (queue.length > 0) this.waiting.set(owner, queue);
+      resume();
       return true;
     }
     return false;

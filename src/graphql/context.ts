@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { WithoutTurn } from '../core/owner-turns';
 import type { Viewer } from '../core/viewer';
 
 /** What the log line of a request says about its caller and its operations. */
@@ -25,6 +26,8 @@ export interface GraphQLContext {
   waitUse?: CountedUse;
   /** The value of `Viewer.activityCursor`, read before all root fields if it is selected. */
   activityCursor?: string;
+  /** Lets other operations run during work without the database; absent for events and before the operation. */
+  withoutTurn?: WithoutTurn;
   /** Correlates log entries with the message of internal errors. */
   readonly requestId: string;
   /** Absent for operations over WebSocket, whose lines are their own. */

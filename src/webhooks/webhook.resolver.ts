@@ -109,9 +109,9 @@ export class WebhookResolver {
   })
   async testWebhook(
     @Arg('input', () => TestWebhookInput, { description: 'The webhook.' }) { id }: TestWebhookInput,
-    @Ctx() { viewer }: GraphQLContext,
+    @Ctx() { viewer, withoutTurn }: GraphQLContext,
   ): Promise<TestWebhookPayload> {
-    return { attempt: await this.service.test(viewer, readInputId('Webhook', id)) };
+    return { attempt: await this.service.test(viewer, readInputId('Webhook', id), withoutTurn) };
   }
 
   @Mutation(() => ReplayWebhookDeliveriesPayload, {

@@ -6,7 +6,7 @@ import { newId, nodeKinds, toGlobalId, uuidOf, type InputId } from '../core/ids'
 import type { CreatedRange } from '../core/list-conditions';
 import { OwnedList } from '../core/owned-list';
 import { OwnerShares } from '../core/owner-shares';
-import { withoutTurn } from '../core/owner-turns';
+import type { WithoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createOwnerStream, openOwnerStreams } from '../events/owner-stream.repository';
@@ -181,9 +181,14 @@ export class WebhookService {
 
   /**
    * Sends a message of the type `ping`, also to a webhook that is not enabled.
+   * @param withoutTurn - runs the request to the endpoint. \@defaultValue it is only called
    * @throws DomainError NOT_FOUND; RATE_LIMITED while the viewer tests others
    */
-  async test(viewer: Viewer, target: InputId): Promise<WebhookAttemptRow> {
+  async test(
+    viewer: Viewer,
+    target: InputId,
+    withoutTurn: WithoutTurn = (work) => work(),
+  ): Promise<WebhookAttemptRow> {
     const { sender, timeoutMs } = this.deps;
     const [webhook] = await this.findMany(viewer, [uuidOf(target)]);
     if (!webhook) throw notFound(nodeKinds.Webhook, target.field);

@@ -1,8 +1,10 @@
 import { DomainError } from '../../core/errors';
-import type { OwnerTurns } from '../../core/owner-turns';
+import type { OwnerTurns, WithoutTurn } from '../../core/owner-turns';
 
 /** When a refused client may retry. An operation takes milliseconds, and 10 s at most. */
 const retryAfterSeconds = 1;
+
+const atOnce: WithoutTurn = (work) => work();
 
 /** The queries and mutations that are being executed in this process, by owner. */
 export class OperationsInFlight {
@@ -19,16 +21,19 @@ export class OperationsInFlight {
   ) {}
 
   /**
-   * Runs work of an operation, after those of the same owner and in turn with those of others. It counts until it has ended, also if its client was answered before, because it still
-   * uses a connection of the database.
+   * Runs work of an operation, after those of the same owner and in turn with those of others. It counts until it has
+   * ended, also if its client was answered before, because it still uses a connection of the database.
    * @throws DomainError RATE_LIMITED if the owner has the maximum number of operations; `work` was not called
    */
-  async run<Result>(owner: string, work: () => Result | Promise<Result>): Promise<Result> {
+  async run<Result>(
+    owner: string,
+    work: (withoutTurn: WithoutTurn) => Result | Promise<Result>,
+  ): Promise<Result> {
     const count = this.countByOwner.get(owner) ?? 0;
     if (this.maxPerOwner !== null && count >= this.maxPerOwner) throw tooMany(this.maxPerOwner);
     this.countByOwner.set(owner, count + 1);
     try {
-      return await (this.turns ? this.turns.run(owner, work) : work());
+      return await (this.turns ? this.turns.run(owner, work) : work(atOnce));
     } finally {
       this.release(owner);
     }

@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import { withinMs } from '../../core/clock';
 import { DomainError, isServiceUnavailable } from '../../core/errors';
+import type { WithoutTurn } from '../../core/owner-turns';
 import { isChangeSource } from '../../core/push-source';
 import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
@@ -184,7 +185,10 @@ export class Operations {
     const read = early ?? (await this.read(args, context));
     if (read !== 'left') return read;
     const startedMs = performance.now();
-    const run = (): ReturnType<typeof execute> => execute({ ...args, contextValue: context });
+    const run = (withoutTurn?: WithoutTurn): ReturnType<typeof execute> => {
+      context.withoutTurn = withoutTurn;
+      return execute({ ...args, contextValue: context });
+    };
     const result = await traced('graphql.execute', this.records.labelOf(args).attributes, () =>
       this.execute(() => (context.unavailable ? run() : this.inFlight.run(context.viewer.owner, run))),
     );
