@@ -130,7 +130,6 @@ export class S3Store implements MediaStore {
 
   async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     const target = this.target(key);
-    if (range && 'suffix' in range && range.suffix === 0) return this.nothingOf(target);
     try {
       return openedOf(await this.client.send(new GetObjectCommand({ ...target, ...headerOf(range) })));
     } catch (error) {
