@@ -30,6 +30,15 @@ export const storedOrders = (page: Page): Promise<string[]> =>
     "Object.entries(localStorage).filter(([key]) => key.startsWith('likeness.order')).map(([, value]) => value)",
   );
 
+/** Answers requests with this mutation with an error, without executing them, until all routes are removed. */
+export const refuse = async (page: Page, mutation: string, code: string): Promise<void> => {
+  await page.route('**/graphql', (route) =>
+    route.request().postData()?.includes(mutation)
+      ? route.fulfill({ json: { errors: [{ message: 'Refused by the test.', extensions: { code } }] } })
+      : route.fallback(),
+  );
+};
+
 /** Options of a window. */
 export interface StudioOptions extends Pick<
   BrowserContextOptions,

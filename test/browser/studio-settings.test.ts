@@ -1,0 +1,78 @@
+import type { Browser } from 'playwright-core';
+import { likeness } from '../support/command-line';
+import { TestGateway } from '../support/gateway';
+import { startBrowser } from './chromium';
+import { photos, refuse, StudioPage } from './studio-page';
+
+jest.setTimeout(120_000);
+
+let browser: Browser;
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  browser = await startBrowser();
+});
+afterAll(() => browser.close());
+afterEach(() => gateway.stop());
+
+describe('the studio of a gateway with prices and limits', () => {
+  it('shows what an order costs, what was spent, and why an order is refused', async () => {
+    const PRICES =
+      'sandbox.training=2.50+0.05/photo,sandbox.generation=0.02/avatar,sandbox.instant=0.03/avatar';
+    gateway = await TestGateway.start({ PRICES, CURRENCY: 'EUR', QUOTA_TRAININGS_PER_DAY: '1' });
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.page.getByText('Costs 2.75 EUR').waitFor();
+    await studio.train('Grace');
+    await studio.expectReady();
+    await studio.page.getByText('Costs 0.04 EUR').waitFor();
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.page.getByText('1 of 1').waitFor();
+    await studio.page.getByText('2.75 EUR, no limit').first().waitFor();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.choosePhotos(await photos(5, 10));
+    await studio.chooseType('Woman');
+    await studio.page.getByText('This would be refused now (QUOTA_EXCEEDED).').waitFor();
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('QUOTA_EXCEEDED').waitFor();
+    await studio.context.close();
+  });
+});
+
+describe('the studio of a gateway that asks for keys', () => {
+  it('signs in with a pasted key, kept in the tab and shown nowhere, and forgets the owner at sign-out', async () => {
+    gateway = await TestGateway.start({ AUTH: 'keys' });
+    const environment = { DATABASE_URL: gateway.databaseUrl };
+    const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.page.getByLabel('API key or token').fill('my key → ключ');
+    await studio.button('Sign in').click();
+    await studio.page.getByText('This is not a key').waitFor();
+    await studio.page.getByLabel('API key or token').fill('lk_wrong');
+    await studio.button('Sign in').click();
+    await studio.page.getByText('This key is not valid').waitFor();
+    await studio.page.getByLabel('API key or token').fill(`Authorization: Bearer “${key}” `);
+    await studio.button('Sign in').click();
+    await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.page.getByLabel('Name (optional)').fill('Ada');
+    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
+    await studio.page.reload();
+    await studio.button('Developer').click();
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.page.getByText('Signed in as grace').waitFor();
+    for (const entry of await studio.page.locator('.operation summary').all()) await entry.click();
+    expect(await studio.page.content()).not.toContain(key);
+    expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).not.toContain(key);
+    expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).toContain('Ada');
+    await studio.button('Sign out').click();
+    await studio.button('Sign out and forget it').click();
+    await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await studio.page.evaluate('Object.keys(localStorage)')).toEqual([]);
+    await studio.context.close();
+  });
+});
