@@ -95,8 +95,11 @@ describe('operations of one owner that wait for the database', () => {
     const test = alice.execute('HTTP', {
       query: `mutation { testWebhook(input: { id: "${webhook.id}" }) { attempt { httpStatus } } }`,
     });
+    let isAnswered = false;
+    void test.then(() => (isAnswered = true));
     await until(() => receiver.received.length === 1);
     expect(codeOf(await alice.execute('HTTP', { query: operations[0]! }))).toBeUndefined();
+    expect(isAnswered).toBe(false);
     await receiver.stop();
     expect(codeOf(await test)).toBeUndefined();
     await gateway.stop();
