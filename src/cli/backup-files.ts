@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, type Stats } from 'node:fs';
-import { constants, copyFile, lstat, mkdir, open, readdir, stat } from 'node:fs/promises';
+import { constants, copyFile, lstat, mkdir, open, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { pipeline as completePipeline } from 'node:stream/promises';
@@ -63,6 +63,11 @@ function unlessDeleted<Result>(read: Promise<Result>): Promise<Result | null> {
   });
 }
 
+/** A file of a backup. */
+export interface CopiedFile extends DataFile {
+  readonly sha256: string;
+}
+
 /** The number and size of files. */
 export interface FileTotal {
   readonly files: number;
@@ -76,46 +81,78 @@ export function totalOf(files: readonly DataFile[]): FileTotal {
 
 /**
  * Copies files between two folders durably; those that were deleted meanwhile are left out.
- * @returns the number of copied files and bytes
+ * @returns the copies
  */
 export async function copyDataFiles(
   files: readonly DataFile[],
   { from, to }: { from: string; to: string },
   onCopied: () => void,
-): Promise<FileTotal> {
-  const total = { files: 0, bytes: 0 };
+): Promise<CopiedFile[]> {
+  const copies: CopiedFile[] = [];
   const folders = new Set([to]);
+  await forEachFile(files, async ({ path }) => {
+    const target = join(to, path);
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
+    const copy = await unlessDeleted(copyDurably(join(from, path), target));
+    if (copy !== null) copies.push({ path, ...copy });
+    onCopied();
+  });
+  for (const folder of folders) await syncFolder(folder);
+  return copies;
+}
+
+/** Removes copies of {@link copyDataFiles} that cannot be used, also parts of them, and the folders that are empty then. */
+export async function removeCopies(files: readonly DataFile[], folder: string): Promise<void> {
+  const folders = new Set<string>();
+  for (const { path } of files) {
+    await rm(join(folder, path), { force: true });
+    for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(made);
+  }
+  const deepestFirst = [...folders].sort((one, other) => other.length - one.length);
+  for (const made of deepestFirst) await rmdir(join(folder, made)).catch(() => undefined);
+}
+
+/** Calls `work` for each of the files, several at once; after a failure, for no further one. None runs when it has ended. */
+export async function forEachFile<File>(
+  files: readonly File[],
+  work: (file: File) => Promise<void>,
+): Promise<void> {
   const rest = files.values();
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
-    for (const { path } of rest) {
-      const target = join(to, path);
-      await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-      for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
-      const bytes = await unlessDeleted(copyDurably(join(from, path), target));
-      if (bytes !== null) {
-        total.bytes += bytes;
-        total.files += 1;
-      }
-      onCopied();
+    for (const file of rest) {
+      await work(file).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) return;
     }
   };
   await Promise.all(Array.from({ length: copiesAtOnce }, worker));
-  for (const folder of folders) await syncFolder(folder);
-  return total;
+  if (failures.length > 0) throw failures[0];
 }
 
-/** @returns the size of the copy */
-async function copyDurably(from: string, to: string): Promise<number> {
+/** The size and the SHA-256 of a file. */
+export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    bytes += chunk.length;
+  }
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** @returns the size and the SHA-256 of the copy */
+async function copyDurably(from: string, to: string): Promise<{ bytes: number; sha256: string }> {
   // A copy on write where the file system can.
   await copyFile(from, to, constants.COPYFILE_FICLONE);
   // A copy of a file without the right to write has no such right either. Only Windows needs it to sync.
   const file = await open(to, process.platform === 'win32' ? 'r+' : 'r');
   try {
     await file.sync();
-    return (await file.stat()).size;
   } finally {
     await file.close();
   }
+  return hashFile(to);
 }
 
 /**

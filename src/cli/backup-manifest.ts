@@ -16,14 +16,20 @@ const manifest = z.object({
   migrations: z.array(z.string()),
   /** The tables with their numbers of rows, and the SHA-256 of their files. */
   tables: z.array(z.object({ name: z.string().regex(/^[a-z_]+$/), rows: z.number(), sha256: z.string() })),
-  media: z.object({ files: z.number(), bytes: z.number() }),
+  /** `sha256`: of the list of files. Earlier builds have not written it. */
+  media: z.object({ files: z.number(), bytes: z.number(), sha256: z.string().optional() }),
 });
 
 /** The description of a complete backup: it is written last. */
 export type Manifest = z.output<typeof manifest>;
 
 /** The parts of a backup's folder. */
-export const backupParts = { manifest: 'manifest.json', tables: 'tables', data: 'data' } as const;
+export const backupParts = {
+  manifest: 'manifest.json',
+  tables: 'tables',
+  data: 'data',
+  files: 'files.jsonl.gz',
+} as const;
 
 /** Creates the folder of a new backup, readable by this user only. It may exist if it is empty. */
 export async function createBackupFolder(folder: string): Promise<void> {

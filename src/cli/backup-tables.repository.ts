@@ -97,3 +97,12 @@ export async function findFilledTable(sql: Sql, tables: readonly string[]): Prom
   }
   return null;
 }
+
+/** Those of the avatars that still exist with a stored picture that is not known to be damaged. */
+export async function findStoredAvatars(sql: Sql, ids: readonly string[]): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM avatars WHERE id = ANY($1) AND status = 'STORED' AND damaged_at IS NULL ORDER BY id`,
+    [ids],
+  );
+  return rows.map(({ id }) => id);
+}

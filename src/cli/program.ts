@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { jobKinds } from '../generations/generation.kind';
-import { backupCommand, restoreCommand } from './backup.command';
+import { backupCommand } from './backup.command';
 import { demoCommand } from './demo.command';
 import { doctorCommand } from './doctor.command';
 import { eventsCommand } from './events.command';
@@ -10,6 +10,7 @@ import { keysCommand } from './keys.command';
 import { mediaCommand } from './media.command';
 import { messageOf } from './messages';
 import { exportCommand, importCommand } from './register.command';
+import { restoreCommand } from './restore.command';
 import { sandboxCommand } from './sandbox.command';
 import { migrateCommand, schemaCommand } from './schema.command';
 import type { Shell } from './shell';

@@ -117,9 +117,7 @@ export class DiskStore implements MediaStore {
   }
 
   private pathOf(key: string): string {
-    const parts = readMediaKey(key);
-    if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
-    return join(this.root, parts.folder, parts.id.slice(-2), key.slice(parts.folder.length + 1));
+    return join(this.root, mediaPath(key));
   }
 
   /** Passes the path of a new draft in the same file system to `work`, and removes the draft afterwards. */
@@ -163,6 +161,13 @@ export class DiskStore implements MediaStore {
       if (await isOlder(draft, writtenBefore)) await onDisk(() => rm(draft, { force: true }));
     }
   }
+}
+
+/** The path of a media key in the directory of a {@link DiskStore}. */
+export function mediaPath(key: string): string {
+  const parts = readMediaKey(key);
+  if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
+  return join(parts.folder, parts.id.slice(-2), key.slice(parts.folder.length + 1));
 }
 
 /** Writes a new file and syncs its content. The caller syncs the directory. */

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdtemp, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -233,6 +243,7 @@ describe('the backup of a running gateway', () => {
     const target = await backup();
     const data = join(target, 'data');
     const [database, dataDir] = [await TestDatabase.create(), await newDataDir()];
+    const tablesBefore = await database.rows(`SELECT 1 FROM pg_tables WHERE schemaname = 'public'`);
     const expectRefused = async (problem: string): Promise<void> => {
       const result = await operateOn({ databaseUrl: database.url, dataDir }, 'restore', target);
       expect(result).toMatchObject({ code: 1, remarks: expect.stringContaining(problem) });
@@ -245,7 +256,7 @@ describe('the backup of a running gateway', () => {
     await writeFile(secret, 'of another user');
 
     await rename(path, away);
-    await expectRefused('is incomplete');
+    await expectRefused(`${path} is missing`);
     await symlink(secret, path);
     await expectRefused('is neither a file nor a folder');
     await rm(path);
@@ -255,8 +266,21 @@ describe('the backup of a running gateway', () => {
     await expectRefused('is neither a file nor a folder');
     await rm(data);
     await rename(away, data);
+    // The same size, one bit of another value.
+    const bytes = await readFile(path);
+    const changed = Buffer.from(bytes);
+    changed[100]! ^= 1;
+    await writeFile(path, changed);
+    await expectRefused(`${path} was changed since the backup`);
+    await writeFile(path, bytes);
+    const added = join(data, 'media/added.jpg');
+    await writeFile(added, 'x');
+    await expectRefused(`${added} is not a file of the backup`);
+    await rm(added);
     await truncate(path, 10);
-    await expectRefused('is incomplete');
+    await expectRefused(`${path} was changed since the backup, or is incomplete`);
+    // The database was not touched either.
+    expect(await database.rows(`SELECT 1 FROM pg_tables WHERE schemaname = 'public'`)).toEqual(tablesBefore);
 
     const link = join(original.dataDir, 'media/link');
     await symlink(secret, link);
@@ -267,5 +291,27 @@ describe('the backup of a running gateway', () => {
     await rm(link);
     await database.drop();
     await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('names pictures that are damaged, and none that is deleted meanwhile', async () => {
+    const client = new Client(() => original.url);
+    const { generationId } = await client.settle();
+    const [damaged, lost] = await client.avatars(generationId);
+    const files = await readdir(join(original.dataDir, 'media/avatars'), { recursive: true });
+    const fileOf = (id: string): string =>
+      join(
+        original.dataDir,
+        'media/avatars',
+        files.find((name) => name.includes(uuidOf(id)) && name.endsWith('.picture'))!,
+      );
+    const bytes = await readFile(fileOf(damaged!.id));
+    await writeFile(fileOf(damaged!.id), bytes.fill(0, 200, 300));
+    await rm(fileOf(lost!.id));
+    const target = join(folder, newId());
+    const { out } = await operateOn(original, 'backup', target, '--json');
+    expect(JSON.parse(out)).toMatchObject({ damaged: [damaged!.id, lost!.id].sort() });
+    const { remarks } = await operateOn(original, 'backup', join(folder, newId()));
+    expect(remarks).toContain('2 pictures were missing or damaged');
+    expect(remarks).toContain(damaged!.id);
   });
 });
