@@ -36,7 +36,8 @@ export async function readFolder(folder: string, print: Print): Promise<PhotoFil
     .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
     .map(({ name }) => name)
     .sort();
-  if (names.length === 0) throw new DemoError(`There is no .jpg, .jpeg, .png, .webp or .avif in ${folder}.`);
+  if (names.length === 0)
+    throw new DemoError(`There is no .jpg, .jpeg, .png, .webp, .avif or .heic in ${folder}.`);
   if (names.length > maxPhotos)
     print(`${folder} has ${names.length} photos; the first ${maxPhotos} are used.`);
   return Promise.all(

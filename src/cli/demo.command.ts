@@ -45,7 +45,7 @@ interface DemoOptions {
 export function demoCommand(shell: Shell): Command {
   return new Command('demo')
     .description('train a model from a folder of photos on a running server and save the avatars')
-    .argument('<folder>', '5 to 30 photos: .jpg, .png, .webp or .avif')
+    .argument('<folder>', '5 to 30 photos: .jpg, .png, .webp, .avif or .heic')
     .option('--url <url>', 'URL of the server', readUrl, serverUrl(shell.environment))
     .addOption(
       new Option('--token <token>', 'token or API key, if the server requires authentication').env(
