@@ -6,10 +6,12 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import { pipeline as completePipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { codeOf } from '../core/errors';
+import { eachOf } from '../core/iterators';
 import { syncFolder } from '../storage/disk-store';
 import { CommandError } from './shell';
 
-const copiesAtOnce = 8;
+/** Concurrent copies or verifications of files. */
+export const copiesAtOnce = 8;
 
 /** What is copied from DATA_DIR. Pictures in other sizes and formats are made again when they are requested. */
 const copied = ['media', 'journal', 'signing-secret'];
@@ -90,7 +92,7 @@ export async function copyDataFiles(
 ): Promise<CopiedFile[]> {
   const copies: CopiedFile[] = [];
   const folders = new Set([to]);
-  await forEachFile(files, async ({ path }) => {
+  await eachOf(files, copiesAtOnce, async ({ path }) => {
     const target = join(to, path);
     await mkdir(dirname(target), { recursive: true, mode: 0o700 });
     for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
@@ -113,28 +115,11 @@ export async function removeCopies(files: readonly DataFile[], folder: string): 
   for (const made of deepestFirst) await rmdir(join(folder, made)).catch(() => undefined);
 }
 
-/** Calls `work` for each of the files, several at once; after a failure, for no further one. None runs when it has ended. */
-export async function forEachFile<File>(
-  files: readonly File[],
-  work: (file: File) => Promise<void>,
-): Promise<void> {
-  const rest = files.values();
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (const file of rest) {
-      await work(file).catch((error: unknown) => failures.push(error));
-      if (failures.length > 0) return;
-    }
-  };
-  await Promise.all(Array.from({ length: copiesAtOnce }, worker));
-  if (failures.length > 0) throw failures[0];
-}
-
-/** The size and the SHA-256 of a file. */
-export async function hashFile(path: string): Promise<{ bytes: number; sha256: string }> {
+/** The size and the SHA-256 of what a stream has. */
+export async function measure(stream: Readable): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     hash.update(chunk);
     bytes += chunk.length;
   }
@@ -152,7 +137,7 @@ async function copyDurably(from: string, to: string): Promise<{ bytes: number; s
   } finally {
     await file.close();
   }
-  return hashFile(to);
+  return measure(createReadStream(to));
 }
 
 /**

@@ -1,10 +1,12 @@
+import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
+import { eachOf } from '../core/iterators';
 import {
-  forEachFile,
-  hashFile,
+  copiesAtOnce,
+  measure,
   readLines,
   totalOf,
   writeLines,
@@ -56,7 +58,7 @@ export async function verifyBackup(
     const added = files.find(({ path }) => !paths.has(path));
     if (added) throw new CommandError(`${join(data, added.path)} is not a file of the backup.`);
     const bar = new ProgressBar(shell, listed.length);
-    await forEachFile(listed, async (file) => {
+    await eachOf(listed, copiesAtOnce, async (file) => {
       await verify(join(data, file.path), file);
       bar.add(1, 'files verified');
     });
@@ -85,7 +87,7 @@ async function readFileList(folder: string, sha256: string): Promise<CopiedFile[
 
 async function verify(path: string, expected: { bytes?: number; sha256: string }): Promise<void> {
   const cure = 'Copy the whole backup again.';
-  const found = await hashFile(path).catch((error: unknown) => {
+  const found = await measure(createReadStream(path)).catch((error: unknown) => {
     const why =
       codeOf(error) === 'ENOENT' ? 'is missing' : `cannot be read (${codeOf(error) ?? 'unknown error'})`;
     throw new CommandError(`${path} ${why}: the backup is incomplete. ${cure}`, { cause: error });

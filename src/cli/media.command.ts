@@ -1,20 +1,17 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '../config';
 import { eachOf } from '../core/iterators';
 import { readConfig } from '../read-config';
-import type { MediaStore, OpenObject } from '../storage/media-store';
+import type { MediaStore } from '../storage/media-store';
 import { openMediaStore } from '../storage/open-store';
+import { copiesAtOnce, measure } from './backup-files';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
 import { CommandError, type Shell } from './shell';
 
 const storeNames = ['disk', 's3'] as const;
 type StoreName = (typeof storeNames)[number];
-
-/** Concurrent copies. */
-const copiesAtOnce = 8;
 
 /** Pictures in other sizes and formats are made again when they are requested. */
 const skippedPrefix = 'renditions/';
@@ -109,11 +106,5 @@ async function copyVerified(
 
 async function hashIn(store: MediaStore, key: string): Promise<string | null> {
   const object = await store.open(key);
-  return object && hashOf(object);
-}
-
-async function hashOf({ stream }: OpenObject): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
-  return hash.digest('hex');
+  return object && (await measure(object.stream)).sha256;
 }

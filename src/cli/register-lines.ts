@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readGlobalId } from '../core/ids';
+import { providerNames } from '../setting-notations';
 import { CommandError } from './shell';
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in 64 hexadecimal digits');
@@ -21,7 +22,7 @@ const line = z.strictObject({
     )
     .optional(),
   owner: shortText(255),
-  provider: z.enum(['picsart', 'sandbox'], 'must be "picsart" or "sandbox"'),
+  provider: z.enum(providerNames, 'must be "picsart" or "sandbox"'),
   /** The id of the model at the avatar service. */
   providerRef: shortText(255),
   status: z.enum(['READY', 'TRAINING'], 'must be "READY" or "TRAINING"').default('READY'),

@@ -51,15 +51,23 @@ export async function* inBatches<Row>(
   }
 }
 
-/** Does something with each item, at most `width` at once, and waits for all. */
+/**
+ * Does something with each item, at most `width` at once. After a failure it begins no further one.
+ * @throws the first error, when nothing runs any longer
+ */
 export async function eachOf<Item>(
   items: readonly Item[],
   width: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const rest = items.values();
+  const failures: unknown[] = [];
   const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item);
+    for (const item of rest) {
+      await work(item).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) return;
+    }
   };
   await Promise.all(Array.from({ length: width }, worker));
+  if (failures.length > 0) throw failures[0];
 }

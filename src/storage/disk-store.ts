@@ -8,9 +8,10 @@ import { eachOf } from '../core/iterators';
 import {
   type MediaStore,
   ObjectTooLargeError,
-  onDisk,
+  inStore,
   type OpenObject,
   partOf,
+  partsOfKey,
   type RangeRequest,
   readMediaKey,
   StorageUnavailableError,
@@ -49,7 +50,7 @@ export class DiskStore implements MediaStore {
     const path = this.pathOf(key);
     return this.drafting(async (draft) => {
       const stored = await writeDurably(draft, bytes, maxBytes);
-      await onDisk(async () => {
+      await inStore(async () => {
         await this.ensureFolder(dirname(path));
         await rename(draft, path);
         await syncFolder(dirname(path));
@@ -60,9 +61,9 @@ export class DiskStore implements MediaStore {
 
   async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     const path = this.pathOf(key);
-    const file = await onDisk(() => unlessMissing(open(path, 'r')));
+    const file = await inStore(() => unlessMissing(open(path, 'r')));
     if (!file) return null;
-    const byteSize = (await onDisk(() => file.stat())).size;
+    const byteSize = (await inStore(() => file.stat())).size;
     const part = partOf(byteSize, range);
     if (part) return { byteSize, part, stream: file.createReadStream(part) };
     await file.close();
@@ -84,7 +85,7 @@ export class DiskStore implements MediaStore {
     await eachOf(keys, deletionsAtOnce, async (key) => {
       try {
         const path = this.pathOf(key);
-        await onDisk(() => unlessMissing(unlink(path)));
+        await inStore(() => unlessMissing(unlink(path)));
         folders.set(dirname(path), [...(folders.get(dirname(path)) ?? []), key]);
       } catch (error) {
         failures.set(key, error);
@@ -93,7 +94,7 @@ export class DiskStore implements MediaStore {
     await eachOf([...folders], deletionsAtOnce, async ([folder, within]) => {
       try {
         // Also without a file: the process that removed it may have ended before syncing.
-        await onDisk(() => unlessMissing(syncFolder(folder)));
+        await inStore(() => unlessMissing(syncFolder(folder)));
       } catch (error) {
         for (const key of within) failures.set(key, error);
       }
@@ -124,7 +125,7 @@ export class DiskStore implements MediaStore {
   private async drafting<T>(work: (draft: string) => Promise<T>): Promise<T> {
     const draft = join(this.drafts, randomUUID());
     try {
-      await onDisk(() => this.ensureFolder(this.drafts));
+      await inStore(() => this.ensureFolder(this.drafts));
       return await work(draft);
     } catch (error) {
       // The directories may have been removed: check them again.
@@ -158,16 +159,15 @@ export class DiskStore implements MediaStore {
     const writtenBefore = Date.now() - staleDraftMs;
     for await (const name of entries(this.drafts)) {
       const draft = join(this.drafts, name);
-      if (await isOlder(draft, writtenBefore)) await onDisk(() => rm(draft, { force: true }));
+      if (await isOlder(draft, writtenBefore)) await inStore(() => rm(draft, { force: true }));
     }
   }
 }
 
 /** The path of a media key in the directory of a {@link DiskStore}. */
 export function mediaPath(key: string): string {
-  const parts = readMediaKey(key);
-  if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
-  return join(parts.folder, parts.id.slice(-2), key.slice(parts.folder.length + 1));
+  const { folder, id } = partsOfKey(key);
+  return join(folder, id.slice(-2), key.slice(folder.length + 1));
 }
 
 /** Writes a new file and syncs its content. The caller syncs the directory. */
@@ -176,13 +176,13 @@ async function writeDurably(
   bytes: AsyncIterable<Uint8Array>,
   maxBytes: number,
 ): Promise<StoredObject> {
-  const file = await onDisk(() => open(path, 'wx', 0o600));
+  const file = await inStore(() => open(path, 'wx', 0o600));
   try {
     const stored = await copy(bytes, file, maxBytes);
-    await onDisk(() => file.sync());
+    await inStore(() => file.sync());
     return stored;
   } finally {
-    await onDisk(() => file.close());
+    await inStore(() => file.close());
   }
 }
 
@@ -197,7 +197,7 @@ async function copy(
     byteSize += chunk.length;
     if (byteSize > maxBytes) throw new ObjectTooLargeError(maxBytes);
     hash.update(chunk);
-    await onDisk(() => file.appendFile(chunk));
+    await inStore(() => file.appendFile(chunk));
   }
   return { byteSize, sha256: hash.digest('hex') };
 }
@@ -226,13 +226,13 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** The names in a directory that are not hidden; none if it is missing or not a directory. */
 async function* entries(path: string): AsyncGenerator<string> {
-  const folder = await onDisk(() => unlessMissing(opendir(path)));
+  const folder = await inStore(() => unlessMissing(opendir(path)));
   if (!folder) return;
   for await (const { name } of folder as AsyncIterable<Dirent>) if (!name.startsWith('.')) yield name;
 }
 
 async function isOlder(path: string, writtenBefore: number): Promise<boolean> {
-  const stats = await onDisk(() => unlessMissing(stat(path)));
+  const stats = await inStore(() => unlessMissing(stat(path)));
   return stats !== null && Math.floor(stats.mtimeMs) <= writtenBefore;
 }
 

@@ -91,8 +91,8 @@ export class StorageUnavailableError extends DomainError {
   }
 }
 
-/** Runs a file operation. @throws StorageUnavailableError with its error as the cause */
-export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+/** Runs an operation of files or of a bucket. @throws StorageUnavailableError with its error as the cause */
+export async function inStore<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -110,4 +110,11 @@ const keyPattern =
 export function readMediaKey(key: string): { folder: string; id: string } | null {
   const parts = keyPattern.exec(key)?.groups;
   return parts ? { folder: parts.folder!, id: parts.id! } : null;
+}
+
+/** Parses a key as {@link readMediaKey} does. @throws Error if it is invalid */
+export function partsOfKey(key: string): { folder: string; id: string } {
+  const parts = readMediaKey(key);
+  if (!parts) throw new Error('A media key must have the form photos/<uuid>.jpg.');
+  return parts;
 }

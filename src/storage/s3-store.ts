@@ -19,9 +19,11 @@ import {
 import { Upload } from '@aws-sdk/lib-storage';
 import { eachOf } from '../core/iterators';
 import {
+  inStore,
   type MediaStore,
   ObjectTooLargeError,
   type OpenObject,
+  partsOfKey,
   type RangeRequest,
   readMediaKey,
   StorageUnavailableError,
@@ -189,7 +191,7 @@ export class S3Store implements MediaStore {
   }
 
   private target(key: string): { Bucket: string; Key: string } {
-    if (!readMediaKey(key)) throw new Error('A media key must have the form photos/<uuid>.jpg.');
+    partsOfKey(key);
     return { Bucket: this.options.bucket, Key: key };
   }
 
@@ -283,14 +285,5 @@ async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
   } catch (error) {
     if (statusOf(error) === 404) return null;
     throw error;
-  }
-}
-
-/** Runs a call to the store. @throws StorageUnavailableError with its error as the cause */
-async function inStore<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw new StorageUnavailableError(error);
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onDisk, StorageUnavailableError } from './media-store';
+import { inStore, StorageUnavailableError } from './media-store';
 
 /**
  * Stores uploads on disk while they arrive and wait for their check, so that many slow clients use no memory. Each
@@ -13,7 +13,7 @@ export class UploadSpool {
 
   /** Opens a spool, and removes empty files of processes that ended between opening and unlinking one. */
   static async open(folder: string): Promise<UploadSpool> {
-    await onDisk(async () => {
+    await inStore(async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
     });
@@ -25,7 +25,7 @@ export class UploadSpool {
    * @throws StorageUnavailableError, also from the file's methods
    */
   async use<Result>(work: (file: SpooledUpload) => Promise<Result>): Promise<Result> {
-    const handle = await onDisk(() => this.openNameless());
+    const handle = await inStore(() => this.openNameless());
     try {
       return await work(new SpooledUpload(handle));
     } finally {
@@ -64,7 +64,7 @@ export class SpooledUpload {
   async write(chunk: Uint8Array): Promise<void> {
     this.hash.update(chunk);
     for (let at = 0; at < chunk.length;) {
-      const { bytesWritten } = await onDisk(() =>
+      const { bytesWritten } = await inStore(() =>
         this.handle.write(chunk, at, chunk.length - at, this.size + at),
       );
       at += bytesWritten;
@@ -76,7 +76,7 @@ export class SpooledUpload {
   async read(): Promise<Buffer> {
     const bytes = Buffer.allocUnsafe(this.size);
     for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await onDisk(() => this.handle.read(bytes, at, bytes.length - at, at));
+      const { bytesRead } = await inStore(() => this.handle.read(bytes, at, bytes.length - at, at));
       if (bytesRead === 0) throw new StorageUnavailableError(new Error('A spooled upload is truncated.'));
       at += bytesRead;
     }
