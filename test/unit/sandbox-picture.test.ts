@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import sharp from 'sharp';
@@ -61,16 +64,22 @@ describe('makePicture', () => {
     const code = `const { makePicture } = require('./src/sandbox/picture');
       const spec = ${JSON.stringify({ ...spec, source: spec.source.toString('base64') })};
       makePicture({ ...spec, source: Buffer.from(spec.source, 'base64') }).then((picture) => process.stdout.write(picture.toString('base64')));`;
-    const { stdout, stderr } = await promisify(execFile)(
-      process.execPath,
-      ['-r', '@swc-node/register', '-e', code],
-      {
-        env: { PATH: process.env.PATH, HOME: '/nonexistent', FONTCONFIG_PATH: '/nonexistent' },
-        maxBuffer: 10_000_000,
-      },
-    );
-    expect(stderr).toBe('');
-    expect(Buffer.from(stdout, 'base64')).toEqual(await makePicture(spec));
+    // Without fonts or settings, but writable: Fontconfig reports a missing cache.
+    const home = await mkdtemp(join(tmpdir(), 'home-'));
+    try {
+      const { stdout, stderr } = await promisify(execFile)(
+        process.execPath,
+        ['-r', '@swc-node/register', '-e', code],
+        {
+          env: { PATH: process.env.PATH, HOME: home, FONTCONFIG_PATH: '/nonexistent' },
+          maxBuffer: 10_000_000,
+        },
+      );
+      expect(stderr).toBe('');
+      expect(Buffer.from(stdout, 'base64')).toEqual(await makePicture(spec));
+    } finally {
+      await rm(home, { recursive: true });
+    }
   });
 
   it('rejects an unknown style', async () => {
