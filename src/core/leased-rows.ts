@@ -175,7 +175,8 @@ export class LeasedRows<Row extends LeasedRow> {
 
   /**
    * Renews the row's lease until `work` has ended. A failed renewal is only logged: if the lease expires, another worker
-   * claims the row, and the fencing token rejects late writes of this one.
+   * claims the row, and the fencing token rejects late writes of this one. A row that another transaction locks is left to the
+   * next renewal, so that it does not delay those of others.
    */
   async hold<Result>(row: Pick<Claimed<Row>, 'id' | 'lease'>, work: () => Promise<Result>): Promise<Result> {
     this.held.set(row.lease + row.id, row.lease);
@@ -220,8 +221,10 @@ export class LeasedRows<Row extends LeasedRow> {
       const ids = [...this.held].map(([key, lease]) => key.slice(lease.length));
       await this.sql.rows(
         `UPDATE ${table} t SET due_at = now() + $3 * interval '1 ms'
-           FROM unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
-          WHERE ${commitsWithoutWaiting} AND t.id = held.id AND t.lease = held.lease AND t.due_at IS NOT NULL`,
+           FROM (SELECT r.id FROM ${table} r JOIN unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
+                     ON r.id = held.id AND r.lease = held.lease
+                  WHERE r.due_at IS NOT NULL FOR NO KEY UPDATE OF r SKIP LOCKED) free
+          WHERE ${commitsWithoutWaiting} AND t.id = free.id`,
         [ids, [...this.held.values()], this.options.leaseMs],
       );
     } catch (error) {

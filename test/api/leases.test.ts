@@ -8,6 +8,7 @@ import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { outcomes } from '../support/job-scenarios';
 import { failed, isUnclear, running } from '../support/scripted-provider';
+import { until } from '../support/until';
 
 const logger = createLogger('silent');
 
@@ -84,5 +85,29 @@ describe('a worker whose lease was taken over', () => {
     expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
     await uncertain.settle(present);
     expect(await harness.row(job)).toMatchObject({ status: 'QUEUED', resends: 1 });
+  });
+});
+
+describe('a worker that holds several leases', () => {
+  it('renews them while another session locks one of the rows', async () => {
+    const harness = await JobHarness.open();
+    const jobs = [await harness.train(), await harness.train()];
+    await Promise.all(jobs.map((job) => harness.untilDue(job)));
+    const store = new JobRepository(harness.database, { announce: () => undefined });
+    const rows = store.rowsFor(modelKind, 'submit', { leaseMs: 600, logger });
+    const claimed = await rows.claim({ limit: 2 });
+    const [locked, other] = jobs as [Job, Job];
+    const dueMs = async (): Promise<number> => (await harness.row(other)).dueAt!.getTime();
+    let end = (): void => undefined;
+    const isOver = new Promise<void>((resolve) => (end = resolve));
+    await harness.database.transaction(async (sql) => {
+      await sql.rows('SELECT FROM models WHERE id = $1 FOR UPDATE', [locked.id]);
+      const firstMs = await dueMs();
+      const held = Promise.all(claimed.map((row) => rows.hold(row, () => isOver)));
+      await until(async () => (await dueMs()) > firstMs);
+      end();
+      await held;
+    });
+    await harness.stop();
   });
 });
