@@ -613,6 +613,7 @@ CREATE TABLE webhook_deliveries (
     attempts jsonb DEFAULT '[]'::jsonb NOT NULL,
     replayed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    failed_at timestamp with time zone,
     CONSTRAINT webhook_deliveries_pending_next CHECK (((status = 'PENDING'::text) = (next_attempt_at IS NOT NULL))),
     CONSTRAINT webhook_deliveries_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELIVERED'::text, 'FAILED'::text])))
 );
@@ -638,6 +639,8 @@ CREATE TABLE webhooks (
     last_number bigint DEFAULT 0 NOT NULL,
     failing_since timestamp with time zone,
     rest_until timestamp with time zone,
+    key_id text,
+    succeeded_at timestamp with time zone,
     CONSTRAINT webhooks_status_known CHECK ((status = ANY (ARRAY['ENABLED'::text, 'PAUSED'::text, 'DISABLED'::text])))
 );
 
@@ -980,6 +983,8 @@ CREATE INDEX webhooks_due_of_owner ON webhooks USING btree (owner, due_at) WHERE
 CREATE INDEX webhooks_failing_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries > 0));
 
 CREATE INDEX webhooks_failing_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries > 0));
+
+CREATE INDEX webhooks_of_key ON webhooks USING btree (key_id) WHERE ((status = 'ENABLED'::text) AND (key_id IS NOT NULL));
 
 CREATE INDEX webhooks_of_owner ON webhooks USING btree (owner, id);
 

@@ -7,6 +7,7 @@ import { createGuard } from '../upstream/guard';
 import { HttpExchange } from '../upstream/http-exchange';
 import { WebhookDeliveryWork } from '../webhooks/webhook-delivery.work';
 import { WebhookFollowWork } from '../webhooks/webhook-follow.work';
+import { WebhookKeysWork } from '../webhooks/webhook-keys.work';
 import { WebhookSecrets } from '../webhooks/webhook-secrets';
 import { WebhookSender } from '../webhooks/webhook-sender';
 import type { WebhookEntity } from '../webhooks/webhook.entity';
@@ -54,6 +55,8 @@ export interface WebhookWork {
   readonly deliveries: WebhookDeliveryWork;
   /** To endpoints whose last attempt failed: in slots of their own, so that they do not delay the others. */
   readonly failing: WebhookDeliveryWork;
+  /** Disables the webhooks of API keys that have ended. */
+  readonly keys: WebhookKeysWork;
   /** Encrypts the secrets of all webhooks with the first signing secret. */
   readonly renewSecrets: () => Promise<void>;
 }
@@ -76,13 +79,14 @@ export function createWebhookWork(
   { webhookSender: sender }: { webhookSender: WebhookSender },
   onDue: () => void,
 ): WebhookWork {
+  const onNotice = (streamId: string): void => wakeups.announce({ streams: [streamId] });
+  const keys = new WebhookKeysWork({ database, logger, onNotice });
   const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, maxDeliveries: number): WebhookDeliveryWork =>
     new WebhookDeliveryWork({
-      ...{ webhooks, database, sender, logger, maxDeliveries },
+      ...{ webhooks, database, sender, keys, logger, maxDeliveries, onNotice },
       leaseMs: config.LEASE,
       weights: config.OWNER_WEIGHTS,
       timeoutMs: config.WEBHOOK_TIMEOUT,
-      onNotice: (streamId) => wakeups.announce({ streams: [streamId] }),
       onAttempt: metrics.webhookAttempt,
     });
   const slots = config.MAX_WEBHOOK_DELIVERIES;
@@ -90,6 +94,7 @@ export function createWebhookWork(
     follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap, onDue }),
     deliveries: deliveriesTo(leasedWebhooks.due, slots),
     failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
+    keys,
     renewSecrets: () => sender.renewSecrets(database),
   };
 }

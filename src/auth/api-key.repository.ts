@@ -11,6 +11,9 @@ export type FoundKey = ApiKeyEntity & { isActive: boolean; isTouchDue: boolean }
 /** The age up to which {@link revokedKeys} returns keys. Much longer than any realistic interval between two polls. */
 const lookBack = '1 day';
 
+/** SQL: the key was not revoked and has not expired. */
+export const activeKeys = '(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))';
+
 /** A key to insert. */
 export type KeyRow = Pick<ApiKeyEntity, 'id' | 'secretSha256' | 'owner' | 'name' | 'scopes' | 'onBehalf'> & {
   /** Null: the key does not expire. */
@@ -41,7 +44,7 @@ export async function listKeys(sql: Sql): Promise<ApiKeyMetadata[]> {
 export async function findKey(sql: Sql, id: string): Promise<FoundKey | null> {
   const [row] = await sql.entities<ApiKeyEntity, FoundKey>(
     ApiKeyEntity,
-    `SELECT *, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()) AS "isActive",
+    `SELECT *, ${activeKeys} AS "isActive",
             last_used_at IS NULL OR last_used_at < now() - interval '1 minute' AS "isTouchDue"
        FROM api_keys WHERE id = $1`,
     [id],

@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import type { ApiKeyMetadata } from '../auth/api-key.repository';
+import { findKey, type ApiKeyMetadata } from '../auth/api-key.repository';
 import { readKey, ApiKeyService } from '../auth/api-key.service';
 import type { Scope } from '../core/viewer';
+import { moveWebhooks } from '../webhooks/webhook-keys.repository';
 import { jsonOf, tableOf } from './printout';
 import {
   CommandError,
@@ -48,9 +49,12 @@ export function keysCommand(shell: Shell): Command {
     );
   keys
     .command('revoke')
-    .description('revoke a key permanently and close its open sockets')
+    .description('revoke a key permanently, close its open sockets and disable its webhooks')
     .argument('<id>', 'the id of the key, or the key itself')
-    .action((id: string) => withDatabase(shell, (context) => revoke(shell, context, id)));
+    .option('--webhooks-to <id>', 'a key that replaces it: its webhooks continue with that key')
+    .action((id: string, { webhooksTo }: { webhooksTo?: string }) =>
+      withDatabase(shell, (context) => revoke(shell, context, id, webhooksTo)),
+    );
   return keys;
 }
 
@@ -89,12 +93,37 @@ async function list(shell: Shell, context: OperatorContext, asJson = false): Pro
   shell.print(tableOf(['id', 'owner', 'name', 'scopes', 'state', 'created', 'expires', 'last used'], rows));
 }
 
-async function revoke(shell: Shell, context: OperatorContext, given: string): Promise<void> {
+async function revoke(
+  shell: Shell,
+  context: OperatorContext,
+  given: string,
+  webhooksTo: string | undefined,
+): Promise<void> {
   const id = readKey(given)?.id ?? given;
+  if (webhooksTo !== undefined)
+    await continueWebhooks(shell, context, id, readKey(webhooksTo)?.id ?? webhooksTo);
   if (!(await service(context).revoke(operatorFor('operator'), id))) {
     throw new CommandError('There is no key with this id; see `keys list`.');
   }
   shell.print(`Key ${id} is revoked.`);
+}
+
+/** Moves the webhooks of a key to another one that can act for the same owners. */
+async function continueWebhooks(
+  shell: Shell,
+  { database }: OperatorContext,
+  from: string,
+  to: string,
+): Promise<void> {
+  const [old, next] = [await findKey(database, from), await findKey(database, to)];
+  if (!old || !next) throw new CommandError('There is no key with this id; see `keys list`.');
+  const canReplace = next.isActive && next.owner === old.owner && next.onBehalf === old.onBehalf;
+  if (!canReplace || !next.scopes.includes('read') || from === to) {
+    throw new CommandError(
+      `Key ${to} cannot replace key ${from}: it must be active, of the same owner, with the scope read, and act for others if and only if the other one does.`,
+    );
+  }
+  shell.print(`${await moveWebhooks(database, from, to)} webhooks continue with key ${to}.`);
 }
 
 function service({ database, wakeups, logger }: OperatorContext): ApiKeyService {

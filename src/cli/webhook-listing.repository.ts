@@ -12,7 +12,7 @@ export async function listWebhooks(
 ): Promise<WebhookFacts[]> {
   const rows = await sql.rows<WebhookFacts>(
     `SELECT w.id, w.owner, w.status, w.disabled_reason AS "disabledReason", w.failing_since AS "failingSince",
-            substring(w.url FROM '://([^/?#]*)') AS host, w.created_at AS "createdAt",
+            substring(w.url FROM '://([^/?#]*)') AS host, w.created_at AS "createdAt", w.key_id AS "keyId",
             (SELECT count(*)::int FROM webhook_deliveries d WHERE d.webhook_id = w.id AND d.status = 'PENDING') AS pending,
             (SELECT count(*)::int FROM webhook_deliveries d WHERE d.webhook_id = w.id AND d.status = 'FAILED') AS failed
        FROM webhooks w WHERE ($1::text IS NULL OR w.owner = $1) AND ($2::text IS NULL OR w.status = $2)

@@ -1,5 +1,8 @@
 import { Command } from 'commander';
 import { readGlobalId, toGlobalId } from '../core/ids';
+import type { Sql } from '../core/sql';
+import { assignKey } from '../webhooks/webhook-keys.repository';
+import type { WebhookEntity } from '../webhooks/webhook.entity';
 import { enableWebhook, lockWebhook, pauseWebhook } from '../webhooks/webhook.repository';
 import { webhookStatuses } from '../webhooks/webhook.state';
 import { statusOption } from './jobs.command';
@@ -9,7 +12,7 @@ import { listWebhooks, ownerOfWebhook } from './webhook-listing.repository';
 
 const columns = [
   ...(['id', 'owner', 'status', 'disabledReason', 'host', 'pending', 'failed', 'failingSince'] as const),
-  'createdAt',
+  ...(['createdAt', 'keyId'] as const),
 ] as const;
 
 /** `likeness webhooks …`: lists the webhooks of all owners, pauses and enables them. */
@@ -36,8 +39,18 @@ export function webhooksCommand(shell: Shell): Command {
       .action((id: string) => changeWebhook(shell, id, apply));
   };
   change('pause', 'send nothing until it is enabled; events are kept for 24 hours', pauseWebhook);
-  change('enable', 'send again, with the events of the last 24 hours', enableWebhook);
+  change(
+    'enable',
+    'send again, with the events of the last 24 hours, and whether or not its API key has ended',
+    enableForOwner,
+  );
   return webhooks;
+}
+
+/** As by its owner without an API key. */
+async function enableForOwner(sql: Sql, id: string): Promise<WebhookEntity> {
+  await assignKey(sql, id, null);
+  return enableWebhook(sql, id);
 }
 
 function changeWebhook(shell: Shell, globalId: string, apply: typeof pauseWebhook): Promise<void> {

@@ -23,6 +23,7 @@ export type FailpointName =
   | 'result:shown'
   | 'delete:marked'
   | 'delete:bytes-gone'
+  | 'webhook:found'
   | 'webhook:answered';
 
 /** Awaits the hook if a test has set one. */

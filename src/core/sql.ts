@@ -58,6 +58,14 @@ export function limitsIdleTime(maxMs: number): string {
   return `set_config('idle_in_transaction_session_timeout', '${maxMs}', true) <> ''`;
 }
 
+/**
+ * SQL: a condition that always holds. Once a row was checked by it, this transaction does not wait longer for each lock, in
+ * milliseconds: the statement fails, as while the database is unavailable.
+ */
+export function limitsLockWait(maxMs: number): string {
+  return `set_config('lock_timeout', '${maxMs}', true) <> ''`;
+}
+
 /** SQL: a list of text literals, for constants of the program such as states. */
 export function textList(constants: readonly string[]): string {
   return `'${constants.join("', '")}'`;

@@ -47,6 +47,7 @@ import { DownloadVariants1764900000000 } from './migrations/1764900000000-downlo
 import { NoticeEvents1767000000000 } from './migrations/1767000000000-notice-events';
 import { SubmissionPauses1767100000000 } from './migrations/1767100000000-submission-pauses';
 import { WebhookPendingAge1798000000000 } from './migrations/1798000000000-webhook-pending-age';
+import { WebhookKeys1798100000000 } from './migrations/1798100000000-webhook-keys';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -96,6 +97,7 @@ const migrations = [
   NoticeEvents1767000000000,
   SubmissionPauses1767100000000,
   WebhookPendingAge1798000000000,
+  WebhookKeys1798100000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -14,7 +14,10 @@ registerEnumType(NoticeKindEnum, {
   name: 'NoticeKind',
   description: 'What a notice is about. More values will be added.',
   valuesConfig: {
-    WEBHOOK_DISABLED: { description: 'A webhook failed for 24 hours and is disabled.' },
+    WEBHOOK_DISABLED: {
+      description:
+        'A webhook is disabled: it failed for 24 hours, or its API key was revoked or has expired.',
+    },
     SPENDING_LIMIT_NEAR: { description: 'A spending limit is almost reached.' },
   },
 });

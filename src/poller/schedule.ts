@@ -41,6 +41,7 @@ import { deletionDue } from '../storage/media-deletion.repository';
 import { pruneDeliveries } from '../webhooks/webhook-delivery.repository';
 import type { WebhookDeliveryWork } from '../webhooks/webhook-delivery.work';
 import type { WebhookFollowWork } from '../webhooks/webhook-follow.work';
+import type { WebhookKeysWork } from '../webhooks/webhook-keys.work';
 import type { PeriodicTask } from './poller';
 
 /** The work on one kind of job. */
@@ -70,6 +71,7 @@ export interface ScheduleDeps {
     follow: WebhookFollowWork;
     deliveries: WebhookDeliveryWork;
     failing: WebhookDeliveryWork;
+    keys: WebhookKeysWork;
     renewSecrets: () => Promise<void>;
   };
 }
@@ -116,11 +118,13 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
 }
 
 function webhookTasks({ webhooks }: ScheduleDeps): PeriodicTask[] {
-  const { follow, deliveries, failing, renewSecrets } = webhooks;
+  const { follow, deliveries, failing, keys, renewSecrets } = webhooks;
   return [
     dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
     dueTask('send to webhooks', deliveries.due, idleMs, (signal) => deliveries.processBatch(signal)),
     dueTask('send to failing webhooks', failing.due, idleMs, (signal) => failing.processBatch(signal)),
+    // Repeated until none is left.
+    { name: 'disable webhooks of ended keys', run: (signal) => keys.processBatch(signal), idleMs: minuteMs },
     task('encrypt secrets of webhooks', pruningMs, renewSecrets),
   ];
 }

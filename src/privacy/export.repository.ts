@@ -115,7 +115,7 @@ function webhookSections(section: Section): Record<string, AsyncIterable<object>
     webhooks: section({
       table: 'webhooks',
       columns: `id, url, description, event_types AS "eventTypes", status, disabled_reason AS "disabledReason",
-              created_at AS "createdAt"`,
+              key_id AS "keyId", created_at AS "createdAt"`,
     }),
     webhookDeliveries: section({
       table: 'webhook_deliveries',

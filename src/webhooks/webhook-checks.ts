@@ -1,8 +1,9 @@
 import { maxSelectedIds } from '../core/bulk-changes';
-import { DomainError } from '../core/errors';
+import { DomainError, forbidden } from '../core/errors';
 import { uuidOf, type InputId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import type { CreatedRange } from '../core/list-conditions';
+import type { Viewer } from '../core/viewer';
 import type { WebhookChange } from './webhook.repository';
 
 /** The maximum length of a description, in characters. */
@@ -33,6 +34,17 @@ export function checkWebhook(
   }
   if (status === 'DISABLED') problems.add(invalid('input.status', 'must be ENABLED or PAUSED'));
   problems.throwIfAny();
+}
+
+/**
+ * Checks that a viewer may be sent events: webhooks are sent what subscriptions read.
+ * @throws DomainError FORBIDDEN
+ */
+export function requireReader({ scopes }: Viewer): void {
+  if (scopes.has('read')) return;
+  throw forbidden('A webhook is sent your events: this needs the scope read too.', {
+    ...{ needed: 'read', given: [...scopes] },
+  });
 }
 
 function checkDescription(description: string): void {

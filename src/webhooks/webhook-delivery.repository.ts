@@ -2,6 +2,7 @@ import type { LeasedRow, Claimed } from '../core/leased-rows';
 import { isAnyOf } from '../core/list-conditions';
 import type { ListTable } from '../core/list-statements';
 import type { Sql } from '../core/sql';
+import { hasActiveKey } from './webhook-keys.repository';
 import { WebhookDeliveryEntity, WebhookEntity, type WebhookAttemptRow } from './webhook.entity';
 import { webhookDeliveryStatuses, type WebhookDeliveryStatus } from './webhook.state';
 
@@ -66,13 +67,21 @@ export function findDueDeliveries(
   );
 }
 
-/** The webhook as it is, if this worker still leases it, it is enabled, and may be sent to. */
-export async function readLeased(sql: Sql, { id, lease }: Leased): Promise<WebhookEntity | null> {
-  const [webhook] = await sql.entities(
+/**
+ * The webhook as it is, if this worker still leases it, it is enabled, its API key has not ended, and it may be sent to; with
+ * whether a delivery is still pending: what it is about may have been deleted.
+ */
+export async function readLeased(
+  sql: Sql,
+  { id, lease }: Leased,
+  deliveryId: string,
+): Promise<(WebhookEntity & { isPending: boolean }) | null> {
+  const [webhook] = await sql.entities<WebhookEntity, { isPending: boolean }>(
     WebhookEntity,
-    `SELECT * FROM webhooks WHERE id = $1 AND lease = $2 AND status = 'ENABLED'
-        AND (rest_until IS NULL OR rest_until <= now())`,
-    [id, lease],
+    `SELECT *, EXISTS (SELECT FROM webhook_deliveries d WHERE d.id = $3 AND d.status = 'PENDING') AS "isPending"
+       FROM webhooks w WHERE id = $1 AND lease = $2 AND status = 'ENABLED'
+        AND (rest_until IS NULL OR rest_until <= now()) AND ${hasActiveKey('w')}`,
+    [id, lease, deliveryId],
   );
   return webhook ?? null;
 }
@@ -118,9 +127,10 @@ export async function recordDelivered(
       [webhook.id],
     );
   }
-  await sql.rows('UPDATE webhooks SET tries = 0, failing_since = NULL, rest_until = NULL WHERE id = $1', [
-    webhook.id,
-  ]);
+  await sql.rows(
+    'UPDATE webhooks SET tries = 0, failing_since = NULL, rest_until = NULL, succeeded_at = now() WHERE id = $1',
+    [webhook.id],
+  );
   return true;
 }
 
@@ -134,7 +144,7 @@ export interface FailureDelays {
 
 /**
  * Records a failure. The last attempt is made 24 hours after the first, or later if fewer than 6 were made.
- * @returns the webhook before it, and whether it has failed for 24 hours and in 6 attempts or more; null if this worker no longer leased it
+ * @returns the webhook before it, and whether it is enabled and has failed for 24 hours and in 6 attempts or more; null if this worker no longer leased it
  */
 export async function recordFailed(
   sql: Sql,
@@ -148,7 +158,7 @@ export async function recordFailed(
   await sql.rows(
     `UPDATE webhook_deliveries d
         SET tries = d.tries + 1, failing_since = coalesce(d.failing_since, now()), attempts = $2::jsonb,
-            status = CASE WHEN f.is_over THEN 'FAILED' ELSE 'PENDING' END,
+            status = CASE WHEN f.is_over THEN 'FAILED' ELSE 'PENDING' END, failed_at = CASE WHEN f.is_over THEN now() END,
             next_attempt_at = CASE WHEN f.is_over THEN NULL WHEN f.is_late THEN now() + $3 * interval '1 ms'
               ELSE least(now() + $3 * interval '1 ms', coalesce(d.failing_since, now()) + $4 * interval '1 ms') END
        FROM (SELECT id, l.is_late, l.is_late AND tries + 1 >= $5 AS is_over FROM webhook_deliveries
@@ -166,7 +176,7 @@ export async function recordFailed(
             failing_since = CASE WHEN failing_since IS NULL THEN now()
               ELSE failing_since + greatest(now() - rest_until - $4 * interval '1 ms', interval '0') END
       WHERE id = $1
-      RETURNING failing_since <= now() - $3 * interval '1 ms' AND tries >= $5 AS "isOver"`,
+      RETURNING failing_since <= now() - $3 * interval '1 ms' AND tries >= $5 AND status = 'ENABLED' AS "isOver"`,
     [webhook.id, restMs(before.tries + 1), maxFailingMs, maxGapMs, minFailedAttempts],
   );
   return { before, isOver: changed!.isOver };
@@ -198,24 +208,16 @@ export async function releaseUnsigned(
   );
 }
 
-/**
- * Disables a locked webhook. Its pending deliveries have failed until it is enabled, as have those that were given up since its
- * last success: the one that was attempted last, and others.
- */
-export async function disableWebhook(
-  sql: Sql,
-  id: string,
-  { lastId, reason }: { lastId: string; reason: string },
-): Promise<void> {
+/** Disables a locked webhook. Its pending deliveries have failed until it is enabled. */
+export async function disableWebhook(sql: Sql, id: string, reason: string): Promise<void> {
   await sql.rows(
     `UPDATE webhooks SET status = 'DISABLED', disabled_reason = $2, due_at = NULL, lease = NULL WHERE id = $1`,
     [id, reason],
   );
   await sql.rows(
     `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failing_since = NULL
-      WHERE webhook_id = $1 AND (status = 'PENDING' OR status = 'FAILED' AND (id = $2
-              OR failing_since >= (SELECT w.failing_since FROM webhooks w WHERE w.id = $1)))`,
-    [id, lastId],
+      WHERE webhook_id = $1 AND status = 'PENDING'`,
+    [id],
   );
 }
 

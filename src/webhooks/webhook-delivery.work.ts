@@ -11,11 +11,8 @@ import {
   type StartedBatch,
 } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
-import type { Sql, Transactions } from '../core/sql';
-import type { NoticeEntity } from '../notices/notice.entity';
-import { insertNotice } from '../notices/notice.repository';
+import type { Transactions } from '../core/sql';
 import {
-  disableWebhook,
   findDueDeliveries,
   readLeased,
   recordDelivered,
@@ -23,6 +20,8 @@ import {
   releaseUnsigned,
   releaseWebhook,
 } from './webhook-delivery.repository';
+import { disableWithNotice } from './webhook-disabling';
+import type { WebhookKeysWork } from './webhook-keys.work';
 import type { MadeAttempt, SentAttempt, WebhookSender } from './webhook-sender';
 import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';
 
@@ -46,6 +45,8 @@ export interface WebhookDeliveryWorkDeps extends LeaseOptions {
   webhooks: LeasedTable<WebhookEntity>;
   database: Transactions;
   sender: Pick<WebhookSender, 'send'>;
+  /** Disables webhooks whose API keys have ended. */
+  keys: Pick<WebhookKeysWork, 'disable'>;
   /** Maximum duration of an attempt, in milliseconds. */
   timeoutMs: number;
   /** Maximum number of endpoints that a process sends to at a time. */
@@ -116,12 +117,14 @@ export class WebhookDeliveryWork {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { database } = this.deps;
-    // The owner may have changed, paused or deleted it, and the endpoint may rest.
-    const present = await readLeased(database, webhook);
+    // The owner may have changed, paused or deleted it, its API key may have ended, and the endpoint may rest.
+    const present = await readLeased(database, webhook, delivery.id);
     if (!present) {
+      if (await this.deps.keys.disable(webhook.id)) return false;
       await database.transaction((sql) => releaseWebhook(sql, webhook));
       return false;
     }
+    if (!present.isPending) return true;
     const sent = await this.send(present, delivery, signal);
     if (sent.outcome === 'deferred') {
       await this.rows.defer(webhook, signal);
@@ -185,7 +188,9 @@ export class WebhookDeliveryWork {
     const recorded = await database.transaction(async (sql) => {
       const failed = await recordFailed(sql, webhook, delivery, attempt, delays);
       if (!failed) return null;
-      return { notice: failed.isOver ? await disable(sql, failed.before, delivery.id, attempt) : null };
+      return {
+        notice: failed.isOver ? await disableWithNotice(sql, failed.before, disabledTexts(attempt)) : null,
+      };
     });
     if (!recorded) return false;
     onAttempt('failed');
@@ -199,27 +204,11 @@ export class WebhookDeliveryWork {
   }
 }
 
-/** Disables a locked webhook; returns the notice to its owner. */
-async function disable(
-  sql: Sql,
-  { id, owner, url }: WebhookEntity,
-  lastId: string,
-  attempt: WebhookAttemptRow,
-): Promise<NoticeEntity> {
-  const { message, reason } = disabledTexts(url, attempt);
-  await disableWebhook(sql, id, { lastId, reason });
-  return insertNotice(sql, { owner, kind: 'WEBHOOK_DISABLED', message, subject: toGlobalId('Webhook', id) });
-}
-
-/** What the owner of a disabled webhook reads. */
-function disabledTexts(
-  url: string,
-  { httpStatus, excerpt }: WebhookAttemptRow,
-): { message: string; reason: string } {
+/** Why a webhook is disabled, and what its owner can do. */
+function disabledTexts({ httpStatus, excerpt }: WebhookAttemptRow): { reason: string; remedy: string } {
   const last = httpStatus === null ? excerpt : `HTTP ${httpStatus}.`;
-  const reason = `No delivery has succeeded for 24 hours. The last attempt: ${last}`;
   return {
-    reason,
-    message: `The webhook to ${new URL(url).host} was disabled. ${reason} Repair the endpoint and enable the webhook with updateWebhook: the deliveries that were pending are sent, then later events.`,
+    reason: `No delivery has succeeded for 24 hours. The last attempt: ${last}`,
+    remedy: 'Repair the endpoint and enable the webhook with updateWebhook',
   };
 }

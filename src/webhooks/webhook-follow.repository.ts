@@ -1,4 +1,4 @@
-import type { Sql } from '../core/sql';
+import { limitsLockWait, type Sql } from '../core/sql';
 import type { StoredEvent } from '../events/event';
 import { hasUnnumberedEvents } from '../events/owner-stream.repository';
 import type { JobState, WebhookEvent } from './webhook-events';
@@ -11,7 +11,6 @@ export interface WebhookBehind {
   readonly owner: string;
   readonly ownerStreamId: string;
   readonly position: number;
-  readonly eventTypes: readonly WebhookEventType[];
   /** The stream of the owner now: another one after a restore of the database; null: it must be created. */
   readonly currentStreamId: string | null;
   /** The last number of that stream. */
@@ -21,23 +20,41 @@ export interface WebhookBehind {
 /** The streams of models and generations whose owners' webhooks are searched; null: all webhooks. */
 export type SearchedStreams = readonly string[] | null;
 
+/** Which webhooks are searched for new events. */
+export interface WebhookSearch {
+  readonly streams: SearchedStreams;
+  /** The ids of webhooks that are left out. */
+  readonly except: readonly string[];
+}
+
+/** The first parameters of {@link nextFollow}. */
+export const parametersOf = ({ streams, except }: WebhookSearch): unknown[] => [streams, except];
+
+/** How long a locked webhook is waited for, in milliseconds: longer than its worker takes to record an attempt. */
+const maxLockWaitMs = 500;
+
 /** SQL: the enabled webhooks with new events. Costs two index lookups for each searched webhook without any. */
-const behind = (isSearched: string): string => `FROM webhooks w LEFT JOIN owner_streams o ON o.owner = w.owner
-  WHERE w.status = 'ENABLED' AND ${isSearched}
+const behind = (
+  isSearched: string,
+  first: number,
+): string => `FROM webhooks w LEFT JOIN owner_streams o ON o.owner = w.owner
+  WHERE w.status = 'ENABLED' AND ${isSearched} AND w.id <> ALL($${first + 1}::uuid[])
     AND (o.id IS DISTINCT FROM w.owner_stream_id OR o.sequence > w.position OR ${hasUnnumberedEvents})`;
 
 /** SQL: two parts, since one condition for both would read all webhooks to search those of few owners. */
-const searches = (streams: string): string[] => [
-  behind(`${streams}::uuid[] IS NULL`),
-  behind(`w.owner IN (SELECT s.owner FROM streams s WHERE s.id = ANY(${streams}::uuid[]))`),
+const searches = (first: number): string[] => [
+  behind(`$${first}::uuid[] IS NULL`, first),
+  behind(`w.owner IN (SELECT s.owner FROM streams s WHERE s.id = ANY($${first}::uuid[]))`, first),
 ];
 
-/** SQL: when a webhook has new events. The parameter is {@link SearchedStreams}. */
-export function nextFollow(streams: string): string {
-  const times = searches(streams).map(
-    (found) => `(SELECT w.follow_at ${found} ORDER BY w.follow_at LIMIT 1)`,
-  );
-  return `least(${times.join(', ')})`;
+/**
+ * SQL: when a webhook has new events, or one that was left out is read again. The parameters are {@link parametersOf}, and in how
+ * many milliseconds that is; null: none was left out.
+ * @param first - the number of the first one
+ */
+export function nextFollow(first: number): string {
+  const times = searches(first).map((found) => `(SELECT w.follow_at ${found} ORDER BY w.follow_at LIMIT 1)`);
+  return `least(${times.join(', ')}, now() + $${first + 2}::float8 * interval '1 ms')`;
 }
 
 /** Maximum number of webhooks among which those with new events are chosen. */
@@ -47,20 +64,17 @@ const maxFound = 1_000;
  * The webhooks with new events, at most `limit`: one of each owner before the second one of any, and those first whose
  * events were read longest ago.
  */
-export function findWebhooksBehind(
-  sql: Sql,
-  streams: SearchedStreams,
-  limit: number,
-): Promise<WebhookBehind[]> {
-  const found = searches('$1').map(
-    (search) => `(SELECT w.id, w.owner, w.owner_stream_id AS "ownerStreamId", w.position::float8 AS position,
-        w.event_types AS "eventTypes", o.id AS "currentStreamId", o.sequence::float8 AS head, w.follow_at
-       ${search} AND w.follow_at <= now() ORDER BY w.follow_at, w.id LIMIT ${maxFound})`,
+export function findWebhooksBehind(sql: Sql, search: WebhookSearch, limit: number): Promise<WebhookBehind[]> {
+  const found = searches(1).map(
+    (
+      part,
+    ) => `(SELECT w.id, w.owner, w.owner_stream_id AS "ownerStreamId", w.position::float8 AS position, o.id AS "currentStreamId", o.sequence::float8 AS head, w.follow_at
+       ${part} AND w.follow_at <= now() ORDER BY w.follow_at, w.id LIMIT ${maxFound})`,
   );
   return sql.rows<WebhookBehind>(
     `SELECT * FROM (${found.join(' UNION ALL ')}) f
-      ORDER BY row_number() OVER (PARTITION BY owner ORDER BY follow_at, id), follow_at, id LIMIT $2`,
-    [streams, limit],
+      ORDER BY row_number() OVER (PARTITION BY owner ORDER BY follow_at, id), follow_at, id LIMIT $3`,
+    [...parametersOf(search), limit],
   );
 }
 
@@ -74,7 +88,8 @@ export async function moveToStream(
   streamId: string,
 ): Promise<boolean> {
   const moved = await sql.rows(
-    'UPDATE webhooks SET owner_stream_id = $3, position = 0 WHERE id = $1 AND owner_stream_id = $2 RETURNING 1',
+    `UPDATE webhooks SET owner_stream_id = $3, position = 0
+      WHERE id = $1 AND owner_stream_id = $2 AND ${limitsLockWait(maxLockWaitMs)} RETURNING 1`,
     [id, ownerStreamId, streamId],
   );
   return moved.length > 0;
@@ -105,17 +120,41 @@ export async function statesBefore(
   return new Map(rows.map(({ place, status, attempt }) => [events[place - 1]!, { status, attempt }]));
 }
 
-/** Locks a webhook if it is enabled and still at the position that was read. */
+/** A webhook, locked until the transaction ends. */
+export interface LockedPosition {
+  /** The number of its last delivery. */
+  readonly lastNumber: number;
+  readonly eventTypes: readonly WebhookEventType[];
+}
+
+/**
+ * Locks a webhook if it is enabled and still at the position that was read.
+ * @throws DomainError SERVICE_UNAVAILABLE if another transaction locks it for longer than a moment
+ */
 export async function lockPosition(
   sql: Sql,
   { id, ownerStreamId, position }: WebhookBehind,
-): Promise<{ lastNumber: number } | null> {
-  const [locked] = await sql.rows<{ lastNumber: number }>(
-    `SELECT last_number::float8 AS "lastNumber" FROM webhooks
-      WHERE id = $1 AND owner_stream_id = $2 AND position = $3 AND status = 'ENABLED' FOR NO KEY UPDATE`,
+): Promise<LockedPosition | null> {
+  const [locked] = await sql.rows<LockedPosition>(
+    `SELECT last_number::float8 AS "lastNumber", event_types AS "eventTypes" FROM webhooks
+      WHERE id = $1 AND owner_stream_id = $2 AND position = $3 AND status = 'ENABLED' AND ${limitsLockWait(maxLockWaitMs)}
+        FOR NO KEY UPDATE`,
     [id, ownerStreamId, position],
   );
   return locked ?? null;
+}
+
+/**
+ * Locks a webhook, whichever its position.
+ * @returns whether it exists
+ * @throws as {@link lockPosition}
+ */
+export async function lockToMove(sql: Sql, id: string): Promise<boolean> {
+  const locked = await sql.rows(
+    `SELECT FROM webhooks WHERE id = $1 AND ${limitsLockWait(maxLockWaitMs)} FOR NO KEY UPDATE`,
+    [id],
+  );
+  return locked.length > 0;
 }
 
 /** The number of pending deliveries of a webhook, at most `limit`. */

@@ -1,4 +1,6 @@
 import type { DueQuery } from '../core/due';
+import { codeOf } from '../core/errors';
+import { failpoint } from '../core/failpoint';
 import { toGlobalId, newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
@@ -17,13 +19,14 @@ import {
   followLater,
   insertDeliveries,
   lockPosition,
+  lockToMove,
   moveToStream,
   nextFollow,
+  parametersOf,
   statesBefore,
-  type SearchedStreams,
   type WebhookBehind,
 } from './webhook-follow.repository';
-import { lockWebhook } from './webhook.repository';
+import { NewStreams, Postponed } from './webhook-search';
 
 /** Maximum number of pending deliveries of a webhook; replayed ones may be more. Its other events wait in the owner's stream. */
 const maxPending = 1_000;
@@ -34,6 +37,9 @@ const deliveriesPerDrop = 500;
 /** When the events of a webhook with too many pending deliveries, or after a failure, are read again, in milliseconds. */
 const laterMs = 10_000;
 
+/** SQLSTATE: a lock was not acquired in time. */
+const lockTimeout = '55P03';
+
 export interface WebhookFollowWorkDeps {
   database: Transactions;
   logger: Logger;
@@ -41,55 +47,6 @@ export interface WebhookFollowWorkDeps {
   onGap: () => void;
   /** Called AFTER deliveries were added, while the events of further webhooks may be read. */
   onDue: () => void;
-}
-
-/** How often the webhooks of all owners are searched for new events, whose notifications may have been lost. */
-const searchAllEveryMs = 10_000;
-/** With more streams with new events, all webhooks are searched. */
-const maxNewStreams = 1_000;
-
-/**
- * The streams whose owners' webhooks are searched for new events. A search that finds nothing forgets them: the events were
- * committed before their streams were added.
- */
-class NewStreams {
-  private ids = new Set<string>();
-  private isAll = true;
-  private searchedAllMs = -Infinity;
-  private last: SearchedStreams = null;
-
-  /** What the last look for due work has searched. */
-  get searched(): SearchedStreams {
-    return this.last;
-  }
-
-  add(ids: readonly string[] | 'all'): void {
-    if (ids === 'all') this.isAll = true;
-    else for (const id of ids) this.ids.add(id);
-    if (this.ids.size > maxNewStreams) this.isAll = true;
-    if (this.isAll) this.ids.clear();
-  }
-
-  /** Chooses what is searched now. */
-  search(): void {
-    const isAll = this.isAll || performance.now() - this.searchedAllMs >= searchAllEveryMs;
-    if (isAll) this.searchedAllMs = performance.now();
-    this.last = isAll ? null : [...this.ids];
-    this.clear();
-  }
-
-  /** Returns and removes what was searched last, and what was added since. */
-  take(): SearchedStreams {
-    const taken = this.isAll || this.last === null ? null : [...new Set([...this.last, ...this.ids])];
-    this.last = [];
-    this.clear();
-    return taken;
-  }
-
-  private clear(): void {
-    this.ids = new Set();
-    this.isAll = false;
-  }
 }
 
 /**
@@ -100,16 +57,17 @@ export class WebhookFollowWork {
   /** When a webhook has new events. */
   readonly due: DueQuery;
   private readonly streams = new NewStreams();
+  private readonly postponed = new Postponed();
 
   constructor(private readonly deps: WebhookFollowWorkDeps) {
-    const { streams } = this;
+    const { streams, postponed } = this;
     this.due = {
       sql: (first) => {
         streams.search();
-        return nextFollow(`$${first}`);
+        return nextFollow(first);
       },
       get parameters() {
-        return [streams.searched];
+        return [...parametersOf({ streams: streams.searched, except: postponed.ids }), postponed.nextMs];
       },
     };
   }
@@ -131,10 +89,14 @@ export class WebhookFollowWork {
 
   /** The webhooks with new events, among those that the last look for due work has searched. */
   private async find(): Promise<WebhookBehind[]> {
-    const searched = this.streams.take();
-    const webhooks = await findWebhooksBehind(this.deps.database, searched, webhooksPerRun);
+    const { nextMs, ids: except } = this.postponed;
+    const isAgain = nextMs !== null && nextMs <= 0;
+    if (isAgain) this.streams.add('all');
+    const streams = this.streams.take();
+    const webhooks = await findWebhooksBehind(this.deps.database, { streams, except }, webhooksPerRun);
+    if (isAgain) this.postponed.keep(new Set(webhooks.map(({ id }) => id)));
     // Further events of the same owners may be left.
-    if (webhooks.length > 0) this.streams.add(searched ?? 'all');
+    if (webhooks.length > 0) this.streams.add(streams ?? 'all');
     return webhooks;
   }
 
@@ -142,9 +104,13 @@ export class WebhookFollowWork {
   private async tryToFollow(webhook: WebhookBehind): Promise<void> {
     const { database, logger } = this.deps;
     try {
+      await failpoint('webhook:found');
       await this.follow(webhook);
+      this.postponed.delete(webhook.id);
     } catch (error) {
-      logger.warn(
+      const isLocked = codeOf((error as Error).cause) === lockTimeout;
+      if (isLocked) this.postponed.add(webhook.id);
+      logger[isLocked ? 'info' : 'warn'](
         { err: error, webhookId: toGlobalId('Webhook', webhook.id) },
         'the events of a webhook could not be read; retrying',
       );
@@ -161,10 +127,10 @@ export class WebhookFollowWork {
     const { events, last } = await this.read(webhook);
     await this.drop(webhook, events);
     const missing = (events[0]?.sequence ?? last + 1) - position - 1;
-    const deliveries = await this.deliveriesOf(events, webhook);
-    const isAdvanced = await this.insert(webhook, last, deliveries);
-    if (isAdvanced && deliveries.length > 0) this.deps.onDue();
-    if (isAdvanced && missing > 0) this.reportGap(webhook, missing);
+    const inserted = await this.insert(webhook, last, await this.deliveriesOf(events));
+    if (inserted === null) return;
+    if (inserted > 0) this.deps.onDue();
+    if (missing > 0) this.reportGap(webhook, missing);
   }
 
   /** The next events of a webhook's owner, and the position after them. */
@@ -181,15 +147,9 @@ export class WebhookFollowWork {
     return { events, last: events.at(-1)?.sequence ?? page?.head ?? position };
   }
 
-  private async deliveriesOf(
-    events: readonly StoredEvent[],
-    { eventTypes }: WebhookBehind,
-  ): Promise<WebhookEvent[]> {
+  private async deliveriesOf(events: readonly StoredEvent[]): Promise<WebhookEvent[]> {
     const before = await statesBefore(this.deps.database, events.filter(mayEnterStatus));
-    return events.flatMap((event) => {
-      const made = webhookEventOf(event, before.get(event) ?? null);
-      return made && eventTypes.includes(made.type) ? [made] : [];
-    });
+    return events.flatMap((event) => webhookEventOf(event, before.get(event) ?? null) ?? []);
   }
 
   /**
@@ -207,25 +167,31 @@ export class WebhookFollowWork {
     while ((await dropBatch()) === deliveriesPerDrop);
   }
 
-  /** @returns whether the webhook was advanced to `position` */
+  /**
+   * Advances the webhook to `position`.
+   * @returns the number of inserted deliveries; null if it was not advanced
+   */
   private insert(
     webhook: WebhookBehind,
     position: number,
-    deliveries: readonly WebhookEvent[],
-  ): Promise<boolean> {
+    events: readonly WebhookEvent[],
+  ): Promise<number | null> {
     // Ids sort by time; of one millisecond they are sorted here.
-    const ids = deliveries.map(() => newId()).sort();
+    const ids = events.map(() => newId()).sort();
     return this.deps.database.transaction(async (sql) => {
       const locked = await lockPosition(sql, webhook);
-      if (!locked) return false;
+      if (!locked) return null;
+      // Its types as they are now: events after a change of them may have been read.
+      const { lastNumber, eventTypes } = locked;
+      const deliveries = events
+        .filter(({ type }) => eventTypes.includes(type))
+        .map((event, index) => ({ ...event, id: ids[index]! }));
       if (deliveries.length > 0 && (await countPending(sql, webhook.id, maxPending)) >= maxPending) {
         await followLater(sql, webhook.id, laterMs);
-        return false;
+        return null;
       }
-      const { lastNumber } = locked;
-      const inserted = deliveries.map((delivery, index) => ({ ...delivery, id: ids[index]! }));
-      await insertDeliveries(sql, webhook, { lastNumber, position }, inserted);
-      return true;
+      await insertDeliveries(sql, webhook, { lastNumber, position }, deliveries);
+      return deliveries.length;
     });
   }
 
@@ -235,7 +201,7 @@ export class WebhookFollowWork {
     const { owner } = webhook;
     const isThere = await database.transaction(async (sql) => {
       // An erasure deletes the webhooks before the stream.
-      if (!(await lockWebhook(sql, owner, webhook.id))) return false;
+      if (!(await lockToMove(sql, webhook.id))) return false;
       await createOwnerStream(sql, owner);
       return true;
     });

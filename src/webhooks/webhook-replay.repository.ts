@@ -43,7 +43,7 @@ export async function replayDeliveries(
   const ids = found.slice(0, Math.max(limit, 0)).map(({ id }) => id);
   const changed = await sql.rows(
     `UPDATE webhook_deliveries
-        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, replayed_at = now()
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL, replayed_at = now()
       WHERE id = ANY($1) AND status <> 'PENDING' RETURNING 1`,
     [ids],
   );

@@ -19,6 +19,7 @@ export const failingWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tr
 @Index('webhooks_failing_due_of_owner', ['owner', 'dueAt'], { where: failingWebhooks })
 @Index('webhooks_to_follow', ['followAt'], { where: "status = 'ENABLED'" })
 @Index('webhooks_of_owner', ['owner', 'id'])
+@Index('webhooks_of_key', ['keyId'], { where: "status = 'ENABLED' AND key_id IS NOT NULL" })
 export class WebhookEntity extends LeasedEntity {
   @Column('text')
   url: string;
@@ -35,6 +36,10 @@ export class WebhookEntity extends LeasedEntity {
   /** Why it is DISABLED, for people. */
   @Column('text', { nullable: true })
   disabledReason: string | null;
+
+  /** The API key that it belongs to, and with which it ends. Null: only to its owner. */
+  @Column('text', { nullable: true })
+  keyId: string | null;
 
   /** Encrypted, see `WebhookSecrets`. */
   @Column('text')
@@ -66,6 +71,10 @@ export class WebhookEntity extends LeasedEntity {
   /** The first failed attempt since the last success, its URL, its secret, or when it was enabled; later, if attempts were far apart. */
   @Column('timestamptz', { nullable: true })
   failingSince: Date | null;
+
+  /** When a delivery last arrived. */
+  @Column('timestamptz', { nullable: true })
+  succeededAt: Date | null;
 
   /** No delivery is attempted before this time: after several failed attempts in a row, later than the last one. */
   @Column('timestamptz', { nullable: true })
@@ -136,6 +145,10 @@ export class WebhookDeliveryEntity {
   /** The first of these attempts. Null of a FAILED delivery: it becomes pending when its webhook is enabled. */
   @Column('timestamptz', { nullable: true })
   failingSince: Date | null;
+
+  /** When it was given up. It becomes pending when its webhook is enabled, unless another one has arrived since. */
+  @Column('timestamptz', { nullable: true })
+  failedAt: Date | null;
 
   /** The newest first, at most 20. */
   @Column('jsonb', { default: () => "'[]'" })

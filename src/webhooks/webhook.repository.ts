@@ -53,7 +53,7 @@ export async function countWebhooks(sql: Sql, owner: string): Promise<number> {
 /** A webhook to insert. */
 export interface NewWebhook extends Pick<
   WebhookEntity,
-  'id' | 'owner' | 'url' | 'description' | 'eventTypes' | 'secret' | 'ownerStreamId'
+  'id' | 'owner' | 'url' | 'description' | 'eventTypes' | 'secret' | 'keyId' | 'ownerStreamId'
 > {
   /** The last event that is not sent to it. */
   readonly position: number;
@@ -61,12 +61,12 @@ export interface NewWebhook extends Pick<
 
 /** Inserts a webhook. */
 export async function insertWebhook(sql: Sql, webhook: NewWebhook): Promise<WebhookEntity> {
-  const { id, owner, url, description, eventTypes, secret, ownerStreamId, position } = webhook;
+  const { id, owner, url, description, eventTypes, secret, keyId, ownerStreamId, position } = webhook;
   const [inserted] = await sql.entities(
     WebhookEntity,
-    `INSERT INTO webhooks (id, owner, url, description, event_types, secret, owner_stream_id, position)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *`,
-    [id, owner, url, description, eventTypes, secret, ownerStreamId, position],
+    `INSERT INTO webhooks (id, owner, url, description, event_types, secret, key_id, owner_stream_id, position)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *`,
+    [id, owner, url, description, eventTypes, secret, keyId, ownerStreamId, position],
   );
   return inserted!;
 }
@@ -138,8 +138,8 @@ export async function pauseWebhook(sql: Sql, id: string): Promise<WebhookEntity>
 }
 
 /**
- * Enables a locked webhook: it continues with what was pending when it was disabled, then with the deliveries never
- * attempted and the events of the last 24 hours, so that each stream is sent in order.
+ * Enables a locked webhook: it continues with what was pending when it was disabled and what was given up since its last
+ * success, then with the deliveries never attempted and the events of the last 24 hours, so that each stream is sent in order.
  */
 export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity> {
   await sql.rows(
@@ -149,8 +149,10 @@ export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity
     [id, keptMs],
   );
   await sql.rows(
-    `UPDATE webhook_deliveries SET status = 'PENDING', next_attempt_at = now(), tries = 0, replayed_at = now()
-      WHERE webhook_id = $1 AND status = 'FAILED' AND failing_since IS NULL`,
+    `UPDATE webhook_deliveries
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL, replayed_at = now()
+      WHERE webhook_id = $1 AND status = 'FAILED'
+        AND (failing_since IS NULL OR failed_at > coalesce((SELECT succeeded_at FROM webhooks WHERE id = $1), '-infinity'))`,
     [id],
   );
   await retryNow(sql, id);

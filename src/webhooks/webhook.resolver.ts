@@ -49,7 +49,7 @@ export class WebhookResolver {
   @Mutation(() => CreateWebhookPayload, {
     nullable: true,
     description:
-      'Adds a webhook, for the events from now on. The answer has its secret, which is never shown again. Errors: INVALID_INPUT, QUOTA_EXCEEDED.',
+      'Adds a webhook, for the events from now on. The answer has its secret, which is never shown again. It ends with the API key that creates it. Errors: INVALID_INPUT, QUOTA_EXCEEDED; FORBIDDEN without the scope READ.',
   })
   createWebhook(
     @Arg('input', () => CreateWebhookInput, { description: 'The webhook.' }) input: CreateWebhookInput,
@@ -61,7 +61,7 @@ export class WebhookResolver {
   @Mutation(() => UpdateWebhookPayload, {
     nullable: true,
     description:
-      'Changes a webhook. What is left out stays as it is. Enabling a paused or disabled one sends the events of the last 24 hours. Errors: INVALID_INPUT, NOT_FOUND.',
+      'Changes a webhook. What is left out stays as it is. Enabling a paused or disabled one sends the events of the last 24 hours. An API key that enables it or changes its URL is the one it ends with from then on. Errors: INVALID_INPUT, NOT_FOUND; FORBIDDEN without the scope READ for these changes.',
   })
   async updateWebhook(
     @Arg('input', () => UpdateWebhookInput, { description: 'The changes.' }) input: UpdateWebhookInput,

@@ -10,7 +10,7 @@ import type { WithoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createOwnerStream, openOwnerStreams } from '../events/owner-stream.repository';
-import { checkedIds, checkOverlap, checkRange, checkWebhook } from './webhook-checks';
+import { checkedIds, checkOverlap, checkRange, checkWebhook, requireReader } from './webhook-checks';
 import {
   deleteDeliveriesOf,
   deliveryTable,
@@ -19,6 +19,7 @@ import {
 } from './webhook-delivery.repository';
 import { messageOf } from './webhook-events';
 import { countPending } from './webhook-follow.repository';
+import { assignKey } from './webhook-keys.repository';
 import { replayDeliveries } from './webhook-replay.repository';
 import type { WebhookSecrets } from './webhook-secrets';
 import type { WebhookSender } from './webhook-sender';
@@ -98,11 +99,12 @@ export class WebhookService {
   }
 
   /**
-   * Creates a webhook for all later events of the viewer.
-   * @throws DomainError INVALID_INPUT, QUOTA_EXCEEDED
+   * Creates a webhook for all later events of the viewer. It belongs to the viewer's API key, if there is one, and ends with it.
+   * @throws DomainError INVALID_INPUT, QUOTA_EXCEEDED; FORBIDDEN without the scope `read`
    */
   async create(viewer: Viewer, input: WebhookInput): Promise<{ webhook: WebhookEntity; secret: string }> {
     const { database, secrets, maxWebhooks } = this.deps;
+    requireReader(viewer);
     this.check({ ...input, eventTypes: input.eventTypes ?? undefined });
     const { owner } = viewer;
     await writeTransaction(database, viewer, (sql) => createOwnerStream(sql, owner));
@@ -111,7 +113,7 @@ export class WebhookService {
     const webhook = await writeTransaction(database, viewer, async (sql) => {
       if ((await countWebhooks(sql, owner)) >= maxWebhooks) throw tooMany(maxWebhooks);
       const created = await insertWebhook(sql, {
-        ...{ id, owner, url: input.url, description: input.description },
+        ...{ id, owner, url: input.url, description: input.description, keyId: viewer.keyId ?? null },
         eventTypes: distinct(input.eventTypes ?? webhookEventTypes),
         secret: secrets.encrypt(secret, id),
         ownerStreamId: stream!.id,
@@ -124,17 +126,20 @@ export class WebhookService {
   }
 
   /**
-   * Changes a webhook.
-   * @throws DomainError INVALID_INPUT, NOT_FOUND
+   * Changes a webhook. With a new URL, or when it is enabled, it belongs to the viewer's API key, or without one to its owner only.
+   * @throws DomainError INVALID_INPUT, NOT_FOUND; FORBIDDEN if it would send events to a viewer without the scope `read`
    */
   async update(viewer: Viewer, target: InputId, change: WebhookChange): Promise<WebhookEntity> {
     const { database, onDue } = this.deps;
     const { status, eventTypes } = change;
+    const isAssigned = change.url !== undefined || status === 'ENABLED';
+    if (isAssigned) requireReader(viewer);
     this.check(change);
     // The events until now get numbers, so that those of the last 24 hours are known.
     if (status === 'ENABLED') await openOwnerStreams(database, [viewer.owner]);
     const webhook = await this.changing(viewer, target, 'updateWebhook', async (sql, before) => {
       const { id } = before;
+      if (isAssigned) await assignKey(sql, id, viewer.keyId ?? null);
       const changed = await changeWebhook(sql, id, {
         ...change,
         ...(eventTypes && { eventTypes: distinct(eventTypes) }),

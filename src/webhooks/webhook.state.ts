@@ -1,9 +1,9 @@
 /**
  * Whether a webhook receives events.
  *
- * - ENABLED: its deliveries are sent. Next: by its owner, or DISABLED when it has failed for 24 hours.
+ * - ENABLED: its deliveries are sent. Next: by its owner, or DISABLED when it has failed for 24 hours or its API key has ended.
  * - PAUSED: no event is read. Next: by its owner; then events of the last 24 hours are read.
- * - DISABLED: it failed for 24 hours. Next: by its owner, as from PAUSED.
+ * - DISABLED: it failed for 24 hours, or its API key has ended. Next: by its owner, as from PAUSED.
  */
 export const webhookStatuses = ['ENABLED', 'PAUSED', 'DISABLED'] as const;
 
@@ -15,7 +15,8 @@ export type WebhookStatus = (typeof webhookStatuses)[number];
  *
  * - PENDING: it will be attempted. Next: DELIVERED by an answer 2xx; FAILED after 24 hours of failed attempts, or when the
  *   webhook is disabled.
- * - DELIVERED, FAILED: final, unless it is replayed, or its webhook, which was disabled, is enabled: PENDING.
+ * - DELIVERED: final, unless it is replayed: PENDING.
+ * - FAILED: final, unless it is replayed, or its webhook is enabled before another delivery has arrived: PENDING.
  */
 export const webhookDeliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED'] as const;
 

@@ -28,7 +28,7 @@ registerEnumType(WebhookStatusEnum, {
     PAUSED: { description: 'You paused it: events are kept for 24 hours, and sent when you enable it.' },
     DISABLED: {
       description:
-        'It failed for 24 hours. Enable it with `updateWebhook`: what has failed is sent, then the events of the last 24 hours.',
+        'It failed for 24 hours, or its API key was revoked or has expired. Enable it with `updateWebhook`: what has failed since its last success is sent, then the events of the last 24 hours.',
     },
   },
 });
@@ -75,7 +75,7 @@ registerEnumType(WebhookDeliveryStatusEnum, {
     DELIVERED: { description: 'The endpoint answered with a status of 200 to 299.' },
     FAILED: {
       description:
-        'It did not arrive within 24 hours, or the webhook is DISABLED. Enable the webhook, or replay it with `replayWebhookDeliveries`.',
+        'It did not arrive within 24 hours, or the webhook is DISABLED. Enabling the webhook sends it, unless another delivery has arrived since; `replayWebhookDeliveries` sends it in any case.',
     },
   },
 });

@@ -180,6 +180,62 @@ describe('an endpoint that fails', () => {
   });
 });
 
+describe('a delivery that was given up', () => {
+  /** A webhook whose endpoint refuses the events of one model, for 30 hours. */
+  async function refusing(): Promise<{ id: string; refused: string }> {
+    const id = await failing();
+    const refused = receiver.received[0]!.data.id;
+    receiver.answer = (response, { data }) => response.writeHead(data.id === refused ? 500 : 200).end();
+    await gateway.rows('UPDATE webhook_deliveries SET tries = 10');
+    await arrival(id);
+    await passTime(gateway, 30 * 3_600_000);
+    return { id, refused };
+  }
+
+  /** Waits until an event of another model has arrived. */
+  async function arrival(id: string): Promise<void> {
+    const model = await emitModel(database, name(), ['READY']);
+    await wake(owner, id);
+    await until(async () =>
+      (await deliveriesOf(owner, id, ['DELIVERED'])).some(({ subjectId }) => subjectId === model),
+    );
+  }
+
+  const givenUp = async (id: string): Promise<void> => {
+    await wake(owner, id);
+    await until(async () => (await deliveriesOf(owner, id, ['FAILED'])).length === 1);
+  };
+
+  it.each([
+    ['is disabled', `status = 'DISABLED', due_at = NULL, lease = NULL`],
+    ['is paused', `status = 'PAUSED'`],
+  ])('after the last success is sent when the webhook %s and then enabled', async (_, change) => {
+    const { id, refused } = await refusing();
+    await givenUp(id);
+    await gateway.rows(`UPDATE webhooks SET ${change}`);
+    receiver.received.length = 0;
+    receiver.answer = status(200);
+    await enable(id);
+    await until(() => receiver.received.some(({ data }) => data.id === refused));
+  });
+
+  it('before the last success stays FAILED, until it is replayed', async () => {
+    const { id, refused } = await refusing();
+    await givenUp(id);
+    await arrival(id);
+    receiver.answer = status(200);
+    await updateWebhook(owner, { id, status: 'PAUSED' });
+    const later = await emitModel(database, name(), ['READY']);
+    receiver.received.length = 0;
+    await enable(id);
+    await until(() => receiver.received.some(({ data }) => data.id === later));
+    expect(receiver.received).toHaveLength(1);
+    expect(await deliveriesOf(owner, id, ['FAILED'])).toMatchObject([{ subjectId: refused }]);
+    await replayAll(id);
+    await until(() => receiver.received.some(({ data }) => data.id === refused));
+  });
+});
+
 describe('a webhook that was disabled', () => {
   it.each([
     ['enables it, and replays', [enable, replayAll]],

@@ -109,6 +109,33 @@ describe('an endpoint that fails', () => {
       { httpStatus: 500, excerpt: 'a'.repeat(1_000) },
     ],
     [
+      'sends headers without end',
+      (response) => {
+        const more = (): void => {
+          if (response.socket?.writable) response.socket.write(`X-More: ${'a'.repeat(10_000)}\r\n`, more);
+        };
+        response.socket!.write('HTTP/1.1 200 OK\r\n', more);
+      },
+      { httpStatus: null, excerpt: 'The endpoint closed the connection without an answer.' },
+    ],
+    [
+      'sends interim answers without end',
+      (response) => {
+        const timer = setInterval(() => response.socket?.write('HTTP/1.1 103 Early Hints\r\n\r\n'), 20);
+        response.socket!.on('close', () => clearInterval(timer));
+      },
+      { httpStatus: null, excerpt: 'The endpoint did not answer in time.' },
+    ],
+    [
+      'succeeds, and sends a body without end slowly',
+      (response) => {
+        response.writeHead(200);
+        const timer = setInterval(() => response.write('a'), 100);
+        response.socket!.on('close', () => clearInterval(timer));
+      },
+      { httpStatus: 200 },
+    ],
+    [
       'answers with characters that confuse',
       status(400, 'no\u0000way\u202e\u001b[2Jok'),
       { httpStatus: 400, excerpt: 'no\uFFFDway\uFFFD\uFFFD[2Jok' },
@@ -240,6 +267,30 @@ describe('an endpoint that fails', () => {
     await wake(other, its.webhook.id);
     await until(() => healthy.received.length === 1);
     await slow.query('ROLLBACK');
+    await healthy.stop();
+  });
+
+  it('delays no webhook of another owner while another session locks it for long', async () => {
+    await gateway.rows(`UPDATE webhooks SET status = 'PAUSED'`);
+    const lockedOwners = await Promise.all([1, 2, 3].map(() => Client.of(gateway)));
+    for (const client of lockedOwners) await createWebhook(client, { url: receiver.url });
+    const healthy = await WebhookReceiver.start();
+    const its = await createWebhook(owner, { url: healthy.url });
+    const names = lockedOwners.map((client) => client.name);
+    await gateway.rows(`UPDATE webhooks SET follow_at = now() - interval '1 minute' WHERE owner = ANY($1)`, [
+      names,
+    ]);
+    const session = await gateway.database.session();
+    await session.query('BEGIN');
+    await session.query('SELECT FROM webhooks WHERE owner = ANY($1) FOR UPDATE', [names]);
+    for (const locked of names) await emitModel(database, locked, ['READY']);
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, its.webhook.id);
+    // The time limit of a statement is 15 s.
+    await until(() => healthy.received.length === 1);
+    expect(receiver.received).toEqual([]);
+    await session.query('ROLLBACK');
+    await until(() => receiver.received.length === 3, 60_000);
     await healthy.stop();
   });
 

@@ -3,7 +3,7 @@ import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { eventually, within } from '../support/until';
-import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
+import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
 import { createWebhook, deliveriesOf, emitModel, wake } from '../support/webhooks';
 
 jest.setTimeout(180_000);
@@ -67,6 +67,47 @@ describe('a gateway that is killed after an endpoint has answered', () => {
       expect([...new Set(types)]).toEqual(['model.uncertain', 'model.ready']);
     }
     await environment.restartGateway(1);
+  });
+});
+
+describe('a gateway that is suspended while it sends, for longer than its lease', () => {
+  it('leaves the deliveries to another, and sends none of them after it is resumed', async () => {
+    const { client, gateway } = environment;
+    const second = environment.gateways[1]!;
+    await second.stop();
+    const { webhook } = await createWebhook(client, { url: receiver.url });
+    let finish = (): void => undefined;
+    receiver.answer = (response) => (finish = () => response.end());
+    const statuses = ['UNCERTAIN', 'FAILED', 'READY'];
+    const first = await emitModel(database, owner, statuses);
+    await wake(client, webhook.id);
+    await eventually(
+      'the first delivery',
+      () => Promise.resolve(receiver.received.length),
+      (count) => count === 1,
+    );
+    gateway.signal('SIGSTOP');
+    receiver.answer = status(200);
+    await environment.restartGateway(1);
+    const other = environment.clientOf(() => environment.gateways[1]!);
+    const isSent = (count: number): Promise<unknown> =>
+      eventually(
+        `${count} deliveries`,
+        () => deliveriesOf(other, webhook.id),
+        (log) => log.length === count && log.every((delivery) => delivery.status === 'DELIVERED'),
+      );
+    await isSent(3);
+    finish();
+    gateway.signal('SIGCONT');
+    // Its answers show that it runs again.
+    await wake(client, webhook.id);
+    const last = await emitModel(database, owner, ['READY']);
+    await wake(client, webhook.id);
+    await isSent(4);
+    const types = receiver.received.filter(({ data }) => data.id === first).map(({ type }) => type);
+    expect(types).toEqual(['model.uncertain', 'model.uncertain', 'model.failed', 'model.ready']);
+    expect(receiver.received.filter(({ data }) => data.id === last)).toHaveLength(1);
+    expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(4);
   });
 });
 

@@ -118,11 +118,11 @@ export async function passTime(gateway: Environment, ms: number): Promise<void> 
   const by = `- $1 * interval '1 ms'`;
   await gateway.rows(
     `UPDATE webhook_deliveries SET next_attempt_at = next_attempt_at ${by}, failing_since = failing_since ${by},
-            created_at = created_at ${by}, replayed_at = replayed_at ${by}`,
+            failed_at = failed_at ${by}, created_at = created_at ${by}, replayed_at = replayed_at ${by}`,
     [ms],
   );
   await gateway.rows(
-    `UPDATE webhooks SET rest_until = rest_until ${by}, failing_since = failing_since ${by},
+    `UPDATE webhooks SET rest_until = rest_until ${by}, failing_since = failing_since ${by}, succeeded_at = succeeded_at ${by},
             due_at = CASE WHEN lease IS NULL THEN due_at ${by} ELSE due_at END`,
     [ms],
   );
