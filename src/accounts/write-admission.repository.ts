@@ -55,6 +55,9 @@ export async function beginErasure(sql: Sql, owner: string): Promise<string> {
 /** `retryAfterSeconds` of requests during an erasure. */
 const retryAfterSeconds = 5;
 
+/** Maximum number of requests per statement. */
+const maxOwners = 1_000;
+
 interface Admission {
   readonly owner: string;
   readonly at: string;
@@ -70,7 +73,7 @@ export class RequestAdmission {
   private readonly queue: BatchQueue<string, Admission>;
 
   constructor(sql: Pick<Sql, 'rows'>) {
-    this.queue = new BatchQueue((owners) => findAdmissions(sql, owners));
+    this.queue = new BatchQueue((owners) => findAdmissions(sql, owners), maxOwners, true);
   }
 
   /**

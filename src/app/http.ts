@@ -2,6 +2,7 @@ import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
 import { OwnerTurns } from '../core/owner-turns';
 import type { PreparedStatements, Transactions } from '../core/sql';
+import { maxShortAtOnce } from '../database/prepared-statements';
 import { buildAppSchema } from '../graphql/build-schema';
 import type { Admit } from '../graphql/root-fields';
 import { isQueried } from '../graphql/selection';
@@ -136,9 +137,12 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
 /** With `AUTH=none` all callers are one owner, so that nothing is shared. */
 function makeInFlight(config: Config): OperationsInFlight {
   const maximum = maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER);
-  const turns = config.AUTH.includes('none')
-    ? null
-    : new OwnerTurns(config.DATABASE_POOL, config.OWNER_WEIGHTS);
+  if (config.AUTH.includes('none')) return new OperationsInFlight(maximum);
+  const { DATABASE_POOL, OWNER_WEIGHTS } = config;
+  const turns = {
+    long: new OwnerTurns(DATABASE_POOL, OWNER_WEIGHTS),
+    short: new OwnerTurns(DATABASE_POOL * maxShortAtOnce, OWNER_WEIGHTS),
+  };
   return new OperationsInFlight(maximum, turns);
 }
 

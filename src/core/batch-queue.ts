@@ -8,8 +8,8 @@ interface Request<Key, Value> {
 
 /**
  * Reads keys in batches, one batch at a time: keys requested in one turn of the event loop, or while a batch is read,
- * are read together. While requests keep arriving, batches that are not full start at least 4 ms apart. A value is read
- * after it was requested. An error of a batch rejects all of its requests.
+ * are read together. While requests keep arriving, batches that are not full start at least 4 ms apart, unless the queue
+ * is urgent. A value is read after it was requested. An error of a batch rejects all of its requests.
  */
 export class BatchQueue<Key, Value> {
   private requests: Request<Key, Value>[] = [];
@@ -19,10 +19,12 @@ export class BatchQueue<Key, Value> {
   /**
    * @param read - returns the values in the order of the keys, which may contain duplicates
    * @param maxKeys - per batch
+   * @param isUrgent - whether those who wait hold what others wait for, such as a turn
    */
   constructor(
     private readonly read: (keys: readonly Key[]) => Promise<readonly Value[]>,
     private readonly maxKeys = 1_000,
+    private readonly isUrgent = false,
   ) {}
 
   /** Requests a value. */
@@ -40,7 +42,7 @@ export class BatchQueue<Key, Value> {
       this.pacing.start();
       await this.readBatch(this.requests.splice(0, this.maxKeys));
       const waiting = this.requests.length;
-      if (waiting > 0 && waiting < this.maxKeys) await this.pacing.untilNext();
+      if (!this.isUrgent && waiting > 0 && waiting < this.maxKeys) await this.pacing.untilNext();
     }
     this.isReading = false;
   }

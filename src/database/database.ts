@@ -4,7 +4,8 @@ import { DomainError } from '../core/errors';
 import type { OutageLog } from '../core/outage';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isTracing, traced } from '../core/tracing';
-import { isOutdatedPlan, NamedStatements, type StatementResult } from './prepared-statements';
+import { isOutdatedPlan, NamedStatements } from './prepared-statements';
+import type { StatementResult } from './rows-query';
 
 /** The connections of a pool. */
 export interface PoolState {

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import type { Pool, PoolClient, QueryArrayResult } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { PreparedStatements, ReadStatement } from '../core/sql';
+import { KnownStatement, RowsQuery, type StatementResult } from './rows-query';
 import { areTexts, TextQuery, type TextRequest } from './text-query';
 
 /**
@@ -11,7 +12,7 @@ import { areTexts, TextQuery, type TextRequest } from './text-query';
 const maxLength = { ofStatement: 64_000, ofReads: 700_000, ofOthers: 300_000 } as const;
 
 /** The maximum number of short statements that a connection runs at once. */
-const maxAtOnce = 8;
+export const maxShortAtOnce = 8;
 
 /** A statement that was run at least once. */
 interface Known {
@@ -30,10 +31,9 @@ interface PreparedSet {
 interface Prepared {
   readonly reads: PreparedSet;
   readonly others: PreparedSet;
+  /** Those of the others that were run, by name. */
+  readonly known: Map<string, KnownStatement>;
 }
-
-/** The rows of a statement, each as the values of the columns. */
-export type StatementResult = Pick<QueryArrayResult<unknown[]>, 'fields' | 'rows'>;
 
 /** A statement that waits for a connection. */
 interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
@@ -42,6 +42,12 @@ interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
   readonly parameters: readonly unknown[];
   /** Whether other statements may follow it on the same connection without waiting for its end. */
   readonly isShort: boolean;
+}
+
+/** Statements that wait in the order of their calls, and how many connections are used for them. */
+interface Queue {
+  readonly waiting: Waiting[];
+  connecting: number;
 }
 
 /** Names of the statements of one kind, which no other statement ever has. */
@@ -82,15 +88,17 @@ class StatementNames {
  * connection that has prepared too many reads, because clients send ever new queries, forgets them; one that has prepared
  * too many other statements prepares no more. Very long statements are not prepared.
  *
- * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones that wait are
- * sent together, which saves processor time under load.
+ * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones of one turn of
+ * the event loop, or that wait, are sent together, which saves processor time. They use at most half of the connections, so
+ * that they cannot take all of them when they are slow.
  */
 export class NamedStatements implements PreparedStatements {
   private readonly reads = new StatementNames('read', maxLength.ofReads);
   private readonly others = new StatementNames('statement', maxLength.ofOthers);
   private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
-  private readonly waiting: Waiting[] = [];
-  private connecting = 0;
+  private readonly long: Queue = { waiting: [], connecting: 0 };
+  private readonly short: Queue = { waiting: [], connecting: 0 };
+  private isStartPlanned = false;
 
   /** @param pool - returns the pool of an initialized data source */
   constructor(private readonly pool: () => Pool) {}
@@ -103,35 +111,49 @@ export class NamedStatements implements PreparedStatements {
 
   /** The number of statements that wait for a connection. */
   get waitingCount(): number {
-    return this.waiting.length;
+    return this.long.waiting.length + this.short.waiting.length;
   }
 
   private add(waiting: Waiting): void {
-    this.waiting.push(waiting);
-    const pool = this.pool();
-    if (this.connecting < pool.options.max) void this.runNext(pool);
+    const { max } = this.pool().options;
+    const isShort = waiting.isShort && isTextRequest(waiting);
+    (isShort ? this.short : this.long).waiting.push(waiting);
+    if (isShort) this.startShort(Math.ceil(max / 2));
+    else if (this.long.connecting < max) void this.runNext(this.long);
+  }
+
+  /** Starts at the end of this turn of the event loop, when the short statements of all its requests are known. */
+  private startShort(maxConnections: number): void {
+    if (this.isStartPlanned) return;
+    this.isStartPlanned = true;
+    setImmediate(() => {
+      this.isStartPlanned = false;
+      const wanted = Math.ceil(this.short.waiting.length / maxShortAtOnce);
+      const free = maxConnections - this.short.connecting;
+      for (let count = Math.min(wanted, free); count > 0; count -= 1) void this.runNext(this.short);
+    });
   }
 
   /** Runs what waits when a connection is free, and then what waits by then. Never rejects. */
-  private async runNext(pool: Pool): Promise<void> {
-    this.connecting += 1;
-    while (this.waiting.length > 0) {
+  private async runNext(queue: Queue): Promise<void> {
+    queue.connecting += 1;
+    while (queue.waiting.length > 0) {
       try {
-        await this.runOn(await pool.connect());
+        await this.runOn(await this.pool().connect(), queue);
       } catch (error) {
         // No connection: as many statements fail as connections were asked for.
-        this.waiting.shift()?.reject(error);
+        queue.waiting.shift()?.reject(error);
       }
     }
-    this.connecting -= 1;
+    queue.connecting -= 1;
   }
 
-  private async runOn(client: PoolClient): Promise<void> {
+  private async runOn(client: PoolClient, queue: Queue): Promise<void> {
     // A lost connection rejects the query, and also emits an event, which would end the process without a listener.
     client.on('error', ignoreError);
     const { reads: prepared } = this.preparedOf(client);
     let isUsable = true;
-    const atOnce = this.takeShort(prepared);
+    const atOnce = takePrepared(queue, prepared);
     if (atOnce.length > 0) {
       const unfinished = await TextQuery.run(client, atOnce);
       isUsable = unfinished === null;
@@ -139,7 +161,7 @@ export class NamedStatements implements PreparedStatements {
       for (const request of unfinished ?? [])
         this.add({ ...(request as TextRequest & Waiting), isShort: false });
     } else {
-      const next = this.waiting.shift();
+      const next = queue.waiting.shift();
       if (next) isUsable = await runAlone(client, next, prepared);
     }
     if (isUsable && prepared.length > maxLength.ofReads) isUsable = await forget(client, prepared);
@@ -147,32 +169,22 @@ export class NamedStatements implements PreparedStatements {
     client.release(!isUsable);
   }
 
-  /** The next statements that the connection can run at once: those that it has prepared, as long as they are short. */
-  private takeShort({ names }: PreparedSet): (Waiting & TextRequest)[] {
-    const taken: (Waiting & TextRequest)[] = [];
-    while (taken.length < maxAtOnce) {
-      const [next] = this.waiting;
-      if (!next || !isTextRequest(next) || !names.has(next.name)) break;
-      if (taken.length > 0 && !next.isShort) break;
-      taken.push(next);
-      this.waiting.shift();
-      if (!next.isShort) break;
-    }
-    return taken;
-  }
-
   /**
    * Runs a statement on a connection of the caller.
    * @throws an error for which {@link isOutdatedPlan} holds if a migration has changed its columns; run it again
    */
   async run(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<StatementResult> {
-    const { others: prepared } = this.preparedOf(client);
+    const { others: prepared, known } = this.preparedOf(client);
     const name = this.others.of(text);
     const query = { text, values: [...parameters], rowMode: 'array' } as const;
     if (name === null || !hasSpace(prepared, name, text)) return client.query<unknown[]>(query);
+    const statement = known.get(name);
     try {
+      const running = statement && RowsQuery.run(client, statement, parameters);
+      if (running) return await running;
       const result = await client.query<unknown[]>({ name, ...query });
       note(prepared, name, text.length);
+      known.set(name, new KnownStatement(name, result.fields));
       return result;
     } catch (error) {
       if (isOutdatedPlan(error)) this.others.clear();
@@ -183,10 +195,23 @@ export class NamedStatements implements PreparedStatements {
   private preparedOf(client: PoolClient): Prepared {
     const known = this.preparedBy.get(client);
     if (known) return known;
-    const prepared = { reads: emptySet(), others: emptySet() };
+    const prepared = { reads: emptySet(), others: emptySet(), known: new Map<string, KnownStatement>() };
     this.preparedBy.set(client, prepared);
     return prepared;
   }
+}
+
+/** The next statements that a connection can run at once: those that it has prepared, and only one that is long. */
+function takePrepared({ waiting }: Queue, { names }: PreparedSet): (Waiting & TextRequest)[] {
+  const taken: (Waiting & TextRequest)[] = [];
+  while (taken.length < maxShortAtOnce) {
+    const [next] = waiting;
+    if (!next || !isTextRequest(next) || !names.has(next.name)) break;
+    taken.push(next);
+    waiting.shift();
+    if (!next.isShort) break;
+  }
+  return taken;
 }
 
 function isTextRequest(waiting: Waiting): waiting is Waiting & TextRequest {

@@ -1,4 +1,5 @@
 import type { Connection, PoolClient, Submittable } from 'pg';
+import { bindAndExecute, sync } from './wire-messages';
 
 /** A statement that its connection has prepared, and whose result is one row with one text. */
 export interface TextRequest {
@@ -46,7 +47,11 @@ export class TextQuery implements Submittable {
 
   submit({ stream }: Connection): void {
     // Otherwise the loss of the connection is reported.
-    if (stream.writable) stream.write(Buffer.concat([...this.requests.map(encode), sync]));
+    if (stream.writable) stream.write(Buffer.concat([...this.messages(), sync]));
+  }
+
+  private messages(): Buffer[] {
+    return this.requests.map(({ name, parameters }) => bindAndExecute(name, parameters));
   }
 
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
@@ -66,29 +71,4 @@ export class TextQuery implements Submittable {
     // A connection may also be lost between the last result and ReadyForQuery.
     this.done(this.next < this.requests.length ? error : null);
   }
-}
-
-/** Execute without a limit of rows. */
-const execute = Buffer.from('45000000090000000000', 'hex');
-const sync = Buffer.from('5300000004', 'hex');
-
-/** The messages Bind and Execute of PostgreSQL's protocol. */
-function encode({ name, parameters }: TextRequest): Buffer {
-  const lengths = parameters.map((text) => (text === null ? -1 : Buffer.byteLength(text)));
-  const bytes = lengths.reduce((sum, length) => sum + 4 + Math.max(length, 0), 0);
-  // Name of the portal, name of the statement, three counts: formats of parameters, parameters, formats of columns.
-  const bindLength = 4 + 1 + (name.length + 1) + 2 + 2 + bytes + 2;
-  const message = Buffer.allocUnsafe(1 + bindLength + execute.length);
-  let at = message.write('B', 'latin1');
-  at = message.writeInt32BE(bindLength, at);
-  at += message.write(`\0${name}\0`, at, 'latin1');
-  at = message.writeInt16BE(0, at);
-  at = message.writeInt16BE(parameters.length, at);
-  parameters.forEach((text, index) => {
-    at = message.writeInt32BE(lengths[index]!, at);
-    if (text !== null) at += message.write(text, at);
-  });
-  at = message.writeInt16BE(0, at);
-  execute.copy(message, at);
-  return message;
 }

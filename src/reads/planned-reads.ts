@@ -47,6 +47,18 @@ export interface PlannedReadsOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** A planned query of a viewer. */
+export interface PreparedRead {
+  /** Whether its statement reads few rows. */
+  readonly isShort: boolean;
+  /**
+   * Runs its statement.
+   * @returns the text of the response, or null if it is left to the resolvers
+   * @throws DomainError SERVICE_UNAVAILABLE if the database is unavailable
+   */
+  readonly answer: () => Promise<string | null>;
+}
+
 /** An operation of a document with its plans. */
 interface KnownOperation {
   /** Identifies the operation in this process. */
@@ -96,44 +108,52 @@ export class PlannedReads {
   }
 
   /**
-   * Answers a valid operation.
-   * @returns the text of the response, or null if it is left to the resolvers
-   * @throws DomainError SERVICE_UNAVAILABLE if the database is unavailable
+   * Plans a valid operation.
+   * @returns null if it is left to the resolvers
    */
-  async read(args: ExecutionArgs, viewer: Viewer): Promise<string | null> {
+  prepare(args: ExecutionArgs, viewer: Viewer): PreparedRead | null {
     const operation = this.operationOf(args);
     if (operation?.definition.operation !== OperationTypeNode.QUERY) return null;
     try {
-      const text = await this.answer(operation, args.variableValues ?? {}, viewer);
-      this.options.onRead('planned');
-      return text;
+      const variables = this.variablesOf(operation, args.variableValues ?? {}, viewer);
+      const statement = this.statementOf(operation, variables);
+      const parameters = statement.valuesFor({ owner: viewer.owner, scopes: viewer.scopes, variables });
+      return { isShort: statement.sql.isShort, answer: () => this.answer(statement, parameters) };
     } catch (error) {
-      const outcome = outcomeOf(error);
-      if (outcome === 'error') this.options.onError(error);
-      this.options.onRead(outcome);
-      if (outcome === 'unavailable') throw error;
-      return null;
+      return this.leave(error);
     }
   }
 
-  private async answer(
-    operation: KnownOperation,
+  private variablesOf(
+    { definition }: KnownOperation,
     given: Readonly<Record<string, unknown>>,
     viewer: Viewer,
-  ): Promise<string> {
-    const { schema, sql } = this.options;
+  ): Readonly<Record<string, unknown>> {
     if (!viewer.scopes.has('read') || !this.isOpenTo(viewer)) throw new Refused('scope');
-    const { coerced } = getVariableValues(schema, operation.definition.variableDefinitions ?? [], given);
+    const { coerced } = getVariableValues(this.options.schema, definition.variableDefinitions ?? [], given);
     if (!coerced) throw new Refused('input');
-    const statement = this.statementOf(operation, coerced);
-    const parameters = statement.valuesFor({
-      owner: viewer.owner,
-      scopes: viewer.scopes,
-      variables: coerced,
-    });
-    const text = await sql.text(statement.sql, parameters);
-    if (text === null) throw new Refused('erasure');
-    return statement.fill(text);
+    return coerced;
+  }
+
+  private async answer(statement: FinishedStatement, parameters: readonly unknown[]): Promise<string | null> {
+    try {
+      const text = await this.options.sql.text(statement.sql, parameters);
+      if (text === null) throw new Refused('erasure');
+      const answer = statement.fill(text);
+      this.options.onRead('planned');
+      return answer;
+    } catch (error) {
+      return this.leave(error);
+    }
+  }
+
+  /** @throws DomainError SERVICE_UNAVAILABLE if the database is unavailable */
+  private leave(error: unknown): null {
+    const outcome = outcomeOf(error);
+    if (outcome === 'error') this.options.onError(error);
+    this.options.onRead(outcome);
+    if (outcome === 'unavailable') throw error;
+    return null;
   }
 
   /** Refuses client tokens for some objects or a number of operations only. */

@@ -82,6 +82,60 @@ describe('prepared statements', () => {
     expect(await database.text(half, ['2'])).toBe('50');
   });
 
+  it('of one turn of the event loop share a connection if they are short', async () => {
+    const other = await createDataSource({ url: watch.url, poolSize: 10, entities }).initialize();
+    const pooled = new Database(other);
+    for (let time = 0; time < 2; time += 1) await pooled.text(half, ['2']);
+    const results = await Promise.all(Array.from({ length: 8 }, () => pooled.text(half, ['4'])));
+    const { busy, idle } = pooled.poolState();
+    await other.destroy();
+    expect(new Set(results)).toEqual(new Set(['25']));
+    expect(busy + idle).toBe(1);
+  });
+
+  it('return the same values each time, whatever their types', async () => {
+    const text = `SELECT $1::integer AS number, $2::timestamptz AS time, $3::jsonb AS json, $4::text[] AS texts,
+      $5::boolean AS truth, $6::bigint AS big, $7::bytea AS bytes, NULL::text AS nothing, $8::real AS fraction`;
+    const values: unknown[] = [
+      -7,
+      new Date('2026-11-27T10:20:30.456Z'),
+      { a: ['é', null] },
+      ['a,"b"', 'c\\d', null],
+      false,
+      2 ** 40,
+      null,
+      0.5,
+    ];
+    const expected = {
+      ...{ number: -7, time: values[1], json: values[2], texts: values[3] },
+      ...{ truth: false, big: `${2 ** 40}`, bytes: null, nothing: null, fraction: 0.5 },
+    };
+    for (let time = 0; time < 4; time += 1) expect(await database.rows(text, values)).toEqual([expected]);
+    const bytes = Buffer.from([0, 255]);
+    const [row] = await database.rows(text, values.with(6, bytes));
+    expect(row).toEqual({ ...expected, bytes });
+  });
+
+  it('return no rows and many rows', async () => {
+    const text = 'SELECT n FROM generate_series(1, $1::integer) AS n';
+    for (const count of [0, 3, 0, 2_000, 1])
+      expect(await database.rows(text, [count])).toEqual(
+        Array.from({ length: count }, (_, index) => ({ n: index + 1 })),
+      );
+  });
+
+  it('that fail leave their connection to the next one, also in a transaction', async () => {
+    const text = 'SELECT 100 / $1::integer AS result';
+    for (let time = 0; time < 3; time += 1) await database.rows(text, [2]);
+    const failing = database.transaction(async (sql) => {
+      await sql.rows(text, [4]);
+      await sql.rows(text, [0]);
+    });
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    await expect(database.rows(text, [0])).rejects.toMatchObject({ code: '22012' });
+    expect(await database.rows(text, [5])).toEqual([{ result: 20 }]);
+  });
+
   it('fail when there is no connection', async () => {
     await watch.stop();
     const settled = await Promise.allSettled(

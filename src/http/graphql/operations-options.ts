@@ -16,7 +16,7 @@ export interface OperationsOptions extends PreparationOptions {
    */
   readonly deadlineMs?: number;
   /** @defaultValue none: the resolvers answer all queries */
-  readonly reads?: Pick<PlannedReads, 'read'>;
+  readonly reads?: Pick<PlannedReads, 'prepare'>;
   /** @defaultValue none: operations do not wait */
   readonly waits?: RequestWaits;
   /**

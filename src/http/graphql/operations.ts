@@ -44,7 +44,7 @@ export class Operations {
   private readonly groups = new ResponseGroups(async (args, context, rootValue) =>
     asText(await this.executeEvent(args, context, rootValue)),
   );
-  private readonly reads: Pick<PlannedReads, 'read'> | undefined;
+  private readonly reads: Pick<PlannedReads, 'prepare'> | undefined;
   private readonly waits: RequestWaits | undefined;
   private readonly countUseOf: OperationsOptions['countUse'];
   private readonly inFlight: OperationsInFlight;
@@ -157,11 +157,10 @@ export class Operations {
     args: ExecutionArgs,
     context: GraphQLContext,
   ): Promise<Exclude<EarlyResult, null>> {
-    const { reads } = this;
+    const { viewer } = context;
     try {
-      const { viewer } = context;
-      const read = reads && this.inFlight.run(viewer.owner, () => reads.read(args, viewer));
-      const text = read && (await this.inTime(read));
+      const read = this.reads?.prepare(args, viewer);
+      const text = read && (await this.inTime(this.inFlight.run(viewer.owner, read.answer, read.isShort)));
       return text == null ? 'left' : new ResponseText(text);
     } catch (error) {
       if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
