@@ -105,9 +105,56 @@ describe('the studio for everyone', () => {
       await studio.button('Erase').click();
       await studio.page.getByRole('dialog').getByRole('alert').waitFor();
       await check('not-erased');
+      await studio.button('Keep').click();
+      await studio.page.unrouteAll();
+      await studio.page.route('**/graphql', async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({
+          response,
+          body: (await response.text()).replaceAll('"thumbhash":"', '"thumbhash":"?'),
+        });
+      });
+      await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
+      await studio.button('Load the page again').waitFor();
+      await check('stopped');
       await studio.context.close();
     },
   );
+
+  it('keeps names and prompts that are meant to break it in their place', async () => {
+    const name = `\u202e<img src=x onerror=alert(1)>${'W'.repeat(60)}`;
+    const ids = await gateway.client.upload();
+    const { id } = await gateway.client.train({ photoIds: ids, name });
+    await gateway.client.modelEnd(id);
+    const prompt = `مرحبا بالعالم \u202e ${'x'.repeat(300)} ${'very long '.repeat(60)}`;
+    const generation = await gateway.client.generate(id, [{ prompt, count: 1 }]);
+    await gateway.client.generationEnd(generation.id);
+    const studio = await StudioPage.open(browser, `${gateway.url}/#/models`, {
+      viewport: phone,
+      reducedMotion: 'reduce',
+    });
+    const check = async (step: string): Promise<void> => {
+      await studio.screenshot(`hostile-${step}`);
+      const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+      expect(await studio.page.evaluate(overflow)).toBe(0);
+    };
+    const card = studio.page.getByRole('link', { name: /onerror/ });
+    await card.waitFor();
+    await check('models');
+    await card.click();
+    await studio.expectAvatars(1);
+    await check('model');
+    await studio.avatars.first().click();
+    await studio.page.getByText('the sandbox, without AI').waitFor();
+    await check('large');
+    expect(await violations(studio)).toEqual([]);
+    await studio.page.keyboard.press('Escape');
+    await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
+    await studio.expectAvatars(3);
+    await check('avatars');
+    expect(studio.complaints).toEqual([]);
+    await studio.context.close();
+  });
 
   it('can be used with the keyboard alone', async () => {
     const studio = await StudioPage.open(browser, gateway.url);

@@ -49,6 +49,12 @@ const fail = (operation: string): Promise<void> =>
 const openPage = (name: string): Promise<void> =>
   studio.page.getByRole('link', { name, exact: true }).click();
 
+/** As if another tab was in front. */
+const setHidden = (isHidden: boolean): Promise<void> =>
+  studio.page.evaluate(`
+    Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));`);
+
 const generationCount = async (): Promise<number> => {
   const { generations } = await gateway.client.request<{ generations: { totalCount: number } }>(
     '{ generations { totalCount } }',
@@ -112,6 +118,74 @@ describe('the studio when a request fails', () => {
     expect(await studio.page.getByRole('dialog').getByText('1 of 2').isVisible()).toBe(true);
   });
 
+  it('says what to do when a part of the page fails', async () => {
+    await intercept('query Avatars', async (route) => {
+      const response = await route.fetch();
+      const text = (await response.text()).replaceAll(/"thumbhash":"[^"]+"/g, '"thumbhash":"?"');
+      await route.fulfill({ response, body: text });
+    });
+    await openPage('Avatars');
+    const page = studio.page.getByRole('main');
+    await page.getByRole('alert').getByText('The studio has stopped').waitFor();
+    await page.getByText('nothing that you ordered is lost').waitFor();
+    await studio.screenshot('stopped');
+    await studio.button('Go to the start page').click();
+    await studio.page.getByText('Your models').waitFor();
+    await openPage('Avatars');
+    await page.getByText('The studio has stopped').waitFor();
+    await studio.page.unrouteAll();
+    await studio.button('Load the page again').click();
+    await studio.expectAvatars(2);
+  });
+
+  it('loads a picture again that did not arrive, from a new URL', async () => {
+    const asked: string[] = [];
+    await studio.page.getByText('Your models').waitFor();
+    await studio.page.route('**/media/avatars/**', (route) => {
+      asked.push(route.request().url());
+      return asked.length > 1 ? route.fallback() : route.fulfill({ status: 403 });
+    });
+    await openPage('Avatars');
+    await studio.avatars.first().click();
+    const urls = studio.page.waitForRequest((request) => /AvatarUrls/.test(request.postData() ?? ''));
+    await studio.page.locator('dialog .picture-image.loaded').waitFor();
+    await urls;
+  });
+
+  it('saves an avatar although its URL has expired', async () => {
+    await intercept('query Avatars', async (route) => {
+      const response = await route.fetch();
+      const text = (await response.text()).replaceAll(/("downloadUrl":"[^"]+expires=)\d+/g, '$11000000000');
+      await route.fulfill({ response, body: text });
+    });
+    await openPage('Avatars');
+    const [download] = await Promise.all([
+      studio.page.waitForEvent('download'),
+      studio.page
+        .getByRole('link', { name: /^Download / })
+        .first()
+        .click(),
+    ]);
+    expect(download.suggestedFilename()).toMatch(/[.]jpg$/);
+    expect(await download.failure()).toBeNull();
+  });
+
+  it('keeps a message until it could be seen', async () => {
+    await studio.page.clock.install();
+    await studio.page.reload();
+    await studio.page.getByText('Your models').waitFor();
+    await setHidden(true);
+    const { id } = await gateway.client.generate(modelId, [{ count: 1 }]);
+    await gateway.client.generationEnd(id);
+    await studio.expectMessage('1 avatar');
+    await studio.page.clock.fastForward(600_000);
+    await studio.expectMessage('1 avatar');
+    await setHidden(false);
+    await studio.page.clock.fastForward(20_000);
+    await studio.page.getByRole('log').getByText('1 avatar').waitFor({ state: 'detached' });
+    await gateway.client.delete('deleteGeneration', id);
+  });
+
   it('explains a broken address', async () => {
     await studio.page.goto(`${gateway.url}/#/models/%E0%A4%A`);
     await studio.page.getByRole('heading', { name: 'Model not found' }).waitFor();
@@ -165,5 +239,27 @@ describe('an order of avatars in the studio', () => {
     await studio.page.unrouteAll();
     await until(async () => (await storedOrders(studio.page)).length === 0);
     expect(await generationCount()).toBe(before + 1);
+  });
+
+  it('is repeated once if the page is loaded again before the answer, also while it runs', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'failed' });
+    const { id } = await gateway.client.generate(modelId, [{ style: 'watercolor', count: 1 }]);
+    await gateway.client.generationEnd(id);
+    const card = studio.page.getByRole('article', { name: /^Watercolor/ });
+    await card.getByRole('button', { name: 'Order again' }).waitFor();
+    await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+    await intercept('retryGeneration', async (route) => {
+      await route.fetch().catch(() => undefined);
+      await route.abort().catch(() => undefined);
+    });
+    await card.getByRole('button', { name: 'Order again' }).click();
+    await until(async () => (await gateway.client.generation(id))?.attempt === 2);
+    expect(await storedOrders(studio.page)).toHaveLength(1);
+    await studio.page.reload();
+    await studio.page.unrouteAll();
+    await card.getByRole('progressbar').waitFor();
+    await until(async () => (await storedOrders(studio.page)).length === 0);
+    expect((await gateway.client.generation(id))?.attempt).toBe(2);
+    await gateway.client.change('cancelGeneration', id);
   });
 });

@@ -1,3 +1,6 @@
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { TestGateway } from '../support/gateway';
 import { startBrowser } from './chromium';
@@ -64,6 +67,15 @@ async function drop(files: readonly DroppedFile[]): Promise<boolean> {
   return (await send('drop')) || isDragRefused;
 }
 
+/** Drags a file or folder of this machine over the page, and drops it there. */
+async function dropPath(path: string): Promise<void> {
+  const session = await studio.context.newCDPSession(studio.page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
+  await session.detach();
+}
+
 describe('photos in the studio', () => {
   it('are taken with the camera, one after the other', async () => {
     await studio.button('Take photos').click();
@@ -102,6 +114,36 @@ describe('photos in the studio', () => {
     expect(await drop(await photos(1, 3))).toBe(false);
     await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
     await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+  });
+
+  it('can be dropped as a folder, of which pictures are taken', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-folder-'));
+    try {
+      const [one, two] = await photos(2);
+      await mkdir(join(folder, 'photos/portraits'), { recursive: true });
+      await mkdir(join(folder, 'texts'));
+      await writeFile(join(folder, 'photos', one!.name), one!.buffer);
+      await writeFile(join(folder, 'photos/portraits', two!.name), two!.buffer);
+      await writeFile(join(folder, 'photos/.face.jpg'), 'data of another program');
+      await writeFile(join(folder, 'photos/Thumbs.db'), 'data of another program');
+      await writeFile(join(folder, 'texts/notes.txt'), 'no picture');
+      await dropPath(join(folder, 'photos'));
+      await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+      await dropPath(join(folder, 'texts'));
+      await studio.expectMessage('There are no photos in texts.');
+      await writeFile(join(folder, 'texts/1.jpg'), 'no picture');
+      await Promise.all(
+        Array.from({ length: 50 }, (_, index) =>
+          copyFile(join(folder, 'texts/1.jpg'), join(folder, `texts/${index + 2}.jpg`)),
+        ),
+      );
+      await dropPath(join(folder, 'texts'));
+      await studio.expectMessage('folders may have 50 pictures');
+      await studio.page.getByRole('listitem').filter({ hasText: '50.jpg' }).waitFor();
+      expect(await studio.page.getByRole('listitem').filter({ hasText: '51.jpg' }).count()).toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('may have 20 MB, and are refused with the limit above it', async () => {

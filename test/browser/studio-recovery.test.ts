@@ -140,27 +140,38 @@ describe('the studio after an interruption', () => {
     await one.context.close();
   });
 
-  it('does not send an order of an earlier day, and says so', async () => {
+  it('does not send an order of an earlier day, or of before the clock was set back, and says so', async () => {
     const studio = await openTraining('Grace');
     await refuse(studio.page, 'trainModel', 'FORBIDDEN');
     await studio.button('Train the model').click();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
     await studio.page.unroute('**/graphql');
-    await studio.page.evaluate(`for (const [key, value] of Object.entries(localStorage))
-      if (key.startsWith('likeness.order'))
-        localStorage.setItem(key, JSON.stringify({ ...JSON.parse(value), createdAt: Date.now() - 25 * 3_600_000 }))`);
+    await studio.page.evaluate(`
+      const [key, value] = Object.entries(localStorage).find(([key]) => key.startsWith('likeness.order'));
+      const order = JSON.parse(value);
+      const keep = (idempotencyKey, hours) =>
+        localStorage.setItem(
+          key.replace(order.idempotencyKey, idempotencyKey),
+          JSON.stringify({ ...order, idempotencyKey, createdAt: Date.now() + hours * 3_600_000 }),
+        );
+      keep(order.idempotencyKey, -25);
+      keep('made-before-the-clock-was-set-back', 20);`);
+    expect(await storedOrders(studio.page)).toHaveLength(2);
     await studio.page.reload();
     await studio.page.getByRole('alert').getByText('ORDER_EXPIRED').waitFor();
+    await until(async () => (await storedOrders(studio.page)).length === 0);
     expect(await modelCount()).toBe(0);
     expect(await storedOrders(studio.page)).toEqual([]);
     await studio.context.close();
   });
 
-  it('goes on after the gateway has been stopped and started', async () => {
+  it('goes on after the gateway has been stopped and started, on a device whose clock is a day late', async () => {
     const studio = await StudioPage.open(browser, gateway.url);
+    await studio.page.clock.setSystemTime(Date.now() - 86_400_000);
+    await studio.page.reload();
     await studio.choosePhotos(await photos(5));
     await studio.train('Grace');
-    await studio.page.getByRole('progressbar').waitFor();
+    await studio.page.getByText(/^Ready (in .*seconds|at any moment)/).waitFor();
     await gateway.end();
     await studio.page.getByText('Connection lost.').waitFor();
     await studio.screenshot('lost-connection');

@@ -41,7 +41,7 @@ describe('the studio of a gateway with prices and limits', () => {
 });
 
 describe('the studio of a gateway that asks for keys', () => {
-  it('signs in with a pasted key, kept in the tab and shown nowhere, and forgets the owner at sign-out', async () => {
+  it('signs in with a pasted key, kept in the tab and shown nowhere, and forgets the owner in all tabs at sign-out', async () => {
     gateway = await TestGateway.start({ AUTH: 'keys' });
     const environment = { DATABASE_URL: gateway.databaseUrl };
     const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
@@ -69,10 +69,25 @@ describe('the studio of a gateway that asks for keys', () => {
     expect(await studio.page.content()).not.toContain(key);
     expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).not.toContain(key);
     expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).toContain('Ada');
+    const other = await StudioPage.open(browser, `${gateway.url}/#/account`, { context: studio.context });
+    await other.page.getByLabel('API key or token').fill(key);
+    await other.button('Sign in').click();
+    await other.page.getByText('Signed in as grace').waitFor();
     await studio.button('Sign out').click();
     await studio.button('Sign out and forget it').click();
+    await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await other.page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
     await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     expect(await studio.page.evaluate('Object.keys(localStorage)')).toEqual([]);
+    expect(await studio.page.title()).toBe('Sign in · Likeness');
+    await studio.page.getByLabel('API key or token').fill(key);
+    await studio.button('Sign in').click();
+    await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    // What the back button does with a page that the browser has kept, if another page of the tab has signed out since.
+    await studio.page.evaluate(`
+      sessionStorage.clear();
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));`);
+    await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await studio.context.close();
   });
 });

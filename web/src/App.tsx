@@ -1,12 +1,12 @@
-import { useCallback, useState } from 'react';
+import { useCallback, useEffect, useState } from 'react';
 import { Provider } from 'urql';
-import { forgetAccessKey, storeAccessKey } from './api/accessKey';
+import { forgetAccessKey, readAccessKey, storeAccessKey } from './api/accessKey';
 import { connect, ConnectionContext } from './api/connection';
 import { forgetOwner } from './api/forgetOwner';
 import { clearOperationLog } from './api/operationLog';
-import { ErrorBoundary } from './components/ErrorBoundary';
 import { SessionGate } from './components/SessionGate';
 import { Studio } from './components/Studio';
+import { navigate } from './hooks/useRoute';
 
 /** The studio: one GraphQL client for each sign-in, so that nothing of an earlier viewer is shown. */
 export function App(): React.JSX.Element {
@@ -18,6 +18,25 @@ export function App(): React.JSX.Element {
       return connect();
     });
   }, []);
+  const signOut = useCallback(
+    (owner: string) => {
+      forgetAccessKey();
+      forgetOwner(owner);
+      navigate({ page: 'create' });
+      reconnect();
+    },
+    [reconnect],
+  );
+
+  // A page that the browser has kept for its back button may belong to a viewer who has signed out since.
+  useEffect(() => {
+    const check = ({ persisted }: PageTransitionEvent): void => {
+      if (persisted && readAccessKey() !== connection.accessKey) reconnect();
+    };
+    addEventListener('pageshow', check);
+    return () => removeEventListener('pageshow', check);
+  }, [connection, reconnect]);
+
   return (
     <ConnectionContext.Provider value={connection}>
       <Provider value={connection.client}>
@@ -27,15 +46,9 @@ export function App(): React.JSX.Element {
             storeAccessKey(key);
             reconnect();
           }}
-          onSignOut={(owner) => {
-            forgetAccessKey();
-            forgetOwner(owner);
-            reconnect();
-          }}
+          onSignOut={signOut}
         >
-          <ErrorBoundary>
-            <Studio />
-          </ErrorBoundary>
+          <Studio />
         </SessionGate>
       </Provider>
     </ConnectionContext.Provider>

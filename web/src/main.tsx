@@ -1,5 +1,6 @@
 import { createRoot } from 'react-dom/client';
 import { App } from './App';
+import { ErrorBoundary } from './components/ErrorBoundary';
 import './styles/base.css';
 import './styles/controls.css';
 import './styles/notices.css';
@@ -10,4 +11,8 @@ import './styles/jobs.css';
 import './styles/avatars.css';
 import './styles/developer.css';
 
-createRoot(document.getElementById('root')!).render(<App />);
+createRoot(document.getElementById('root')!).render(
+  <ErrorBoundary>
+    <App />
+  </ErrorBoundary>,
+);

@@ -5,6 +5,7 @@ import { createClient, type LikenessClient, type LikenessError } from '../../../
 import { authorization, readAccessKey } from './accessKey';
 import { updates } from './cacheUpdates';
 import { loggedFetch, operationLogExchange } from './operationLog';
+import { clockedFetch } from './serverClock';
 
 /** Types without an id, which are part of the object that has them. */
 const embedded = Object.fromEntries(
@@ -29,6 +30,8 @@ const embedded = Object.fromEntries(
 export interface Connection {
   /** Differs for each connection. */
   readonly id: number;
+  /** The key that it uses; null without one. */
+  readonly accessKey: string | null;
   /** Queries and mutations of components, with a normalised cache that the activity keeps current. */
   readonly client: Client;
   /** Uploads and orders, which it repeats, and subscriptions, which it resumes. */
@@ -44,9 +47,10 @@ let lastId = 0;
 export function connect(): Connection {
   const listeners = new Set<() => void>();
   let lastError: LikenessError | null = null;
+  const accessKey = readAccessKey();
   const likeness = createClient({
     url: location.origin,
-    token: readAccessKey() ?? undefined,
+    token: accessKey ?? undefined,
     fetch: loggedFetch,
     onConnectionChange: (error) => {
       lastError = error;
@@ -55,6 +59,7 @@ export function connect(): Connection {
   });
   return {
     id: ++lastId,
+    accessKey,
     client: createGraphQLClient(likeness),
     likeness,
     readError: () => lastError,
@@ -69,6 +74,7 @@ export function connect(): Connection {
 function createGraphQLClient(likeness: LikenessClient): Client {
   return new Client({
     url: '/graphql',
+    fetch: clockedFetch,
     preferGetMethod: false,
     requestPolicy: 'cache-and-network',
     fetchOptions: () => ({ headers: authorization() }),

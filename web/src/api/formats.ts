@@ -23,3 +23,9 @@ export function formatDuration(ms: number): string {
 }
 
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** What a person has entered, for use in a sentence, whose direction it must not change. */
+export function isolate(text: string): string {
+  const plain = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
+  return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(plain) ? `\u2068${plain}\u2069` : plain;
+}

@@ -1,5 +1,6 @@
 import { stringifyDocument, type AnyVariables, type Exchange } from '@urql/core';
 import { pipe, tap } from 'wonka';
+import { clockedFetch } from './serverClock';
 
 /** An operation that the page has sent, for the developer's panel. Headers, and with them keys, are never recorded. */
 export interface LoggedOperation {
@@ -57,7 +58,7 @@ export const loggedFetch: typeof fetch = async (input, init) => {
   const { query, variables } = JSON.parse(init?.body as string) as { query: string; variables: AnyVariables };
   const id = begin(query, variables);
   try {
-    const response = await fetch(input, init);
+    const response = await clockedFetch(input, init);
     const answer = (await response
       .clone()
       .json()

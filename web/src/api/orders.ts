@@ -13,8 +13,10 @@ export interface Order<Input> {
   readonly isReplaced?: boolean;
 }
 
-/** For how long the server promises to recognize a key. */
-const maxAgeMs = 24 * 60 * 60 * 1_000;
+/** For how long the server promises to recognize a key, less the time that a request may take. */
+const maxAgeMs = (24 * 60 - 10) * 60 * 1_000;
+/** A later time of creation means that the clock was set back since, so that the age is unknown. */
+const maxClockChangeMs = 60_000;
 
 /** Owners and slots may contain dots, so that the separator is a character that is always encoded. */
 const prefixOf = (...parts: string[]): string => `order/${parts.map(encodeURIComponent).join('/')}/`;
@@ -62,15 +64,20 @@ export function beginOrder<Input>(
 
 /** Whether the server may no longer recognize the key, so that sending the order could pay it again. */
 export function isExpired({ createdAt }: Order<unknown>): boolean {
-  return !(Math.abs(Date.now() - createdAt) < maxAgeMs);
+  const ageMs = Date.now() - createdAt;
+  return !(ageMs > -maxClockChangeMs && ageMs < maxAgeMs);
 }
 
 export function endOrder(owner: string, slot: string, order: Order<unknown>): void {
   store(storageKey(owner, slot, order), null);
 }
 
+/** Whether the owner has orders whose keys are still of use. */
 export function hasOrders(owner: string): boolean {
-  return storedKeys(prefixOf(owner)).length > 0;
+  return storedKeys(prefixOf(owner)).some((key) => {
+    const order = readStored(key) as Order<unknown> | null;
+    return order !== null && !isExpired(order);
+  });
 }
 
 /** Removes the orders of all slots. */

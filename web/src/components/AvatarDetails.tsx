@@ -11,7 +11,7 @@ export function AvatarDetails({ avatar }: { avatar: AvatarFieldsFragment }): Rea
   return (
     <>
       <h2>{styleName(avatar.style)}</h2>
-      {avatar.prompt !== null && <p>{avatar.prompt}</p>}
+      {avatar.prompt !== null && <p dir="auto">{avatar.prompt}</p>}
       <dl className="details">
         <dt>Made</dt>
         <dd>{formatDate(avatar.createdAt)}</dd>

@@ -1,7 +1,7 @@
 import { useStyleName } from '../api/session';
-import { loadableUrl } from '../api/urls';
 import { SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
 import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
+import { DownloadLink } from './DownloadLink';
 import { Icon } from './Icon';
 import { Picture } from './Picture';
 
@@ -16,7 +16,7 @@ export function AvatarTile({ avatar, onOpen }: AvatarTileProps): React.JSX.Eleme
   return (
     <div className="avatar-tile">
       <button type="button" className="avatar-open" aria-label={`Open ${name}`} onClick={onOpen}>
-        <Picture url={avatar.thumbnailUrl} thumbhash={avatar.thumbhash} alt="" />
+        <Picture avatarId={avatar.id} url={avatar.thumbnailUrl} thumbhash={avatar.thumbhash} alt="" />
       </button>
       <div className="avatar-tools">
         <button
@@ -28,14 +28,9 @@ export function AvatarTile({ avatar, onOpen }: AvatarTileProps): React.JSX.Eleme
         >
           <Icon name="heart" isFilled={avatar.favorite} />
         </button>
-        <a
-          className="icon-button over-picture"
-          aria-label={`Download ${name}`}
-          href={loadableUrl(avatar.downloadUrl)}
-          download={avatar.filename}
-        >
+        <DownloadLink avatar={avatar} className="icon-button over-picture" label={`Download ${name}`}>
           <Icon name="download" />
-        </a>
+        </DownloadLink>
       </div>
     </div>
   );

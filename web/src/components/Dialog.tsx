@@ -1,4 +1,6 @@
-import { useEffect, useRef, type ReactNode } from 'react';
+import { useRef, type ReactNode } from 'react';
+import { useModal } from '../hooks/useDialogStack';
+import { Messages } from './Messages';
 
 export interface DialogProps {
   readonly label: string;
@@ -8,7 +10,10 @@ export interface DialogProps {
   readonly children: ReactNode;
 }
 
-/** A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back. */
+/**
+ * A modal dialog: the browser keeps the focus inside, closes it on Escape, and gives the focus back. It has a list of
+ * messages of its own, since the one of the page cannot be read or reached while it is open.
+ */
 export function Dialog({
   label,
   className = '',
@@ -17,13 +22,7 @@ export function Dialog({
   children,
 }: DialogProps): React.JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
+  useModal(dialog);
   return (
     <dialog
       ref={dialog}
@@ -39,6 +38,7 @@ export function Dialog({
       onKeyDown={onKeyDown}
     >
       {children}
+      <Messages dialog={dialog} />
     </dialog>
   );
 }

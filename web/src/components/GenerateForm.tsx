@@ -61,6 +61,7 @@ export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Elemen
         <input
           id={promptId}
           type="text"
+          dir="auto"
           value={prompt}
           maxLength={maxLength}
           placeholder="At the sea, in a red coat"

@@ -1,8 +1,9 @@
-import { formatDate, plural } from '../api/formats';
+import { formatDate, isolate, plural } from '../api/formats';
 import { isUnfinished } from '../api/jobs';
 import { useStyleName } from '../api/session';
 import { type GenerationFieldsFragment } from '../graphql/operations';
-import { useRetry } from '../hooks/useRetry';
+import { type OrderState } from '../hooks/useOrder';
+import { useRetry, type RetryInput } from '../hooks/useRetry';
 import { AvatarGrid } from './AvatarGrid';
 import { FailureNotice } from './FailureNotice';
 import { GenerationActions } from './GenerationActions';
@@ -11,27 +12,30 @@ import { ProblemNotice } from './ProblemNotice';
 
 /** Avatars that were ordered together. */
 export function GenerationCard({ generation }: { generation: GenerationFieldsFragment }): React.JSX.Element {
-  const { status, prompts, avatars, createdAt } = generation;
+  const { id, status, prompts, avatars, createdAt } = generation;
   const styleName = useStyleName();
+  // Also while it is running: an order whose answer was lost has started it.
+  const retry = useRetry(id);
   const isRunning = isUnfinished(status);
   const total = prompts.reduce((sum, { count }) => sum + count, 0);
   const title = [...new Set(prompts.map(({ style }) => styleName(style)))].join(', ');
   const prompt = prompts[0]?.prompt ?? '';
-  const facts = [prompt && `“${prompt}”`, plural(total, 'avatar'), formatDate(createdAt)];
+  const facts = [prompt && `“${isolate(prompt)}”`, plural(total, 'avatar'), formatDate(createdAt)];
   return (
     <article className="card stack generation" aria-label={`${title}, ${formatDate(createdAt)}`}>
       <div className="row between">
         <div>
           <h3>{title}</h3>
-          <p className="muted">{facts.filter(Boolean).join(' · ')}</p>
+          <p className="muted prompt">{facts.filter(Boolean).join(' · ')}</p>
         </div>
         <GenerationActions title={title} generation={generation} />
       </div>
       {isRunning ? (
         <JobProgress label={`Progress of ${title}`} job={generation} />
       ) : (
-        <GenerationFailure generation={generation} />
+        <GenerationFailure generation={generation} retry={retry} />
       )}
+      {retry.problem && <ProblemNotice problem={retry.problem} />}
       <AvatarGrid
         label={`Avatars: ${title}`}
         avatars={avatars}
@@ -41,23 +45,24 @@ export function GenerationCard({ generation }: { generation: GenerationFieldsFra
   );
 }
 
+interface GenerationFailureProps {
+  readonly generation: GenerationFieldsFragment;
+  readonly retry: OrderState<RetryInput>;
+}
+
 /** What is missing and why; nothing if nothing is. */
-function GenerationFailure(props: { generation: GenerationFieldsFragment }): React.JSX.Element | null {
-  const { id, attempt, canRetry, status, failure, missing } = props.generation;
-  const retry = useRetry(id);
+function GenerationFailure({ generation, retry }: GenerationFailureProps): React.JSX.Element | null {
+  const { id, attempt, canRetry, status, failure, missing } = generation;
   const reason = failure ?? missing[0]?.failure;
   const isPartial = status === 'PARTIAL';
   if (!reason) return null;
   return (
-    <>
-      <FailureNotice
-        failure={reason}
-        canRetry={canRetry}
-        retryLabel={isPartial ? 'Order the missing ones again' : 'Order again'}
-        isRetrying={retry.isSending}
-        onRetry={() => retry.submit({ id, attempt, ...(isPartial && { missingOnly: true }) })}
-      />
-      {retry.problem && <ProblemNotice problem={retry.problem} />}
-    </>
+    <FailureNotice
+      failure={reason}
+      canRetry={canRetry}
+      retryLabel={isPartial ? 'Order the missing ones again' : 'Order again'}
+      isRetrying={retry.isSending}
+      onRetry={() => retry.submit({ id, attempt, ...(isPartial && { missingOnly: true }) })}
+    />
   );
 }

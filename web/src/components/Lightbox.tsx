@@ -2,12 +2,12 @@ import { useState } from 'react';
 import { useMutation } from 'urql';
 import { readProblem } from '../api/errors';
 import { useStyleName } from '../api/session';
-import { loadableUrl } from '../api/urls';
 import { DeleteAvatarDocument, SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
 import { AvatarDetails } from './AvatarDetails';
 import { describeAvatar } from './AvatarTile';
 import { ConfirmDialog } from './ConfirmDialog';
 import { Dialog } from './Dialog';
+import { DownloadLink } from './DownloadLink';
 import { Icon } from './Icon';
 import { Picture } from './Picture';
 import { ProblemNotice } from './ProblemNotice';
@@ -47,7 +47,13 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
       }}
     >
       <div className="lightbox-picture">
-        <Picture key={avatar.id} url={avatar.largeUrl} thumbhash={avatar.thumbhash} alt={name} />
+        <Picture
+          key={avatar.id}
+          avatarId={avatar.id}
+          url={avatar.largeUrl}
+          thumbhash={avatar.thumbhash}
+          alt={name}
+        />
         <Step label="Previous" icon="left" onStep={onPrevious} />
         <Step label="Next" icon="right" onStep={onNext} />
       </div>
@@ -72,10 +78,10 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
             <Icon name="heart" isFilled={avatar.favorite} />
             Favorite
           </button>
-          <a className="button primary" href={loadableUrl(avatar.downloadUrl)} download={avatar.filename}>
+          <DownloadLink avatar={avatar} className="button primary">
             <Icon name="download" />
             Download
-          </a>
+          </DownloadLink>
           <button type="button" className="button danger-quiet" onClick={() => setAsking(true)}>
             <Icon name="trash" />
             Delete

@@ -26,12 +26,16 @@ export interface ListPageProps<Page extends Connection> {
 export function ListPage<Page extends Connection>(props: ListPageProps<Page>): React.JSX.Element {
   const { page, error, onRetry, empty, children, next } = props;
   const [showsNext, setShowsNext] = useState(false);
-  if (!page) return error ? <LoadProblem error={error} onRetry={onRetry} /> : <Loading />;
-  if (page.nodes.length === 0) return <>{empty}</>;
-  const { hasNextPage, endCursor } = page.pageInfo;
+  // A page begins elsewhere when the one before it has changed: without it, all that follow would leave until it arrives.
+  const [last, setLast] = useState(page);
+  if (page && page !== last) setLast(page);
+  const current = page ?? (error ? null : last);
+  if (!current) return error ? <LoadProblem error={error} onRetry={onRetry} /> : <Loading />;
+  if (current.nodes.length === 0) return <>{empty}</>;
+  const { hasNextPage, endCursor } = current.pageInfo;
   return (
     <>
-      {children(page)}
+      {children(current)}
       {hasNextPage && (showsNext ? next(endCursor) : <LoadMoreButton onLoad={() => setShowsNext(true)} />)}
     </>
   );

@@ -14,13 +14,15 @@ export function ModelCard({ model }: { model: ModelFieldsFragment }): React.JSX.
     <a className="model-card" href={pathOf({ page: 'model', id })}>
       <span className="model-cover">
         {cover ? (
-          <Picture url={cover.thumbnailUrl} thumbhash={cover.thumbhash} alt="" />
+          <Picture avatarId={cover.id} url={cover.thumbnailUrl} thumbhash={cover.thumbhash} alt="" />
         ) : (
           <Icon name="image" />
         )}
       </span>
       <span className="model-text">
-        <strong>{name}</strong>
+        <strong>
+          <bdi>{name}</bdi>
+        </strong>
         <span className="muted">
           {typeNames[type]} · {formatDate(createdAt)}
         </span>

@@ -25,7 +25,13 @@ export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JS
   return (
     <div className="model-header">
       {cover && (
-        <Picture url={cover.thumbnailUrl} thumbhash={cover.thumbhash} alt="" className="model-cover" />
+        <Picture
+          avatarId={cover.id}
+          url={cover.thumbnailUrl}
+          thumbhash={cover.thumbhash}
+          alt=""
+          className="model-cover"
+        />
       )}
       <div className="model-text">
         <ModelName id={id} name={name} />

@@ -22,7 +22,9 @@ export function ModelName({ id, name }: { id: string; name: string }): React.JSX
   if (!isEditing)
     return (
       <div className="row">
-        <h1 tabIndex={-1}>{name}</h1>
+        <h1 tabIndex={-1}>
+          <bdi>{name}</bdi>
+        </h1>
         <button
           type="button"
           className="icon-button"
@@ -38,6 +40,7 @@ export function ModelName({ id, name }: { id: string; name: string }): React.JSX
       <input
         name="name"
         type="text"
+        dir="auto"
         aria-label="Name of the model"
         defaultValue={name}
         maxLength={capabilities.maxModelNameLength}

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import { forgetOwner } from '../api/forgetOwner';
+import { clearOperationLog } from '../api/operationLog';
 import { useSession } from '../api/session';
 import { startDownload } from '../api/startDownload';
 import { DeleteMyDataDocument, ExportMyDataDocument } from '../graphql/operations';
@@ -26,6 +27,7 @@ export function MyData(): React.JSX.Element {
     if (error) return;
     setAsking(false);
     forgetOwner(owner);
+    clearOperationLog();
     setReceipt(data?.deleteMyData?.erasure.receipt ?? null);
     announce({ tone: 'plain', text: 'Your data have been erased.' });
   };

@@ -1,5 +1,7 @@
 import { useRef, useState } from 'react';
+import { maxFolderPictures, type DroppedFiles } from '../api/droppedFiles';
 import { useSession } from '../api/session';
+import { useAnnounce } from '../hooks/useAnnouncements';
 import { useFileDrop } from '../hooks/useFileDrop';
 import { CameraDialog } from './CameraDialog';
 import { Icon } from './Icon';
@@ -15,7 +17,12 @@ const formatNames = (types: readonly string[]): string =>
 export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void }): React.JSX.Element {
   const { capabilities } = useSession();
   const { contentTypes, maxByteSize } = capabilities.photos;
-  const isDraggedOver = useFileDrop(onAdd);
+  const announce = useAnnounce();
+  const isDraggedOver = useFileDrop((dropped) => {
+    onAdd(dropped.files);
+    const text = textOf(dropped);
+    if (text !== null) announce({ tone: 'bad', text });
+  });
   const [isCameraOpen, setCameraOpen] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   return (
@@ -23,7 +30,9 @@ export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void
       <div className={isDraggedOver ? 'photo-picker over' : 'photo-picker'}>
         <Icon name="upload" />
         <p>
-          <strong className="mouse-only">{isDraggedOver ? 'Drop them anywhere' : 'Drop photos here'}</strong>
+          <strong className="mouse-only">
+            {isDraggedOver ? 'Drop them anywhere' : 'Drop photos or a folder here'}
+          </strong>
           <strong className="touch-only">Add your photos</strong>
           <span className="muted">
             {formatNames(contentTypes)}, up to {Math.floor(maxByteSize / 1e6)} MB each
@@ -58,4 +67,12 @@ export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void
       )}
     </>
   );
+}
+
+/** What was not taken from folders; null if everything was. */
+function textOf({ emptyFolders, isCutOff }: DroppedFiles): string | null {
+  if (isCutOff)
+    return `Not everything was taken: folders may have ${maxFolderPictures} pictures. Choose the best ones instead.`;
+  if (emptyFolders.length === 0) return null;
+  return `There are no photos in ${emptyFolders.join(', ')}. Choose single photos instead.`;
 }

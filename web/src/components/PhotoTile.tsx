@@ -43,7 +43,7 @@ export function PhotoTile({ photo, onReplace, onRetry, onRemove }: PhotoTileProp
         </button>
       </div>
       <p className="photo-name" title={name}>
-        {name}
+        <bdi>{name}</bdi>
       </p>
       <p className={`photo-state ${state}`}>
         <Icon

@@ -4,6 +4,7 @@ import { useClient } from 'urql';
 import { readAccessKey } from '../api/accessKey';
 import { problemOf, readProblem, type Problem } from '../api/errors';
 import { SessionContext, type Session } from '../api/session';
+import { onSignOutElsewhere, signOutElsewhere } from '../api/signOut';
 import { SessionDocument, type SessionQuery } from '../graphql/operations';
 import { LoadingPage } from './LoadingPage';
 import { ProblemNotice } from './ProblemNotice';
@@ -34,6 +35,11 @@ export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps)
     () => data && sessionOf(data, onSignOut, () => setProblem(expired)),
     [data, onSignOut],
   );
+
+  useEffect(() => {
+    if (!session?.signOut) return undefined;
+    return onSignOutElsewhere(session.owner, () => onSignOut(session.owner));
+  }, [session, onSignOut]);
 
   if (problem?.code === 'UNAUTHENTICATED')
     return <SignInPage wasRefused={readAccessKey() !== null} onSignIn={onSignIn} />;
@@ -71,6 +77,10 @@ function sessionOf(
 ): Session | null {
   const { graphiql } = document.documentElement.dataset;
   if (!capabilities || !styles) return null;
+  const signOut = (): void => {
+    signOutElsewhere(viewer.owner);
+    onSignOut(viewer.owner);
+  };
   return {
     owner: viewer.owner,
     activityCursor: viewer.activityCursor,
@@ -78,6 +88,6 @@ function sessionOf(
     styles,
     graphiqlPath: graphiql === undefined || graphiql === '' ? null : graphiql,
     onExpired,
-    signOut: readAccessKey() === null ? null : () => onSignOut(viewer.owner),
+    signOut: readAccessKey() === null ? null : signOut,
   };
 }

@@ -1,5 +1,6 @@
 import { useId, useState, type FormEvent } from 'react';
 import { readPastedKey } from '../api/accessKey';
+import { useDocumentTitle } from '../hooks/useDocumentTitle';
 import { Logo } from './Logo';
 
 export interface SignInPageProps {
@@ -10,6 +11,8 @@ export interface SignInPageProps {
 
 /** Asks for an API key or a token. It is kept until the tab is closed. */
 export function SignInPage({ wasRefused, onSignIn }: SignInPageProps): React.JSX.Element {
+  // Also so that the name of the model of who was signed in does not stay there.
+  useDocumentTitle('Sign in');
   const fieldId = useId();
   const hintId = useId();
   const [isUnreadable, setUnreadable] = useState(false);

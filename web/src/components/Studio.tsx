@@ -8,10 +8,10 @@ import { AvatarsPage } from '../pages/AvatarsPage';
 import { CreatePage } from '../pages/CreatePage';
 import { ModelPage } from '../pages/ModelPage';
 import { ModelsPage } from '../pages/ModelsPage';
-import { AnnouncementList } from './AnnouncementList';
 import { ConnectionBanner } from './ConnectionBanner';
 import { DeveloperPanel } from './DeveloperPanel';
 import { Header } from './Header';
+import { Messages } from './Messages';
 
 /** On the page Create, where the picker receives them. */
 const ignoreFiles = (): void => undefined;
@@ -34,8 +34,8 @@ function Page({ route }: { route: Route }): React.JSX.Element {
 /** Everything a signed-in viewer sees. */
 export function Studio(): React.JSX.Element {
   const route = useRoute();
-  const { shown, announce, dismiss } = useAnnouncementState();
-  useActivity(announce);
+  const announcements = useAnnouncementState();
+  useActivity(announcements.announce);
   useFileDrop(route.page === 'create' ? ignoreFiles : null);
   const [isDeveloperOpen, setDeveloperOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
@@ -52,7 +52,7 @@ export function Studio(): React.JSX.Element {
   }, [address]);
 
   return (
-    <AnnouncementContext.Provider value={announce}>
+    <AnnouncementContext.Provider value={announcements}>
       <a className="skip-link" href="#main" onClick={(event) => skipTo(event, main.current)}>
         Skip to the content
       </a>
@@ -68,7 +68,7 @@ export function Studio(): React.JSX.Element {
         </main>
         {isDeveloperOpen && <DeveloperPanel onClose={() => setDeveloperOpen(false)} />}
       </div>
-      <AnnouncementList announcements={shown} onDismiss={dismiss} />
+      <Messages />
     </AnnouncementContext.Provider>
   );
 }

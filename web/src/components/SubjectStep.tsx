@@ -27,6 +27,7 @@ export function SubjectStep({ details, onChange }: SubjectStepProps): React.JSX.
         <input
           id={nameId}
           type="text"
+          dir="auto"
           value={details.name}
           maxLength={maxModelNameLength}
           autoComplete="off"

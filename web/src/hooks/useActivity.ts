@@ -1,7 +1,7 @@
 import { useEffect } from 'react';
 import { useClient } from 'urql';
 import { followActivity, type Activity } from '../api/activity';
-import { plural } from '../api/formats';
+import { isolate, plural } from '../api/formats';
 import { useSession } from '../api/session';
 import { type Announcement, type Announcements } from './useAnnouncements';
 
@@ -10,7 +10,8 @@ type Change = Activity['change'];
 
 function modelNews(change: Extract<Change, { __typename: 'ModelChanged' }>): News | null {
   if (!change.model) return null;
-  const { id, name, failure } = change.model;
+  const { id, failure } = change.model;
+  const name = isolate(change.model.name);
   const route = { page: 'model', id } as const;
   if (change.modelStatus === 'READY')
     return { tone: 'good', text: `${name} is ready.`, link: { label: 'Make avatars', route } };
@@ -23,7 +24,7 @@ function generationNews(change: Extract<Change, { __typename: 'GenerationChanged
   if (!change.generation) return null;
   const { avatars, model, failure } = change.generation;
   const link = model ? { label: 'Show', route: { page: 'model', id: model.id } as const } : undefined;
-  const of = model ? ` of ${model.name}` : '';
+  const of = model ? ` of ${isolate(model.name)}` : '';
   if (change.generationStatus === 'COMPLETED' || change.generationStatus === 'PARTIAL')
     return { tone: 'good', text: `${plural(avatars.length, 'avatar')}${of} finished.`, link };
   if (change.generationStatus !== 'FAILED') return null;
@@ -43,6 +44,14 @@ function newsOf({ change, isEstimate, isSnapshot }: Activity): News | null {
   return change.__typename === 'GenerationChanged' ? generationNews(change) : null;
 }
 
+/** How much of what was missed is announced one by one. */
+const maxMissed = 3;
+
+function olderNews(count: number): News {
+  const link = { label: 'All models', route: { page: 'models' } } as const;
+  return { tone: 'plain', text: `While you were away: ${plural(count, 'more change')} before these.`, link };
+}
+
 /** Follows the viewer's activity while mounted, and announces what has become ready, also while the studio was closed. */
 export function useActivity(announce: Announcements['announce']): void {
   const client = useClient();
@@ -56,8 +65,9 @@ export function useActivity(announce: Announcements['announce']): void {
         if (news && isMissed) missed = [...missed.filter(({ text }) => text !== news.text), news];
         else if (news) announce(news);
         if (activity.change.__typename !== 'CaughtUp') return;
-        for (const { text, ...rest } of missed.slice(-3))
-          announce({ ...rest, text: `While you were away: ${text}` });
+        const [older, latest] = [missed.slice(0, -maxMissed), missed.slice(-maxMissed)];
+        if (older.length > 0) announce(olderNews(older.length));
+        for (const { text, ...rest } of latest) announce({ ...rest, text: `While you were away: ${text}` });
         missed = [];
       },
     });

@@ -16,7 +16,7 @@ export interface Announcements {
 }
 
 const maxShown = 4;
-/** Failures stay until they are dismissed. */
+/** Of a page that is visible: who comes back to the tab can still read it. Failures stay until they are dismissed. */
 const shownMs = 12_000;
 
 /** The state of {@link AnnouncementContext}. */
@@ -33,15 +33,34 @@ export function useAnnouncementState(): Announcements {
         ...before.filter(({ text }) => text !== announcement.text).slice(1 - maxShown),
         { id, ...announcement },
       ]);
-      if (announcement.tone !== 'bad') setTimeout(() => dismiss(id), shownMs);
+      if (announcement.tone !== 'bad') afterVisible(shownMs, () => dismiss(id));
     },
     [dismiss],
   );
   return useMemo(() => ({ shown, announce, dismiss }), [shown, announce, dismiss]);
 }
 
-export const AnnouncementContext = createContext<Announcements['announce']>(() => undefined);
+export const AnnouncementContext = createContext<Announcements>({
+  shown: [],
+  announce: () => undefined,
+  dismiss: () => undefined,
+});
 
 export function useAnnounce(): Announcements['announce'] {
-  return useContext(AnnouncementContext);
+  return useContext(AnnouncementContext).announce;
+}
+
+/** Calls back after the page has been visible for a time without interruption. */
+function afterVisible(ms: number, callback: () => void): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const begin = (): void => {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    timer = setTimeout(() => {
+      document.removeEventListener('visibilitychange', begin);
+      callback();
+    }, ms);
+  };
+  document.addEventListener('visibilitychange', begin);
+  begin();
 }

@@ -1,13 +1,14 @@
 import { useEffect, useRef, useState } from 'react';
+import { readDroppedFiles, type DroppedFiles } from '../api/droppedFiles';
 
 const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes('Files') ?? false;
 
 /**
- * Receives files that are dropped anywhere on the page. Browsers would leave the page and show the file.
+ * Receives files and folders that are dropped anywhere on the page. Browsers would leave the page and show the file.
  * @param onDrop - null ignores them
  * @returns whether files are being dragged over the page
  */
-export function useFileDrop(onDrop: ((files: readonly File[]) => void) | null): boolean {
+export function useFileDrop(onDrop: ((dropped: DroppedFiles) => void) | null): boolean {
   const [isDraggedOver, setDraggedOver] = useState(false);
   const latest = useRef(onDrop);
   useEffect(() => {
@@ -32,7 +33,8 @@ export function useFileDrop(onDrop: ((files: readonly File[]) => void) | null): 
       event.preventDefault();
       entered = 0;
       setDraggedOver(false);
-      latest.current?.([...event.dataTransfer!.files]);
+      const onFiles = latest.current;
+      if (onFiles) void readDroppedFiles(event.dataTransfer!).then(onFiles);
     };
     const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop };
     const entries = Object.entries(listeners) as [keyof typeof listeners, (event: DragEvent) => void][];

@@ -14,7 +14,7 @@ export interface OrderState<Input> {
 const retryMs = 2_500;
 /** After an order, so that the second click of a double click does not order again. */
 const restMs = 1_000;
-const expired = problemOf('ORDER_EXPIRED', 'An order of more than 24 hours ago was never confirmed.');
+const expired = problemOf('ORDER_EXPIRED', 'An order was never confirmed, and is too old to be sent again.');
 
 /** Says what happens to an order that is kept, and not repeated without being asked. */
 function withAdvice(problem: Problem): Problem {

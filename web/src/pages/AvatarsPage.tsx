@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { useQuery } from 'urql';
+import { isolate } from '../api/formats';
 import { useSession } from '../api/session';
 import { AvatarPages } from '../components/AvatarPages';
 import { DownloadAllButton } from '../components/DownloadAllButton';
@@ -39,7 +40,7 @@ export function AvatarsPage(): React.JSX.Element {
           <SelectField
             label="Model"
             value={modelId}
-            options={[['', 'All'], ...models.map(({ id, name }) => [id, name] as const)]}
+            options={[['', 'All'], ...models.map(({ id, name }) => [id, isolate(name)] as const)]}
             onChange={setModelId}
           />
           <SelectField

@@ -1,5 +1,6 @@
 import { useQuery } from 'urql';
 import { readProblem } from '../api/errors';
+import { isolate } from '../api/formats';
 import { isUnfinished } from '../api/jobs';
 import { FailureNotice } from '../components/FailureNotice';
 import { GenerateForm } from '../components/GenerateForm';
@@ -46,7 +47,8 @@ export function ModelPage({ id }: { id: string }): React.JSX.Element {
 function LoadedModel({ model }: { model: ModelFieldsFragment }): React.JSX.Element {
   const { id, name, status, progress, failure, attempt } = model;
   const isRunning = isUnfinished(status);
-  useDocumentTitle(isRunning ? `${progress} % · ${name}` : name);
+  const title = isolate(name);
+  useDocumentTitle(isRunning ? `${progress} % · ${title}` : title);
   const retry = useRetry(id);
   return (
     <div className="page stack large">

@@ -1,0 +1,53 @@
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { useClient } from 'urql';
+import { AvatarUrlsDocument } from '../graphql/operations';
+
+/** Before each attempt to load a picture again, in milliseconds. */
+const retryMs = [1_000, 4_000, 15_000];
+
+export interface PictureRetry {
+  /** Changes when the picture is to be loaded again. */
+  readonly attempt: number;
+  /** Whether it was given up. */
+  readonly isFailed: boolean;
+  readonly onError: () => void;
+}
+
+/** Loads a picture again after a failure, from a new URL: they expire within two hours, and tabs stay open for longer. */
+export function usePictureRetry(avatarId: string): PictureRetry {
+  const client = useClient();
+  const [attempt, setAttempt] = useState(0);
+  const [isFailed, setFailed] = useState(false);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const isMounted = useRef(false);
+
+  const retry = useCallback(async (): Promise<void> => {
+    await client.query(AvatarUrlsDocument, { id: avatarId }, { requestPolicy: 'network-only' }).toPromise();
+    if (!isMounted.current) return;
+    setFailed(false);
+    setAttempt((before) => before + 1);
+  }, [client, avatarId]);
+
+  useEffect(() => {
+    isMounted.current = true;
+    return () => {
+      isMounted.current = false;
+      clearTimeout(timer.current);
+    };
+  }, []);
+
+  useEffect(() => {
+    if (!isFailed) return undefined;
+    const again = (): void => void retry();
+    addEventListener('online', again);
+    return () => removeEventListener('online', again);
+  }, [isFailed, retry]);
+
+  const onError = useCallback(() => {
+    const delayMs = retryMs[attempt];
+    clearTimeout(timer.current);
+    if (delayMs === undefined) setFailed(true);
+    else timer.current = setTimeout(() => void retry(), delayMs);
+  }, [attempt, retry]);
+  return { attempt, isFailed, onError };
+}
