@@ -1,8 +1,9 @@
-// Builds the studio into dist/web, with compressed copies of its files beside them.
+// Builds the studio into dist/web, with compressed copies of its files beside them, and a list of its operations.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { defineConfig } from 'vite';
+import { writePersistedQueries } from './persisted-queries.mjs';
 
 const outDir = resolve(import.meta.dirname, '../dist/web');
 /** The folder, and the path, of files whose names contain a hash of their content: `filesFolder` of the server. */
@@ -19,6 +20,11 @@ const compressedCopies = {
       writeFileSync(join(folder, `${name}.gz`), gzipSync(bytes, { level: 9 }));
     }
   },
+};
+
+const persistedQueries = {
+  name: 'persisted-queries',
+  closeBundle: () => writePersistedQueries(outDir),
 };
 
 // Whatever the environment says: with another value, the bundle has the libraries' checks for developers.
@@ -39,7 +45,7 @@ export default defineConfig({
     license: { fileName: 'licenses.md' },
     chunkSizeWarningLimit: 500,
   },
-  plugins: [compressedCopies],
+  plugins: [compressedCopies, persistedQueries],
   // `npx vite web`, beside a server on its default port.
   server: {
     proxy: {

@@ -39,7 +39,7 @@ describe('the studio', () => {
     await studio.choosePhotos([...good, bad], 4);
     const tile = studio.page.getByRole('listitem').filter({ hasText: 'notes.txt' });
     await tile.getByText('Cannot be used').waitFor();
-    await tile.getByText(/jpe?g/i).waitFor();
+    await tile.getByText('JPEG, PNG, WebP').waitFor();
     await studio.page.getByText('1 more usable photo is needed.').waitFor();
     await studio.screenshot('2-bad-photo');
     await studio.page.getByLabel('Replacement of notes.txt').setInputFiles(spare!);

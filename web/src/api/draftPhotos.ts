@@ -3,6 +3,7 @@ import { LikenessError, type UploadResult } from '../../../src/client/index.ts';
 import { PhotosDocument } from '../graphql/operations';
 import { type Connection } from './connection';
 import { readProblem } from './errors';
+import { withFormatNames } from './formats';
 import { loadableUrl } from './urls';
 
 /**
@@ -87,7 +88,7 @@ function refused(error: unknown): Partial<DraftPhoto> {
   const { code, message, advice } = readProblem(error);
   const reasons = error instanceof LikenessError ? error.problems.map((problem) => problem.message) : [];
   if (code.startsWith('PHOTO_'))
-    return { state: 'unusable', problem: reasons.length > 0 ? reasons.join(' ') : message };
+    return { state: 'unusable', problem: withFormatNames(reasons.length > 0 ? reasons.join(' ') : message) };
   const problem =
     code === 'OFFLINE' ? 'It did not arrive: the connection was lost.' : `${message} ${advice ?? ''}`;
   return { state: 'failed', problem };

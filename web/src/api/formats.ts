@@ -29,3 +29,9 @@ export function isolate(text: string): string {
   const plain = text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '');
   return /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(plain) ? `\u2068${plain}\u2069` : plain;
 }
+
+const formatName = (format: string): string => (format === 'webp' ? 'WebP' : format.toUpperCase());
+
+/** A text in which media types of pictures are replaced by what people call them: `image/webp` by "WebP". */
+export const withFormatNames = (text: string): string =>
+  text.replace(/image\/(\w+)/g, (_, format: string) => formatName(format));

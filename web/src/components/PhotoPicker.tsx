@@ -1,5 +1,6 @@
 import { useRef, useState } from 'react';
 import { maxFolderPictures, type DroppedFiles } from '../api/droppedFiles';
+import { withFormatNames } from '../api/formats';
 import { useSession } from '../api/session';
 import { useAnnounce } from '../hooks/useAnnouncements';
 import { useFileDrop } from '../hooks/useFileDrop';
@@ -8,10 +9,7 @@ import { Icon } from './Icon';
 
 /** For example "JPEG, PNG, WebP". */
 const formatNames = (types: readonly string[]): string =>
-  types
-    .filter((type) => type !== 'image/heif')
-    .map((type) => (type === 'image/webp' ? 'WebP' : type.replace('image/', '').toUpperCase()))
-    .join(', ');
+  withFormatNames(types.filter((type) => type !== 'image/heif').join(', '));
 
 /** Drop, choose or take photos. */
 export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void }): React.JSX.Element {
