@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { DomainError } from '../core/errors';
+import type { ObjectLinks } from './object-links';
 
 /** The size and hash of a stored object. */
 export interface StoredObject {
@@ -33,6 +34,8 @@ export interface OpenObject {
  * runs against every implementation.
  */
 export interface MediaStore {
+  /** Absent if clients can reach the objects only through the gateway. */
+  readonly links?: ObjectLinks;
   /**
    * Stores the bytes durably: when this returns they survive a power loss; before that nothing can be read. Hashes
    * while writing; a second put of the same key replaces the object atomically.
@@ -42,7 +45,7 @@ export interface MediaStore {
   put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject>;
   /** @returns null if the key has no object */
   open(key: string, range?: RangeRequest): Promise<OpenObject | null>;
-  /** Deletes durably. Idempotent. */
+  /** Deletes durably. Idempotent. @throws StorageUnavailableError, also if the object is still there afterwards */
   delete(key: string): Promise<void>;
   /**
    * Deletes many objects with fewer syncs. Does not throw for single keys.

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DiskStore } from './disk-store';
 import type { MediaStore } from './media-store';
+import type { S3Store } from './s3-store';
 
 /** The settings of where pictures are stored. */
 export interface StoreSettings {
@@ -17,12 +18,20 @@ export interface StoreSettings {
  * @throws StorageUnavailableError if the bucket cannot be used or created
  */
 export async function openMediaStore(settings: StoreSettings, dataDir: string): Promise<MediaStore> {
+  return (await openBucket(settings)) ?? new DiskStore(join(dataDir, 'media'));
+}
+
+/**
+ * Opens the bucket, which is created if it is missing; null if none is configured.
+ * @throws StorageUnavailableError if it cannot be used or created
+ */
+export async function openBucket(settings: StoreSettings): Promise<S3Store | null> {
   const {
     S3_BUCKET: bucket,
     S3_ACCESS_KEY_ID: accessKeyId,
     S3_SECRET_ACCESS_KEY: secretAccessKey,
   } = settings;
-  if (bucket === undefined) return new DiskStore(join(dataDir, 'media'));
+  if (bucket === undefined) return null;
   // Loaded only where it is used, since it would delay the start.
   const { S3Store } = await import('./s3-store');
   const store = new S3Store({

@@ -1,27 +1,25 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
   DeleteObjectCommand,
+  GetBucketVersioningCommand,
   GetObjectCommand,
   HeadBucketCommand,
-  HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  S3ServiceException,
   type BucketLocationConstraint,
   type GetObjectCommandOutput,
   type ListMultipartUploadsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { eachOf } from '../core/iterators';
+import { MeasuredSource } from './measured-source';
 import {
   inStore,
   type MediaStore,
-  ObjectTooLargeError,
   type OpenObject,
   partsOfKey,
   type RangeRequest,
@@ -29,6 +27,8 @@ import {
   StorageUnavailableError,
   type StoredObject,
 } from './media-store';
+import { statusOf, unlessMissing } from './s3-errors';
+import { S3Links } from './s3-links';
 
 /** Where pictures are stored. */
 export interface S3Options {
@@ -42,13 +42,12 @@ export interface S3Options {
   readonly forcePathStyle: boolean;
   /** How long a connection, an answer, or a silent one may take, in milliseconds. @defaultValue 15 seconds */
   readonly timeoutMs?: number;
+  /** The minimum age of unfinished uploads to be removed, in milliseconds. @defaultValue an hour, longer than any upload */
+  readonly staleUploadMs?: number;
 }
 
 /** The size of the parts of a larger object, in bytes: the least that S3 allows. Each put holds one part in memory. */
 const partBytes = 5 * 1024 * 1024;
-
-/** The minimum age of unfinished uploads to be removed, in milliseconds; longer than any upload. */
-const staleUploadMs = 3_600_000;
 
 /** Maximum concurrent deletions of a call. Not all compatible stores can delete several objects at once. */
 const deletionsAtOnce = 16;
@@ -66,6 +65,7 @@ const checkKey = '.check';
  * Errors of the store become StorageUnavailableError; errors of the source of the bytes pass through.
  */
 export class S3Store implements MediaStore {
+  readonly links: S3Links;
   private readonly client: S3Client;
 
   constructor(private readonly options: S3Options) {
@@ -86,6 +86,7 @@ export class S3Store implements MediaStore {
         httpsAgent: { keepAlive: true, maxSockets: maxConnections },
       },
     });
+    this.links = new S3Links(this.client, options.bucket);
   }
 
   /**
@@ -127,7 +128,11 @@ export class S3Store implements MediaStore {
       source.rethrow();
       throw new StorageUnavailableError(error);
     }
-    return source.stored;
+    const { stored } = source;
+    // Some compatible stores answer 200 with an error in the body.
+    if ((await this.links.sizeOf(key)) !== stored.byteSize)
+      throw new StorageUnavailableError(new Error('The bucket has not stored what it confirmed.'));
+    return stored;
   }
 
   async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
@@ -137,7 +142,7 @@ export class S3Store implements MediaStore {
     } catch (error) {
       const status = statusOf(error);
       if (status === 404) return null;
-      if (status === 416) return this.nothingOf(target);
+      if (status === 416) return this.nothingOf(key);
       throw new StorageUnavailableError(error);
     }
   }
@@ -145,6 +150,8 @@ export class S3Store implements MediaStore {
   async delete(key: string): Promise<void> {
     const target = this.target(key);
     await inStore(() => unlessMissing(this.client.send(new DeleteObjectCommand(target))));
+    if ((await this.links.sizeOf(key)) !== null)
+      throw new StorageUnavailableError(new Error('The bucket has not deleted what it confirmed.'));
   }
 
   async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
@@ -190,20 +197,32 @@ export class S3Store implements MediaStore {
     );
   }
 
+  /** Whether the bucket keeps versions of deleted objects; false if it cannot be asked. */
+  async keepsDeleted(): Promise<boolean> {
+    const command = new GetBucketVersioningCommand({ Bucket: this.options.bucket });
+    const { Status } = await this.client.send(command).catch(() => ({ Status: undefined }));
+    return Status !== undefined;
+  }
+
   private target(key: string): { Bucket: string; Key: string } {
     partsOfKey(key);
     return { Bucket: this.options.bucket, Key: key };
   }
 
   /** An object of which nothing is read. */
-  private async nothingOf(target: { Bucket: string; Key: string }): Promise<OpenObject | null> {
-    const head = await inStore(() => unlessMissing(this.client.send(new HeadObjectCommand(target))));
-    return head && { byteSize: head.ContentLength ?? 0, part: null, stream: Readable.from([]) };
+  private async nothingOf(key: string): Promise<OpenObject | null> {
+    const byteSize = await this.links.sizeOf(key);
+    return byteSize === null ? null : { byteSize, part: null, stream: Readable.from([]) };
   }
 
-  private async unfinishedUploads(): Promise<ListMultipartUploadsCommandOutput> {
+  /** A page of the unfinished uploads. */
+  private async unfinishedUploads(
+    after: ListMultipartUploadsCommandOutput | null,
+  ): Promise<ListMultipartUploadsCommandOutput> {
+    const markers = after && { KeyMarker: after.NextKeyMarker, UploadIdMarker: after.NextUploadIdMarker };
+    const command = new ListMultipartUploadsCommand({ Bucket: this.options.bucket, ...markers });
     try {
-      return await this.client.send(new ListMultipartUploadsCommand({ Bucket: this.options.bucket }));
+      return await this.client.send(command);
     } catch (error) {
       // Some compatible stores cannot list them.
       if (statusOf(error) === 501) return { $metadata: {} };
@@ -212,51 +231,19 @@ export class S3Store implements MediaStore {
   }
 
   private async sweepUploads(): Promise<void> {
-    const { bucket: Bucket } = this.options;
+    const { bucket: Bucket, staleUploadMs = 3_600_000 } = this.options;
     const begunBefore = Date.now() - staleUploadMs;
-    const { Uploads = [] } = await inStore(() => this.unfinishedUploads());
-    for (const { Key, UploadId, Initiated } of Uploads) {
-      if (!Initiated || Initiated.getTime() > begunBefore) continue;
-      await inStore(() =>
-        unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
-      );
-    }
-  }
-}
-
-/** Bytes that are measured while they are read. */
-class MeasuredSource {
-  private readonly hash = createHash('sha256');
-  private byteSize = 0;
-  private failure: { readonly error: unknown } | null = null;
-
-  constructor(
-    private readonly bytes: AsyncIterable<Uint8Array>,
-    private readonly maxBytes: number,
-  ) {}
-
-  /** When all chunks have been read. */
-  get stored(): StoredObject {
-    return { byteSize: this.byteSize, sha256: this.hash.digest('hex') };
-  }
-
-  /** @throws the error of the source, or ObjectTooLargeError, if that ended it */
-  rethrow(): void {
-    if (this.failure) throw this.failure.error;
-  }
-
-  async *chunks(): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of this.bytes) {
-        this.byteSize += chunk.length;
-        if (this.byteSize > this.maxBytes) throw new ObjectTooLargeError(this.maxBytes);
-        this.hash.update(chunk);
-        yield chunk;
+    let page: ListMultipartUploadsCommandOutput | null = null;
+    do {
+      const after: ListMultipartUploadsCommandOutput | null = page;
+      page = await inStore(() => this.unfinishedUploads(after));
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (!Initiated || Initiated.getTime() > begunBefore) continue;
+        await inStore(() =>
+          unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
+        );
       }
-    } catch (error) {
-      this.failure = { error };
-      throw error;
-    }
+    } while (page.IsTruncated && page.NextKeyMarker !== undefined);
   }
 }
 
@@ -273,17 +260,4 @@ function openedOf({ Body, ContentRange = '', ContentLength = 0 }: GetObjectComma
   ];
   const part = end! >= start! ? { start: start!, end: end! } : null;
   return { byteSize: byteSize!, part, stream: Body as Readable };
-}
-
-function statusOf(error: unknown): number | undefined {
-  return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
-}
-
-async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
-  try {
-    return await work;
-  } catch (error) {
-    if (statusOf(error) === 404) return null;
-    throw error;
-  }
 }

@@ -1,21 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-// @ts-expect-error It has no type declarations.
-import UntypedS3rver from '@20minutes/s3rver';
 import { freePort } from '../../src/core/free-port';
 import { S3Store } from '../../src/storage/s3-store';
+import { LocalBucket } from '../support/local-bucket';
 import { listening, stopped } from '../support/servers';
 import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
-
-/** An S3 server in this process. */
-interface LocalServer {
-  run(): Promise<{ port: number }>;
-  close(): Promise<void>;
-}
-
-const S3rver = UntypedS3rver as new (options: object) => LocalServer;
 
 const storeAt = (port: number, timeoutMs?: number): S3Store =>
   new S3Store({
@@ -31,23 +20,16 @@ const storeAt = (port: number, timeoutMs?: number): S3Store =>
 const suite = mediaStoreSuite.filter(([promise]) => !promise.startsWith('gives ranges'));
 
 describe('the S3 store', () => {
-  let folder: string;
-  let server: LocalServer;
+  let bucket: LocalBucket;
   let store: S3Store;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 's3-store-'));
-    const options = { address: '127.0.0.1', silent: true, allowMismatchedSignatures: true };
-    server = new S3rver({ ...options, port: 0, directory: folder });
-    const { port } = await server.run();
-    store = storeAt(port);
+    bucket = await LocalBucket.start();
+    store = storeAt(bucket.port);
     await store.prepare();
   });
 
-  afterAll(async () => {
-    await server.close();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => bucket.stop());
 
   it.each(suite)('%s', async (_promise, expectKept) => {
     await expectKept(store);
@@ -88,5 +70,71 @@ describe('an S3 store that does not answer', () => {
     ).toEqual(calls.map(() => 'StorageUnavailableError'));
     const key = newKey();
     expect([...(await store.deleteMany([key])).keys()]).toEqual([key]);
+  });
+});
+
+describe('a bucket whose answers are wrong', () => {
+  let answer: (request: IncomingMessage) => [status: number, body?: string, headers?: object];
+  const server = createHttpServer((request, response) => {
+    request.resume().on('end', () => {
+      const [status, body = '', headers = {}] = answer(request);
+      response.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(body);
+    });
+  });
+  let store: S3Store;
+
+  beforeAll(async () => {
+    store = storeAt(await listening(server));
+  });
+  afterAll(() => stopped(server));
+
+  const unavailable = { name: 'StorageUnavailableError' };
+  const error = (code: string): string => `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`;
+
+  it('has not deleted an object that is still there', async () => {
+    answer = ({ method }) => (method === 'DELETE' ? [204] : [200, '', { 'content-length': 7 }]);
+    const key = newKey();
+    expect(await store.deleteMany([key])).toEqual(new Map([[key, expect.objectContaining(unavailable)]]));
+  });
+
+  it.each([
+    ['answers 200 with an error', error('InternalError'), [404]],
+    ['has another number of bytes', '', [200, '', { 'content-length': 5 }]],
+  ] as const)('has not stored an object if it %s', async (_, body, head) => {
+    answer = ({ method }) => (method === 'PUT' ? [200, body] : [...head]);
+    await expect(store.put(newKey(), pieces('a face'), 100)).rejects.toMatchObject(unavailable);
+  });
+
+  it.each([
+    [403, 'InvalidAccessKeyId'],
+    [507, 'InsufficientStorage'],
+  ])('is unavailable if it answers %i %s', async (status, code) => {
+    answer = () => [status, error(code)];
+    await expect(store.put(newKey(), pieces('a face'), 100)).rejects.toMatchObject(unavailable);
+    await expect(store.open(newKey())).rejects.toMatchObject(unavailable);
+    await expect(store.check()).rejects.toMatchObject(unavailable);
+  });
+
+  it('is rid of unfinished uploads on all pages of their list', async () => {
+    const upload = (id: string): string =>
+      `<Upload><Key>k</Key><UploadId>${id}</UploadId><Initiated>2020-01-01T00:00:00Z</Initiated></Upload>`;
+    const aborted: (string | null)[] = [];
+    answer = ({ method, url }) => {
+      const { searchParams } = new URL(url!, 'http://bucket');
+      if (method === 'DELETE') {
+        aborted.push(searchParams.get('uploadId'));
+        return [204];
+      }
+      if (!searchParams.has('uploads')) return [200, '<ListBucketResult></ListBucketResult>'];
+      const isLast = searchParams.get('upload-id-marker') === 'one';
+      const next =
+        '<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>one</NextUploadIdMarker>';
+      return [
+        200,
+        `<ListMultipartUploadsResult>${isLast ? upload('two') : next + upload('one')}</ListMultipartUploadsResult>`,
+      ];
+    };
+    await store.list('', 0)[Symbol.asyncIterator]().next();
+    expect(aborted).toEqual(['one', 'two']);
   });
 });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePort } from '../../src/core/free-port';
-import { S3Store } from '../../src/storage/s3-store';
+import { S3Store, type S3Options } from '../../src/storage/s3-store';
 import { eventually } from './until';
 
 /** A real S3 server: OpenStack Swift, from Debian. */
@@ -33,14 +33,20 @@ export class S3Server {
     return server;
   }
 
+  /** How clients of the AWS SDK use it, besides its URL and region. */
+  readonly access = {
+    credentials: { accessKeyId: 'test:tester', secretAccessKey: 'testing' },
+    forcePathStyle: true,
+  };
+
   /** A bucket of this server. */
-  store(bucket: string, secretAccessKey = 'testing'): S3Store {
+  store(bucket: string, options: Partial<S3Options> = {}): S3Store {
     return new S3Store({
       bucket,
       endpoint: this.url,
       region: 'us-east-1',
-      credentials: { accessKeyId: 'test:tester', secretAccessKey },
-      forcePathStyle: true,
+      ...this.access,
+      ...options,
     });
   }
 

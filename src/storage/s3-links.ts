@@ -1,0 +1,55 @@
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { inStore, partsOfKey } from './media-store';
+import type { LinkHeaders, ObjectLinks } from './object-links';
+import { unlessMissing } from './s3-errors';
+import { presign } from './s3-presigner';
+
+/** The URL of a read stays the same for this time and is valid for twice as long, in milliseconds. */
+const readWindowMs = 300_000;
+
+/** No object has this key. */
+const exampleKey = 'uploads/00000000-0000-7000-8000-000000000000';
+
+/** Presigned URLs of a bucket. */
+export class S3Links implements ObjectLinks {
+  constructor(
+    private readonly client: S3Client,
+    private readonly bucket: string,
+  ) {}
+
+  async origin(): Promise<string> {
+    return new URL(await this.upload(exampleKey, 1, Date.now() + 1_000)).origin;
+  }
+
+  async sizeOf(key: string): Promise<number | null> {
+    partsOfKey(key);
+    const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
+    const head = await inStore(() => unlessMissing(this.client.send(command)));
+    return head && (head.ContentLength ?? 0);
+  }
+
+  upload(key: string, byteSize: number, expiresAtMs: number): Promise<string> {
+    partsOfKey(key);
+    const signedAtMs = Date.now();
+    return presign(this.client, new PutObjectCommand({ Bucket: this.bucket, Key: key }), {
+      signedAtMs,
+      validMs: expiresAtMs - signedAtMs,
+      contentLength: byteSize,
+    });
+  }
+
+  async read(key: string, headers: LinkHeaders): Promise<{ url: string; validMs: number }> {
+    partsOfKey(key);
+    const nowMs = Date.now();
+    const signedAtMs = Math.floor(nowMs / readWindowMs) * readWindowMs;
+    const command = new GetObjectCommand({
+      Bucket: this.bucket,
+      Key: key,
+      ResponseContentType: headers.contentType,
+      ResponseContentDisposition: headers.contentDisposition,
+      ResponseCacheControl: headers.cacheControl,
+    });
+    const url = await presign(this.client, command, { signedAtMs, validMs: 2 * readWindowMs });
+    return { url, validMs: signedAtMs + 2 * readWindowMs - nowMs };
+  }
+}
