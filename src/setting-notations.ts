@@ -157,4 +157,7 @@ export const s3Settings = {
   S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   S3_FORCE_PATH_STYLE: flag.default(false),
+  S3_UPLOADS: z.enum(['gateway', 'direct'], 'must be gateway or direct').default('gateway'),
+  S3_READS: z.enum(['gateway', 'presigned', 'cdn'], 'must be gateway, presigned or cdn').default('gateway'),
+  S3_PUBLIC_URL: httpUrl.optional(),
 };

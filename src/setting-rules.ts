@@ -75,15 +75,25 @@ export function contradictions(config: Config): string[] {
 
 function storageRules(config: Config): Rule[] {
   const { S3_BUCKET, S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_FORCE_PATH_STYLE } = config;
-  const isNamed = S3_ENDPOINT ?? S3_ACCESS_KEY_ID ?? S3_SECRET_ACCESS_KEY ?? S3_FORCE_PATH_STYLE;
+  const { S3_UPLOADS, S3_READS, S3_PUBLIC_URL } = config;
+  const texts = [S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_PUBLIC_URL];
+  const isNamed =
+    S3_FORCE_PATH_STYLE ||
+    S3_UPLOADS !== 'gateway' ||
+    S3_READS !== 'gateway' ||
+    texts.some((text) => text !== undefined);
   return [
     [
-      S3_BUCKET === undefined && isNamed !== false,
+      S3_BUCKET === undefined && isNamed,
       'S3_BUCKET is missing, so the other S3 settings would have no effect; write S3_BUCKET=likeness-pictures, or leave them out to store pictures in DATA_DIR',
     ],
     [
       (S3_ACCESS_KEY_ID === undefined) !== (S3_SECRET_ACCESS_KEY === undefined),
       'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together; set both, or neither to use the role of the machine',
+    ],
+    [
+      (S3_READS === 'cdn') !== (S3_PUBLIC_URL !== undefined),
+      'S3_READS=cdn and S3_PUBLIC_URL belong together: set both to let clients read avatars from a CDN in front of the bucket, or neither',
     ],
   ];
 }

@@ -21,7 +21,7 @@ import { Origins } from '../http/origins';
 import { RefusedOrigins } from '../http/refused-origins';
 import { HttpServer, type HttpServerOptions } from '../http/server';
 import { Sessions } from '../http/sessions';
-import { builtStudioFolder } from '../http/studio/studio';
+import { builtStudioFolder, type BucketOrigins } from '../http/studio/studio';
 import type { Auth } from './auth';
 import { fileRoutes } from './file-routes';
 import type { Metrics } from './metrics/metrics';
@@ -66,6 +66,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   return assembleServers({
     ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql, studioFolder },
     publicUrl: config.PUBLIC_URL,
+    bucketOrigins: await bucketOriginsOf(deps),
     host: config.HOST,
     port: config.PORT,
     operations: makeOperations(deps),
@@ -84,6 +85,16 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     onAnswered: metrics.answered,
     isHttps: config.PUBLIC_URL?.startsWith('https:') ?? false,
   });
+}
+
+async function bucketOriginsOf({ config, media }: HttpDeps): Promise<BucketOrigins> {
+  const { S3_UPLOADS, S3_READS, S3_PUBLIC_URL } = config;
+  const bucket = (await media.links?.origin()) ?? null;
+  const cdn = S3_PUBLIC_URL === undefined ? null : new URL(S3_PUBLIC_URL).origin;
+  return {
+    uploads: S3_UPLOADS === 'direct' ? bucket : null,
+    pictures: S3_READS === 'presigned' ? bucket : cdn,
+  };
 }
 
 /** The limit of sockets, waits or operations. Without authentication all clients are one owner, so the default does not apply. */

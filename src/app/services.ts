@@ -20,6 +20,7 @@ import type { Wakeups } from '../events/wakeups';
 import { AvatarBulkResolver } from '../generations/avatar-bulk.resolver';
 import { AvatarBulkService } from '../generations/avatar-bulk.service';
 import { AvatarDownloadService } from '../generations/avatar-download.service';
+import { avatarLinks } from '../generations/avatar-links';
 import { AvatarMediaService } from '../generations/avatar-media.service';
 import { AvatarRenditions } from '../generations/avatar-renditions';
 import { AvatarUrls } from '../generations/avatar-urls';
@@ -187,7 +188,8 @@ function makeAvatarMedia(
     ...{ database, media, imageProcessor, logger, weights: config.OWNER_WEIGHTS },
     onEnd: (outcome) => metrics.rendition(outcome),
   });
-  const avatarMedia = new AvatarMediaService({ database, media, urls, renditions });
+  const links = avatarLinks(config, media);
+  const avatarMedia = new AvatarMediaService({ database, media, urls, renditions, links });
   const downloads = new AvatarDownloadService({
     ...{ database, signer, publicUrl, avatars, bulk, pictures: avatarMedia },
     maxAvatars: config.MAX_DOWNLOAD_AVATARS,
@@ -205,7 +207,8 @@ function makePhotos(deps: Infrastructure): PhotoServices {
   const { config, logger, database, media, guard, signer, imageProcessor, spool, publicUrl, localUrl } = deps;
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
   const deletion = new MediaDeletion(database, media, logger);
-  const urls = new PhotoUrls(signer, publicUrl);
+  const bucket = config.S3_UPLOADS === 'direct' ? (media.links ?? null) : null;
+  const urls = new PhotoUrls(signer, publicUrl, bucket);
   const intake = new PhotoIntake(database, media, imageProcessor);
   const checkUrl = (url: string): URL => guard.checkUrl(url);
   const isAccepting = (): Promise<boolean> => acceptsConnections(localUrl());
@@ -219,7 +222,10 @@ function makePhotos(deps: Infrastructure): PhotoServices {
       maxBytes: maxPhotoBytes,
       limits: transferLimits(config, config.MAX_UPLOADS, config.MAX_UPLOADS_PER_OWNER),
     }),
-    photos: new PhotoService(database, media, deletion, urls, maxPhotoBytes),
+    photos: new PhotoService(database, media, deletion, urls, {
+      maxByteSize: maxPhotoBytes,
+      onDirect: () => deps.wakeups.announce({ work: true }),
+    }),
     jobPhotos: new JobPhotoService({
       ...{ database, media, urls, checkUrl, retentionMs, use: photoUse },
       onUnrecordedFetch: () => photoHeartbeat.interrupt(),

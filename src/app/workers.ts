@@ -17,6 +17,7 @@ import { defaultGraceMs } from '../jobs/uncertain-jobs';
 import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
 import { modelKind } from '../models/model.kind';
+import { DirectUploadWork } from '../photos/direct-upload.work';
 import { PhotoWork } from '../photos/photo.work';
 import { Agenda } from '../poller/agenda';
 import { Poller } from '../poller/poller';
@@ -46,7 +47,10 @@ export interface Work {
   onStreams: (ids: readonly string[] | 'all') => void;
 }
 
-type MediaWork = Pick<ScheduleDeps, 'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'deletion'>;
+type MediaWork = Pick<
+  ScheduleDeps,
+  'avatars' | 'avatarChecks' | 'completion' | 'photos' | 'directUploads' | 'deletion'
+>;
 
 /** Creates the background work. */
 export function createWork(deps: WorkDeps, services: Services): Work {
@@ -144,7 +148,7 @@ export function createMediaWork(
   { completion, deletion, intake }: Services,
   onPhotoReady: () => void,
 ): MediaWork {
-  const { config, logger, database, media, imageProcessor, downloads, provider, metrics } = deps;
+  const { config, logger, database, media, imageProcessor, downloads, provider, metrics, spool } = deps;
   const { resultTtlMs } = provider.facts;
   const deadlineMs = config.RESULT_DEADLINE ?? resultTtlMs * resultDeadlineShare;
   const leases = { leaseMs: config.LEASE, weights: config.OWNER_WEIGHTS };
@@ -169,6 +173,14 @@ export function createMediaWork(
       maxFetches: config.MAX_PHOTO_FETCHES,
       onReady: onPhotoReady,
     }),
+    // Also while S3_UPLOADS=gateway, for uploads that were begun before.
+    directUploads: media.links
+      ? new DirectUploadWork({
+          ...{ database, media, intake, spool, deletion, logger, ...leases },
+          maxPhotoBytes: config.MAX_PHOTO_BYTES,
+          maxChecks: config.MAX_PHOTO_FETCHES,
+        })
+      : null,
     deletion,
   };
 }

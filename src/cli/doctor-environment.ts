@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import { createLogger } from '../core/logger';
 import { DiskStore } from '../storage/disk-store';
-import { openMediaStore } from '../storage/open-store';
+import { openBucket } from '../storage/open-store';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
+import { checkBucketAccess } from './doctor-bucket';
 import { finding, type Finding } from './doctor-finding';
 
 /** Free space, in bytes. */
@@ -43,11 +44,15 @@ export async function checkFolders({ DATA_DIR }: Config): Promise<Finding[]> {
 
 /** Checks that pictures can be written to the bucket, if they are stored in one; creates it if it is missing. */
 export async function checkBucket(config: Config): Promise<Finding[]> {
-  const { S3_BUCKET: bucket, DATA_DIR } = config;
-  if (bucket === undefined) return [];
+  const { S3_BUCKET: bucket } = config;
   try {
-    await (await openMediaStore(config, resolve(DATA_DIR))).check();
-    return [finding('bucket', 'ok', `S3_BUCKET ${bucket} can be written`)];
+    const store = await openBucket(config);
+    if (store === null) return [];
+    await store.check();
+    return [
+      finding('bucket', 'ok', `S3_BUCKET ${bucket} can be written`),
+      ...(await checkBucketAccess(store, config)),
+    ];
   } catch (error) {
     const { message } = (error as Error).cause as Error;
     const cure =

@@ -13,8 +13,11 @@ import { CommandError, type Shell } from './shell';
 const storeNames = ['disk', 's3'] as const;
 type StoreName = (typeof storeNames)[number];
 
-/** Pictures in other sizes and formats are made again when they are requested. */
-const skippedPrefix = 'renditions/';
+/**
+ * Pictures in other sizes and formats are made again when they are requested. Uploaded files are checked in the store where
+ * they are.
+ */
+const skippedPrefixes = ['renditions/', 'uploads/'];
 
 interface MoveOptions {
   readonly from: StoreName;
@@ -58,7 +61,8 @@ async function move(shell: Shell, options: MoveOptions): Promise<{ copied: numbe
   const from = await storeOf(config, options.from);
   const to = await storeOf(config, options.to);
   const keys: string[] = [];
-  for await (const key of from.list('', 0)) if (!key.startsWith(skippedPrefix)) keys.push(key);
+  for await (const key of from.list('', 0))
+    if (!skippedPrefixes.some((prefix) => key.startsWith(prefix))) keys.push(key);
   const counts = { copied: 0, present: 0 };
   const bar = new ProgressBar(shell, keys.length);
   try {

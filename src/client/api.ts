@@ -203,6 +203,13 @@ export interface PhotoUpload {
   problems: { code: string; field: string; message: string }[];
 }
 
+/** A photo that was uploaded to the server's bucket. */
+export interface UploadedPhoto {
+  status: Open<'AWAITING_UPLOAD' | 'FETCHING' | 'PURGED' | 'READY' | 'REJECTED'>;
+  /** The reasons if it is REJECTED. */
+  problems: { code: string; message: string }[];
+}
+
 /** A photo: exactly one of the fields. */
 export type PhotoSource = { photoId: string; url?: never } | { url: string; photoId?: never };
 

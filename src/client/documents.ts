@@ -13,6 +13,7 @@ import type {
   RetryModelInput,
   TrainingProgressEvent,
   TrainModelInput,
+  UploadedPhoto,
   WatchActivity,
 } from './api.ts';
 
@@ -60,6 +61,9 @@ export const documents = {
       uploads { photo { id } uploadUrl headers { name value } problems { code field message } }
     }
   }`),
+  photo: typed<{ photo: UploadedPhoto | null }, { id: string }>(
+    `query LikenessPhoto($id: ID!) { photo(id: $id) { status problems { code message } } }`,
+  ),
   trainModel: typed<{ payload: { job: Model } }, WithInput<TrainModelInput>>(
     `mutation LikenessTrain($input: TrainModelInput!) {
       payload: trainModel(input: $input) { job: model { ${model} } }

@@ -1,4 +1,5 @@
 import type { PhotoUpload } from './api.ts';
+import { awaitCheck, expectStored, isDirect } from './direct-uploads.ts';
 import { documents } from './documents.ts';
 import { errorOf } from './error-classes.ts';
 import { LikenessError, UnexpectedAnswerError, type Extensions } from './errors.ts';
@@ -100,16 +101,17 @@ function progressOf(
 /** @returns the error of this file; null if it was accepted */
 async function send(
   transport: Transport,
-  { uploadUrl, headers, problems: [problem] }: PhotoUpload,
+  { photo, uploadUrl, headers, problems: [problem] }: PhotoUpload,
   file: UploadFile,
   { signal, report }: { signal?: AbortSignal | undefined; report: Report },
 ): Promise<LikenessError | null> {
   if (problem) return errorOf(problem.message, { ...problem });
+  const isToBucket = isDirect(uploadUrl);
   try {
     // The time limit is one without progress, since a slow connection may need minutes for a photo.
     await untilAnswered(transport, { signal }, async (limit, restart) => {
       const request: UploadRequest = {
-        url: reachableUrl(uploadUrl, transport.url),
+        url: isToBucket ? uploadUrl : reachableUrl(uploadUrl, transport.url),
         headers: Object.fromEntries(headers.map(({ name, value }) => [name, value])),
         file,
         signal: limit,
@@ -121,12 +123,16 @@ async function send(
       request.onSent(0);
       limit.throwIfAborted();
       const { status, text } = await (xhrClass ? putByXhr(request) : putByFetch(transport, request));
+      if (isToBucket) {
+        expectStored(status);
+        return;
+      }
       const json = parseJson(status, text) as Partial<Extensions>;
       if (status === 200 || status === 201) return;
       if (json.code !== undefined) throw errorOf(String(json.message), { ...json, code: json.code });
       throw new UnexpectedAnswerError(`The upload was answered with status ${status}.`);
     });
-    return null;
+    return isToBucket ? await awaitCheck(transport, photo.id, signal) : null;
   } catch (error) {
     if (error instanceof LikenessError && error.code !== 'CLIENT_CLOSED') return error;
     throw error;
@@ -187,8 +193,9 @@ async function putByFetch(
     }),
   );
   try {
-    // Node requires `duplex` for streams; types of browsers lack it.
-    const init = { method: 'PUT', headers, body: counted, signal, duplex: 'half' };
+    // Buckets require the length, which a stream does not have. Node requires `duplex` for streams; types of browsers lack it.
+    const sized = { ...headers, 'content-length': String(file.size) };
+    const init = { method: 'PUT', headers: sized, body: counted, signal, duplex: 'half' };
     const response = await put(url, init as RequestInit);
     return { status: response.status, text: await response.text() };
   } catch (error) {

@@ -33,7 +33,7 @@ export function defaultRetryDelayMs(attempt: number, error: LikenessError): numb
 }
 
 /** Waits; rejects with the signal's reason when it is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const abort = (): void => {

@@ -1,7 +1,9 @@
 import type { Transactions } from '../core/sql';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
+import type { LinkHeaders } from '../storage/object-links';
 import { damagedAvatar, deletedAvatar, reportDamage } from './avatar-damage';
 import { avatarFileName, extensionOf } from './avatar-file-name';
+import type { AvatarLink, AvatarLinks } from './avatar-links';
 import type { AvatarRenditions, NamedSpec } from './avatar-renditions';
 import type { AvatarUrls, AvatarUse } from './avatar-urls';
 import type { AvatarVariant } from './avatar-variant';
@@ -19,6 +21,8 @@ export interface AvatarMedia {
   /** Whether browsers save the file instead of showing it. */
   isAttachment: boolean;
   open(range?: RangeRequest): Promise<OpenObject>;
+  /** Where the client can read it instead; null: only here. Absent if all is read here. */
+  link?: (headers: LinkHeaders) => Promise<AvatarLink | null>;
 }
 
 /** A stored file of an avatar. */
@@ -38,6 +42,8 @@ export interface AvatarMediaDeps {
   media: Pick<MediaStore, 'open'>;
   urls: AvatarUrls;
   renditions: AvatarRenditions;
+  /** Null if all files are read through the gateway. */
+  links: AvatarLinks | null;
 }
 
 /** Serves the pictures of stored avatars, in the sizes and formats of signed URLs. */
@@ -57,6 +63,7 @@ export class AvatarMediaService {
     const isAttachment = use === 'download';
     const file = await this.fileOf(avatar, variant);
     const { contentType } = file;
+    const { links } = this.deps;
     return {
       contentType,
       etag: `"${file.version}"`,
@@ -66,6 +73,7 @@ export class AvatarMediaService {
         : `${globalId}${suffixOf(name)}.${extensionOf(contentType)}`,
       isAttachment,
       open: (range) => this.open(avatar, file, range),
+      ...(links && { link: (headers) => this.link(links, avatar, file, headers) }),
     };
   }
 
@@ -91,17 +99,32 @@ export class AvatarMediaService {
    * stored picture is checked.
    * @throws DomainError NOT_FOUND if the avatar is deleted meanwhile; DamagedAvatarError; StorageUnavailableError
    */
-  async open(
-    avatar: AvatarEntity,
-    { key, byteSize, rendition }: StoredFile,
-    range?: RangeRequest,
-  ): Promise<OpenObject> {
-    const { media, renditions, database } = this.deps;
-    const object = await media.open(key, range);
+  async open(avatar: AvatarEntity, file: StoredFile, range?: RangeRequest): Promise<OpenObject> {
+    const { key, byteSize } = file;
+    const object = await this.deps.media.open(key, range);
     if (object && (byteSize === null || object.byteSize === byteSize)) return object;
     object?.stream.destroy();
-    if (rendition) await renditions.forget(rendition);
-    throw rendition ? damagedAvatar(true) : await reportDamage(database, avatar);
+    throw await this.damageOf(avatar, file);
+  }
+
+  /** Like {@link open}, for a client that reads the file elsewhere. */
+  private async link(
+    links: AvatarLinks,
+    avatar: AvatarEntity,
+    file: StoredFile,
+    headers: LinkHeaders,
+  ): Promise<AvatarLink | null> {
+    const link = await links.read(file.key, headers);
+    if (link === null) return null;
+    const size = await links.sizeOf(file.key);
+    if (size !== null && (file.byteSize === null || size === file.byteSize)) return link;
+    throw await this.damageOf(avatar, file);
+  }
+
+  private async damageOf(avatar: AvatarEntity, { rendition }: StoredFile): Promise<Error> {
+    if (!rendition) return reportDamage(this.deps.database, avatar);
+    await this.deps.renditions.forget(rendition);
+    return damagedAvatar(true);
   }
 }
 

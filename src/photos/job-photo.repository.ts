@@ -3,7 +3,7 @@ import { dueAt } from '../core/due';
 import { textList, type Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';
-import { PhotoEntity, photoKey, type PhotoUse } from './photo.entity';
+import { PhotoEntity, photoKey, uploadKey, type PhotoBytes, type PhotoUse } from './photo.entity';
 
 /** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
 const purgedRowMs = 30 * 86_400_000;
@@ -169,10 +169,11 @@ export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Pr
   const ids = due.map(({ id }) => id);
   // A job may have started to use a photo after its time was set. With the rows locked, no new job can.
   await sql.rows(`UPDATE photos SET purge_at = NULL WHERE id = ANY($1) AND ${isNeeded(use, 'NULL')}`, [ids]);
-  await sql.rows(
+  const deleted = await sql.rows<PhotoBytes>(
     `DELETE FROM photos
       WHERE id = ANY($1) AND purge_at IS NOT NULL
-        AND (status = 'AWAITING_UPLOAD' OR (status = 'PURGED' AND NOT ${isReferenced}))`,
+        AND (status = 'AWAITING_UPLOAD' OR (status = 'PURGED' AND NOT ${isReferenced}))
+     RETURNING id, due_at AS "dueAt"`,
     [ids],
   );
   const purged = await sql.rows<{ id: string }>(
@@ -184,10 +185,9 @@ export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Pr
      RETURNING id`,
     [ids, purgedRowMs],
   );
-  await scheduleDeletion(
-    sql,
-    purged.map(({ id }) => photoKey(id)),
-  );
+  // Of the deleted rows, only files in the bucket that were not checked in time have bytes.
+  const unchecked = deleted.filter(({ dueAt }) => dueAt !== null).map(({ id }) => uploadKey(id));
+  await scheduleDeletion(sql, [...unchecked, ...purged.map(({ id }) => photoKey(id))]);
   return ids.length;
 }
 

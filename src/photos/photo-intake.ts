@@ -48,7 +48,7 @@ export class PhotoIntake {
 
   /**
    * Stores the photo and moves its row to READY.
-   * @param lease - the lease of the fetch; null for an upload, which must have stored its `sha256` in the row
+   * @param lease - the lease of the fetch; null for an upload to the gateway, which must have stored its `sha256` in the row
    * @returns the row, or null if it no longer expects these bytes; bytes without a row are then scheduled for
    * deletion
    */

@@ -1,6 +1,8 @@
 import { DomainError } from '../core/errors';
 import { fromGlobalId, toGlobalId } from '../core/ids';
 import type { Purpose, SignatureVerdict, UrlSigner } from '../core/signature';
+import type { ObjectLinks } from '../storage/object-links';
+import { uploadKey } from './photo.entity';
 
 /** How long an upload URL and the URL of a photo for its owner are valid, in milliseconds. */
 export const photoUrlMs = 3_600_000;
@@ -19,11 +21,25 @@ export interface PaidCall {
  * - `GET /upstream/photos/<job>/<attempt>/<photo>.jpg` returns it to the upstream, and identifies the paid call
  */
 export class PhotoUrls {
-  /** @param publicUrl - returns the public base URL of this server, without a trailing slash */
+  /**
+   * @param publicUrl - returns the public base URL of this server, without a trailing slash
+   * @param bucket - where clients upload photos; null: at the gateway
+   */
   constructor(
     private readonly signer: UrlSigner,
     private readonly publicUrl: () => string,
+    private readonly bucket: Pick<ObjectLinks, 'upload'> | null = null,
   ) {}
+
+  /** Whether photos are uploaded to the bucket. */
+  get isDirect(): boolean {
+    return this.bucket !== null;
+  }
+
+  /** The URL for an upload of exactly `byteSize` bytes to the bucket, if {@link isDirect}. */
+  directUpload(photoId: string, byteSize: number, expiresAtMs: number): Promise<string> {
+    return this.bucket!.upload(uploadKey(photoId), byteSize, expiresAtMs);
+  }
 
   upload(photoId: string, expiresAtMs: number): string {
     return this.signed('photo-upload', uploadPath(toGlobalId('Photo', photoId)), expiresAtMs);

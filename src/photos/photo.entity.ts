@@ -8,7 +8,10 @@ export interface PhotoProblemRow {
   message: string;
 }
 
-/** A reference photo. While it is READY, its bytes are in the media store under {@link photoKey}. */
+/**
+ * A reference photo. While it is READY, its bytes are in the media store under {@link photoKey}. An AWAITING_UPLOAD photo is due
+ * if its bytes are uploaded to the bucket, where they have to be found.
+ */
 @Entity('photos')
 @Check('photos_status_known', "status IN ('AWAITING_UPLOAD', 'FETCHING', 'READY', 'REJECTED', 'PURGED')")
 @Check(
@@ -64,6 +67,17 @@ export class PhotoEntity extends LeasedEntity {
 
 /** The media key of a photo. */
 export const photoKey = (photoId: string): string => `photos/${photoId}.jpg`;
+
+/** The media key of an uploaded file that has not been checked yet, if clients upload to the bucket. */
+export const uploadKey = (photoId: string): string => `uploads/${photoId}`;
+
+/** A photo of which the bytes must be deleted. */
+export type PhotoBytes = Pick<PhotoEntity, 'id' | 'dueAt'>;
+
+/** The media keys under which a photo may have bytes. */
+export function keysOf({ id, dueAt }: PhotoBytes): string[] {
+  return dueAt === null ? [photoKey(id)] : [photoKey(id), uploadKey(id)];
+}
 
 /** The states in which jobs need the bytes of their photos, by table; QUEUED is among them. */
 export interface PhotoUse {

@@ -2,7 +2,7 @@ import { isBeingErased } from '../accounts/write-admission.repository';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
 import { isOwnedBy, type ListTable } from '../core/list-statements';
 import { groupsOf, type Sql } from '../core/sql';
-import { PhotoEntity, type PhotoProblemRow } from './photo.entity';
+import { PhotoEntity, type PhotoBytes, type PhotoProblemRow } from './photo.entity';
 import { photoStatuses, type PhotoStatus } from './photo.state';
 
 /**
@@ -48,16 +48,22 @@ export interface NewSlot {
   readonly id: string;
   readonly filename: string | null;
   readonly problems: readonly PhotoProblemRow[];
+  /** Whether it is uploaded to the bucket. */
+  readonly isDirect: boolean;
 }
+
+/** When an upload to the bucket is looked for first, in milliseconds. */
+const firstLookMs = 1_000;
 
 /** Inserts rows for photos to be uploaded, in any order. */
 export function insertSlots(sql: Sql, owner: string, slots: readonly NewSlot[]): Promise<PhotoEntity[]> {
   return sql.entities(
     PhotoEntity,
-    `INSERT INTO photos (id, owner, status, filename, problems, purge_at)
+    `INSERT INTO photos (id, owner, status, filename, problems, purge_at, due_at)
      SELECT slot.id, $1, CASE WHEN slot.problems = '[]' THEN 'AWAITING_UPLOAD' ELSE 'REJECTED' END,
-            slot.filename, slot.problems::jsonb, now() + $5 * interval '1 ms'
-       FROM unnest($2::uuid[], $3::text[], $4::text[]) AS slot (id, filename, problems)
+            slot.filename, slot.problems::jsonb, now() + $5 * interval '1 ms',
+            CASE WHEN slot.is_direct THEN now() + $7 * interval '1 ms' END
+       FROM unnest($2::uuid[], $3::text[], $4::text[], $6::boolean[]) AS slot (id, filename, problems, is_direct)
      RETURNING *`,
     [
       owner,
@@ -65,6 +71,8 @@ export function insertSlots(sql: Sql, owner: string, slots: readonly NewSlot[]):
       slots.map(({ filename }) => filename),
       slots.map(({ problems }) => JSON.stringify(problems)),
       unusedSlotMs,
+      slots.map(({ isDirect }) => isDirect),
+      firstLookMs,
     ],
   );
 }
@@ -161,7 +169,7 @@ export async function announceBytes(sql: Sql, id: string, sha256: string): Promi
 /** A photo whose bytes are stored. */
 export interface StoredPhoto {
   id: string;
-  /** The lease of the fetch; null for an upload, whose hash was announced before. */
+  /** The lease of the fetch; null for an upload to the gateway, whose hash was announced before. */
   lease: string | null;
   sha256: string;
   width: number;
@@ -177,7 +185,7 @@ export async function markReady(sql: Sql, photo: StoredPhoto): Promise<PhotoEnti
         SET status = 'READY', source_sha256 = $3, width = $4, height = $5, byte_size = $6, problems = '[]',
             source_url = NULL, due_at = NULL, lease = NULL, updated_at = now(),
             purge_at = CASE WHEN status = 'FETCHING' THEN purge_at ELSE now() + $7 * interval '1 ms' END
-      WHERE id = $1 AND ((status = 'FETCHING' AND lease = $2)
+      WHERE id = $1 AND ((status IN ('FETCHING', 'AWAITING_UPLOAD') AND lease = $2)
                       OR (status IN ('AWAITING_UPLOAD', 'REJECTED') AND source_sha256 = $3 AND $2::uuid IS NULL))
      RETURNING *`,
     [photo.id, photo.lease, photo.sha256, photo.width, photo.height, photo.byteSize, unusedPhotoMs],
@@ -185,7 +193,7 @@ export async function markReady(sql: Sql, photo: StoredPhoto): Promise<PhotoEnti
   return row ?? null;
 }
 
-/** Moves the row of a fetched photo to REJECTED; false if the lease has ended. */
+/** Moves the row of a fetched photo, or of one found in the bucket, to REJECTED; false if the lease has ended. */
 export async function markFetchRejected(
   sql: Sql,
   id: string,
@@ -194,10 +202,11 @@ export async function markFetchRejected(
 ): Promise<boolean> {
   const rows = await sql.rows(
     `UPDATE photos
-        SET status = 'REJECTED', problems = $3, source_url = NULL, due_at = NULL, lease = NULL, updated_at = now()
-      WHERE id = $1 AND status = 'FETCHING' AND lease = $2
+        SET status = 'REJECTED', problems = $3, source_url = NULL, due_at = NULL, lease = NULL, updated_at = now(),
+            purge_at = CASE WHEN status = 'FETCHING' THEN purge_at ELSE now() + $4 * interval '1 ms' END
+      WHERE id = $1 AND status IN ('FETCHING', 'AWAITING_UPLOAD') AND lease = $2
      RETURNING id`,
-    [id, lease, JSON.stringify([problem])],
+    [id, lease, JSON.stringify([problem]), unusedPhotoMs],
   );
   return rows.length > 0;
 }
@@ -218,8 +227,11 @@ export async function isGone(sql: Sql, id: string): Promise<boolean> {
   return rows.length === 0;
 }
 
-/** Deletes an owner's photo; false if it does not exist. */
-export async function deletePhoto(sql: Sql, owner: string, id: string): Promise<boolean> {
-  const deleted = await sql.rows('DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id', [id, owner]);
-  return deleted.length > 0;
+/** Deletes an owner's photo; null if it does not exist. */
+export async function deletePhoto(sql: Sql, owner: string, id: string): Promise<PhotoBytes | null> {
+  const [deleted] = await sql.rows<PhotoBytes>(
+    'DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id, due_at AS "dueAt"',
+    [id, owner],
+  );
+  return deleted ?? null;
 }

@@ -15,7 +15,7 @@ import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-stor
 import { findPhotosPurgedAt, jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
 import type { PhotoProblemCode } from './photo-problem';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
-import { type PhotoEntity, photoKey } from './photo.entity';
+import { keysOf, type PhotoBytes, type PhotoEntity, photoKey } from './photo.entity';
 import {
   countUnused,
   deletePhoto,
@@ -68,6 +68,13 @@ export interface PhotoUpload {
   expiresAt: Date;
 }
 
+export interface UploadOptions {
+  /** Maximum size of an uploaded photo, in bytes. */
+  readonly maxByteSize: number;
+  /** Called AFTER slots for uploads to the bucket are committed: their files must be looked for. */
+  readonly onDirect: () => void;
+}
+
 /** Operations on photos for their owners. Photos of other owners are treated as not existing. */
 export class PhotoService {
   /** Lists of photos. */
@@ -78,10 +85,14 @@ export class PhotoService {
     private readonly media: MediaStore,
     private readonly deletion: MediaDeletion,
     private readonly urls: PhotoUrls,
-    /** Maximum size of an uploaded photo, in bytes. */
-    readonly maxByteSize: number,
+    private readonly uploads: UploadOptions,
   ) {
     this.list = new OwnedList(database, photoTable);
+  }
+
+  /** Maximum size of an uploaded photo, in bytes. */
+  get maxByteSize(): number {
+    return this.uploads.maxByteSize;
   }
 
   /**
@@ -96,23 +107,29 @@ export class PhotoService {
     const described = files.map((file, index) => {
       const field = `input.files[${index}]`;
       const problems = problemsOf(file, field, maxByteSize);
-      return { contentType: file.contentType, problems, slot: slotOf(file, problems, field) };
+      const slot = slotOf(file, problems, field);
+      return { file, problems, slot: { ...slot, isDirect: urls.isDirect && problems.length === 0 } };
     });
     const slots = described.map(({ slot }) => slot);
     const rows = await writeTransaction(database, viewer, async (sql) => {
       await countTokenUploads(sql, viewer, slots.length);
       return insertSlots(sql, viewer.owner, slots);
     });
+    if (urls.isDirect) this.uploads.onDirect();
     const photos = new Map(rows.map((photo) => [photo.id, photo]));
     const expiresAt = new Date(Date.now() + photoUrlMs);
-    return described.map(({ contentType, problems, slot: { id } }) => ({
-      photo: photos.get(id)!,
-      problems,
-      uploadUrl: urls.upload(id, expiresAt.getTime()),
-      // The type of another file for a rejected photo is not known.
-      headers: contentTypes.includes(contentType) ? [{ name: 'Content-Type', value: contentType }] : [],
-      expiresAt,
-    }));
+    return Promise.all(
+      described.map(async ({ file: { contentType, byteSize }, problems, slot: { id, isDirect } }) => ({
+        photo: photos.get(id)!,
+        problems,
+        uploadUrl: isDirect
+          ? await urls.directUpload(id, byteSize, expiresAt.getTime())
+          : urls.upload(id, expiresAt.getTime()),
+        // The type of another file for a rejected photo is not known.
+        headers: contentTypes.includes(contentType) ? [{ name: 'Content-Type', value: contentType }] : [],
+        expiresAt,
+      })),
+    );
   }
 
   /** @returns null if the id is null, or if it does not exist or belongs to another owner */
@@ -160,10 +177,10 @@ export class PhotoService {
    */
   async delete(viewer: Viewer, id: string): Promise<void> {
     const { database, deletion } = this;
-    const waiting = await writeTransaction(database, viewer, (sql) => deleteRow(sql, viewer, id));
-    if (waiting === null) return;
-    await deletion.deleteNow([photoKey(id)]);
-    await makeJobsDue(database, waiting);
+    const deleted = await writeTransaction(database, viewer, (sql) => deleteRow(sql, viewer, id));
+    if (deleted === null) return;
+    await deletion.deleteNow(keysOf(deleted.photo));
+    await makeJobsDue(database, deleted.waiting);
   }
 
   private async checkUnused(viewer: Viewer, more: number): Promise<void> {
@@ -179,16 +196,21 @@ export class PhotoService {
   }
 }
 
-/** @returns the jobs that may wait for the photo, or null if the viewer has no such photo */
-async function deleteRow(sql: Sql, viewer: Viewer, id: string): Promise<string[] | null> {
+/** @returns the photo and the jobs that may wait for it, or null if the viewer has no such photo */
+async function deleteRow(
+  sql: Sql,
+  viewer: Viewer,
+  id: string,
+): Promise<{ photo: PhotoBytes; waiting: string[] } | null> {
   // The deletion updates the photo's generations. They are locked first, as at the end of a generation, which locks
   // its row and then its photo's, to prevent deadlocks.
   await lockGenerationsUsing(sql, viewer.owner, id);
-  const jobs = await jobsOf(sql, id);
-  if (!(await deletePhoto(sql, viewer.owner, id))) return null;
-  await scheduleDeletion(sql, [photoKey(id)]);
+  const waiting = await jobsOf(sql, id);
+  const photo = await deletePhoto(sql, viewer.owner, id);
+  if (photo === null) return null;
+  await scheduleDeletion(sql, keysOf(photo));
   await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
-  return jobs;
+  return { photo, waiting };
 }
 
 /** Rejected photos count too, because another file may be sent to their URLs. */
@@ -253,7 +275,11 @@ const photoCodes: Partial<Record<ErrorCode, PhotoProblemCode>> = {
   PHOTO_TOO_LARGE: 'PHOTO_TOO_LARGE',
 };
 
-function slotOf({ filename }: PhotoFile, problems: readonly InputProblem[], field: string): NewSlot {
+function slotOf(
+  { filename }: PhotoFile,
+  problems: readonly InputProblem[],
+  field: string,
+): Omit<NewSlot, 'isDirect'> {
   return {
     id: newId(),
     filename: problems.some((problem) => problem.field === `${field}.filename`) ? null : filename,

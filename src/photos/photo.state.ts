@@ -1,7 +1,8 @@
 /**
  * The states of a photo.
  *
- * - AWAITING_UPLOAD: the slot has no bytes yet. Next: by the upload, or purged when unused.
+ * - AWAITING_UPLOAD: the slot has no bytes yet, or they are in the bucket and have not been checked. Next: by the upload, by
+ *   the check, or purged when unused.
  * - FETCHING: a worker fetches it from the client's URL. Next: by the fetch.
  * - READY: checked, reduced and stored. Next: by the purge.
  * - REJECTED: it cannot be used; `problems` has the reason. A rejected upload may be repeated while its URL is

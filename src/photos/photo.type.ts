@@ -18,12 +18,14 @@ registerEnumType(PhotoStatusEnum, {
   name: 'PhotoStatus',
   description: 'The status of a photo.',
   valuesConfig: {
-    AWAITING_UPLOAD: { description: 'Its bytes have not been uploaded yet. PUT them to its `uploadUrl`.' },
+    AWAITING_UPLOAD: {
+      description: 'Its bytes have not been uploaded yet, or not been checked. PUT them to its `uploadUrl`.',
+    },
     FETCHING: { description: 'It is being fetched from its URL.' },
     READY: { description: 'Checked and stored: a model can be trained from it.' },
     REJECTED: {
       description:
-        'It cannot be used; `problems` has the reason. Another file may be sent while its `uploadUrl` is valid.',
+        'It cannot be used; `problems` has the reason. Another file may be sent while its `uploadUrl` is valid, unless that is one of a bucket.',
     },
     PURGED: { description: 'Its bytes were deleted because no unfinished or retryable work needs them.' },
   },
@@ -158,7 +160,7 @@ export class PhotoUpload {
 
   @Field(() => UrlScalar, {
     description:
-      'Send the bytes here by PUT, with exactly these `headers`: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The response is 201 and the photo as JSON, with `id`, `status`, `originalWidth`, `originalHeight`, `byteSize` and `problems` (200 if the same bytes had been uploaded before), or an error as `{ "code", "message" }`: 413 if it is too large, 415 if it is neither JPEG nor PNG, 422 if it cannot be used, 409 if the photo already has other bytes. Anyone with the URL can use it, so keep it secret.',
+      'Send the bytes here by PUT, with exactly these `headers`: `fetch(uploadUrl, { method: "PUT", headers, body: file })`. The response is 201 and the photo as JSON, with `id`, `status`, `originalWidth`, `originalHeight`, `byteSize` and `problems` (200 if the same bytes had been uploaded before), or an error as `{ "code", "message" }`: 413 if it is too large, 415 if it is neither JPEG nor PNG, 422 if it cannot be used, 409 if the photo already has other bytes. If the URL has the parameter `X-Amz-Signature`, it is one of the server’s bucket: it accepts exactly `byteSize` bytes, its response is that of the bucket, and the server checks the photo some seconds later; query it until its `status` is READY or REJECTED, and create another upload for another file. Anyone with the URL can use it, so keep it secret.',
   })
   uploadUrl: string;
 

@@ -30,6 +30,7 @@ import type { SubmissionWork } from '../jobs/submission.work';
 import { pruneTimelines } from '../jobs/timeline.repository';
 import type { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { pruneNotices } from '../notices/notice.repository';
+import type { DirectUploadWork } from '../photos/direct-upload.work';
 import { photoPurgeDue, purgeDuePhotos } from '../photos/job-photo.repository';
 import { pruneAvailability } from '../photos/photo-availability.repository';
 import type { PhotoWork } from '../photos/photo.work';
@@ -65,6 +66,8 @@ export interface ScheduleDeps {
   avatarChecks: AvatarCheckWork;
   completion: GenerationCompletion;
   photos: PhotoWork;
+  /** Null if clients cannot upload to the store. */
+  directUploads: DirectUploadWork | null;
   deletion: MediaDeletion;
   erasures: ErasureWork;
   webhooks: {
@@ -93,11 +96,14 @@ const orphanSweepMs = 15 * minuteMs;
 
 /** Creates all periodic tasks. */
 export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
-  const { recorder, models, generations, photos, avatars } = deps;
+  const { recorder, models, generations, photos, directUploads, avatars } = deps;
   return [
     ...[models, generations].flatMap(jobTasks),
     task('replay journal', idleMs, () => recorder.replay()),
     dueTask('fetch photos', photos.due, idleMs, (signal) => photos.processBatch(signal)),
+    ...(directUploads
+      ? [dueTask('check uploads', directUploads.due, idleMs, (signal) => directUploads.processBatch(signal))]
+      : []),
     dueTask('store avatars', avatars.due, idleMs, (signal) => avatars.processBatch(signal)),
     dueTask('retry avatars', avatars.retryDue, idleMs, (signal) => avatars.processRetryBatch(signal)),
     ...webhookTasks(deps),

@@ -15,7 +15,7 @@ import type { JobKind } from '../jobs/job.kind';
 import { detachSubmissions } from '../jobs/ledger.repository';
 import { modelKind } from '../models/model.kind';
 import { deleteNoticesAbout, deleteNoticesOf } from '../notices/notice.repository';
-import { photoKey } from '../photos/photo.entity';
+import { keysOf } from '../photos/photo.entity';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { deleteDeliveriesOf } from '../webhooks/webhook-delivery.repository';
 import { deleteWebhooksOf } from '../webhooks/webhook.repository';
@@ -121,7 +121,7 @@ async function eraseJobs(
 /** Erases photos, after the jobs that used them. */
 async function erasePhotos(sql: Sql, subject: DataSubject): Promise<Batch> {
   const gone = await deletePhotosOf(sql, subject, batchSizes.photos);
-  await scheduleDeletion(sql, gone.map(photoKey));
+  await scheduleDeletion(sql, gone.flatMap(keysOf));
   return { isSome: gone.length > 0, counts: { photos: gone.length }, streams: [] };
 }
 

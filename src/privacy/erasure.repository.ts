@@ -4,6 +4,7 @@ import type { DataSubject } from '../core/data-subject';
 import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job.kind';
+import type { PhotoBytes } from '../photos/photo.entity';
 
 /**
  * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
@@ -137,17 +138,16 @@ export async function lockJobsOf(
   return rows.map(({ id }) => id);
 }
 
-/** Deletes a person's photos, at most `limit`; returns their UUIDs. */
-export async function deletePhotosOf(
+/** Deletes a person's photos, at most `limit`. */
+export function deletePhotosOf(
   sql: Sql,
   { owner, until }: DataSubject,
   limit: number,
-): Promise<string[]> {
-  const deleted = await sql.rows<{ id: string }>(
+): Promise<PhotoBytes[]> {
+  return sql.rows(
     `DELETE FROM photos
       WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
-     RETURNING id`,
+     RETURNING id, due_at AS "dueAt"`,
     [owner, until, limit],
   );
-  return deleted.map(({ id }) => id);
 }

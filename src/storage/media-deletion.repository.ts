@@ -10,6 +10,9 @@ const leaseMs = 20_000;
 /** For each prefix of keys, the rows that may have, or get, bytes under a key. */
 const owners = {
   'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
+  // Of files that clients upload; those of checked photos are not needed.
+  'uploads/': `SELECT FROM photos
+                WHERE photos.id = found.id AND photos.status = 'AWAITING_UPLOAD' AND photos.due_at IS NOT NULL`,
   // Names as in generations/avatar.entity.ts. Bytes older than an hour belong to a row only if it refers to them.
   'avatars/': `SELECT FROM avatars
                 WHERE avatars.id = found.id AND avatars.status <> 'LOST'

@@ -23,6 +23,9 @@ const maxRetryDelayMs = 300_000;
  */
 const orphanAgeMs = 3_600_000;
 
+/** Only clients of a store with links write objects with this prefix. */
+const uploadPrefix = 'uploads/';
+
 /** How many keys are compared with the database in one statement. */
 const batchSize = 500;
 
@@ -65,6 +68,7 @@ export class MediaDeletion {
   async sweepOrphans(signal: AbortSignal, max = 1_000): Promise<number> {
     let pending = 0;
     for (const prefix of keyPrefixes) {
+      if (prefix === uploadPrefix && !this.store.links) continue;
       for await (const keys of batchesOf(this.store.list(prefix, orphanAgeMs))) {
         const named = keys.flatMap((key) => {
           const read = readMediaKey(key);

@@ -32,6 +32,14 @@ describe('the media route', () => {
       cacheControl: 'private, max-age=3600, immutable',
       fileName: `${params.id}-${params.variant}"\r\n.png`,
       open,
+      ...(params.id === 'elsewhere' && {
+        link: ({ contentDisposition }) =>
+          Promise.resolve(
+            params.variant === 'only-here'
+              ? null
+              : { url: `https://cdn.example/?${contentDisposition.split(';')[0]}`, validMs: 300_000 },
+          ),
+      }),
     };
   };
   beforeAll(async () => {
@@ -46,6 +54,20 @@ describe('the media route', () => {
 
   const get = (headers = {}, method = 'GET'): ReturnType<typeof send> =>
     send(`${gateway.url}/media/avatars/a1/original?signature=right`, { method, headers: { ...headers } });
+
+  it('sends readers of a whole or a part to another place, which is not opened', async () => {
+    const at = (variant: string, headers = {}, method = 'GET'): ReturnType<typeof send> =>
+      send(`${gateway.url}/media/avatars/elsewhere/${variant}?signature=right`, { method, headers });
+    for (const headers of [{}, { range: 'bytes=0-9' }]) {
+      const answer = await at('original', headers);
+      expect([answer.status, answer.headers.location]).toEqual([302, 'https://cdn.example/?inline']);
+      expect(answer.headers['cache-control']).toBe('private, max-age=240');
+    }
+    expect(opened).toEqual([]);
+    expect((await at('original', { 'if-none-match': etag })).status).toBe(304);
+    expect((await at('original', {}, 'HEAD')).status).toBe(200);
+    expect((await at('only-here')).status).toBe(200);
+  });
 
   it('serves a picture with headers for privacy and safety', async () => {
     const response = await fetch(`${gateway.url}/media/avatars/a1/original?signature=right`);

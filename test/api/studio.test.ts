@@ -53,6 +53,16 @@ describe('the studio', () => {
     await other.stop();
   });
 
+  it('permits uploads to the bucket and pictures from it', async () => {
+    const bucketOrigins = { uploads: 'https://uploads.example', pictures: 'https://cdn.example' };
+    const other = await startTinyGateway({ studioFolder: builtStudioFolder, bucketOrigins });
+    const { headers } = await send(`${other.url}/`);
+    expect(headers['content-security-policy']).toContain(
+      "img-src 'self' blob: data: https://cdn.example; connect-src 'self' https://uploads.example;",
+    );
+    await other.stop();
+  });
+
   it.each([
     ['br', 'gzip, deflate, br;q=0.9'],
     ['gzip', 'br;q=0, gzip'],

@@ -3,6 +3,7 @@ import type { Browser } from 'playwright-core';
 import { builtStudioFolder } from '../../src/http/studio/studio';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
+import { LocalBucket } from '../support/local-bucket';
 import { startBrowser } from './chromium';
 import { photos, refuse, StudioPage } from './studio-page';
 
@@ -38,6 +39,31 @@ describe('the studio of a gateway with prices and limits', () => {
     await studio.page.getByText('This would be refused now (QUOTA_EXCEEDED).').waitFor();
     await studio.button('Train the model').click();
     await studio.page.getByRole('alert').getByText('QUOTA_EXCEEDED').waitFor();
+    await studio.context.close();
+  });
+});
+
+describe('the studio of a gateway whose clients use the bucket', () => {
+  let bucket: LocalBucket;
+  beforeAll(async () => {
+    bucket = await LocalBucket.start();
+  });
+  afterAll(() => bucket.stop());
+
+  it('uploads photos there, and shows avatars from there', async () => {
+    gateway = await TestGateway.start({ ...bucket.settings, S3_UPLOADS: 'direct', S3_READS: 'presigned' });
+    const studio = await StudioPage.open(browser, gateway.url);
+    await studio.choosePhotos(await photos(5));
+    await studio.chooseType('Woman');
+    await studio.train('Grace');
+    await studio.expectReady();
+    await studio.page.getByRole('checkbox', { name: 'Watercolor' }).check();
+    await studio.button('Make 4 avatars').click();
+    await studio.expectAvatars(4);
+    const isThere = (path: string): boolean =>
+      studio.requests.some((url) => url.startsWith(`${bucket.url}/pictures/${path}`));
+    expect([isThere('uploads/'), isThere('avatars/')]).toEqual([true, true]);
+    expect(studio.complaints).toEqual([]);
     await studio.context.close();
   });
 });

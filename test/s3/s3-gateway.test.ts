@@ -1,13 +1,17 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Store } from '../../src/storage/s3-store';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
 import { likeness, type CommandResult } from '../support/command-line';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
+import { kill } from '../support/processes';
 import { S3Server } from '../support/s3-server';
 import { TcpProxy } from '../support/servers';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
+import { directAccessSuite, directBucket } from './direct-access';
 
 jest.setTimeout(180_000);
 
@@ -18,6 +22,22 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.stop());
+
+/** Stores an object that does not end, in chunks of 1 MB. */
+const endlessPut = `
+  const { S3Store } = require(${JSON.stringify(resolve(__dirname, '../../dist/storage/s3-store'))});
+  const [endpoint, key] = process.argv.slice(1);
+  const credentials = { accessKeyId: 'test:tester', secretAccessKey: 'testing' };
+  const store = new S3Store({ bucket: 'contract', endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+  async function* chunks() {
+    for (;;) {
+      process.stdout.write('.');
+      yield Buffer.alloc(1_000_000);
+      await new Promise((resume) => setTimeout(resume, 20));
+    }
+  }
+  void store.put(key, chunks(), 1e12);
+`;
 
 const keysIn = async (bucket: string): Promise<string[]> => {
   const keys: string[] = [];
@@ -52,8 +72,36 @@ describe('the S3 store on a real server', () => {
     expect(await store().open(key)).toBeNull();
   });
 
+  it('shows nothing of an object whose process was killed, and removes its parts', async () => {
+    const key = newKey('avatars', '.picture');
+    const writer = spawn(process.execPath, ['-e', endlessPut, server.url, key], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let chunks = 0;
+    writer.stdout.on('data', (text: Buffer) => (chunks += text.length));
+    // The first two parts have been sent.
+    await until(() => chunks > 13);
+    const client = new S3Client({ endpoint: server.url, region: 'us-east-1', ...server.access });
+    const unfinished = async (): Promise<number> => {
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: 'contract' }));
+      return Uploads.filter(({ Key }) => Key === key).length;
+    };
+    await eventually('an unfinished upload', unfinished, (count) => count === 1);
+    await kill(writer);
+    expect(await store().open(key)).toBeNull();
+    const sweeping = server.store('contract', { staleUploadMs: 0 });
+    const sweep = async (): Promise<number> => {
+      await sweeping.list('avatars/', 0)[Symbol.asyncIterator]().next();
+      return unfinished();
+    };
+    await eventually('the removal of its parts', sweep, (count) => count === 0);
+    expect(await store().open(key)).toBeNull();
+    client.destroy();
+  });
+
   it('is not available with a wrong secret', async () => {
-    const wrong = server.store('contract', 'not-the-secret');
+    const credentials = { accessKeyId: 'test:tester', secretAccessKey: 'not-the-secret' };
+    const wrong = server.store('contract', { credentials });
     const outcomes = await Promise.allSettled([wrong.prepare(), wrong.check(), wrong.open(newKey())]);
     const reasons = outcomes.map(
       (outcome) => outcome.status === 'rejected' && (outcome.reason as Error).name,
@@ -171,5 +219,19 @@ describe('a gateway that stores pictures in a bucket', () => {
     const bad = await likeness({ ...own, ...wrong }, 'doctor');
     expect(bad.out).toContain('S3_BUCKET examined cannot be used');
     expect(bad.out + bad.remarks).not.toContain('not-the-secret');
+  });
+});
+
+describe('clients that use the bucket themselves', () => {
+  let environment: FaultsEnvironment;
+
+  beforeAll(async () => {
+    const modes = { S3_UPLOADS: 'direct', S3_READS: 'presigned' };
+    environment = await FaultsEnvironment.open({ settings: { ...server.settings(directBucket), ...modes } });
+  });
+  afterAll(() => environment.stop());
+
+  it.each(directAccessSuite)('%s', async (_promise, expectKept) => {
+    await expectKept({ server, environment });
   });
 });

@@ -8,6 +8,7 @@ import { photoUse } from '../../src/generations/generation.kind';
 import { purgeDuePhotos } from '../../src/photos/job-photo.repository';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { StoredObject } from '../../src/storage/media-store';
+import type { ObjectLinks } from '../../src/storage/object-links';
 import type { Resolve } from '../../src/upstream/name-resolution';
 import { TestDatabase } from './database';
 import { ScriptedProvider } from './scripted-provider';
@@ -30,6 +31,8 @@ export interface PhotoEnvironment {
   /** Purges due photos; returns how many were due. */
   purgeDue(limit: number): Promise<number>;
   deletion: Services['deletion'];
+  /** Runs one pass that looks for files in the bucket; returns how many it looked for. */
+  checkUploads(signal: AbortSignal): Promise<number>;
   /** How often waiting jobs were announced as due. */
   wakes: () => number;
   stop(): Promise<void>;
@@ -37,6 +40,8 @@ export interface PhotoEnvironment {
 
 /** A disk store whose steps a test can delay or fail. */
 class WatchedStore extends DiskStore {
+  /** Set if clients upload to the bucket. */
+  links?: ObjectLinks;
   /** Awaited before a file is stored. */
   beforePut: () => Promise<void> = async () => undefined;
   /** Awaited before a file is deleted. */
@@ -65,12 +70,24 @@ class WatchedStore extends DiskStore {
   }
 }
 
-/** Photos are not kept after a training. `lookup` is the system's resolver. */
-export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvironment> {
+/** URLs that are not used. */
+const unusedLinks: ObjectLinks = {
+  origin: () => Promise.resolve('https://bucket.example'),
+  upload: (key, byteSize) => Promise.resolve(`https://bucket.example/${key}?size=${byteSize}`),
+  read: (key) => Promise.resolve({ url: `https://bucket.example/${key}`, validMs: 1_000 }),
+  sizeOf: () => Promise.resolve(null),
+};
+
+/**
+ * Photos are not kept after a training. `lookup` is the system's resolver.
+ * @param isDirect - whether clients upload to a bucket, which is a folder here
+ */
+export async function openPhotoEnvironment(lookup?: Resolve, isDirect = false): Promise<PhotoEnvironment> {
   const testDatabase = await TestDatabase.create();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
   const database = await testDatabase.pool(10);
   const store = new WatchedStore(join(folder, 'media'));
+  if (isDirect) store.links = unusedLinks;
   let wakes = 0;
   const composition = composeServices({
     ...{ database, media: store, dataDir: folder, provider: new ScriptedProvider(), lookup },
@@ -80,10 +97,11 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
       MAX_PHOTO_BYTES: String(maxPhotoBytes),
       PHOTO_RETENTION: '0s',
       MAX_PHOTO_FETCHES: '26',
+      ...(isDirect && { S3_BUCKET: 'pictures', S3_UPLOADS: 'direct' }),
     },
     onWake: () => (wakes += 1),
   });
-  const { services, photos: work, deletion, signer, journal } = composition;
+  const { services, photos: work, directUploads, deletion, signer, journal } = composition;
   const gateway = await startTinyGateway({ routes: fileRoutes(services) });
   return {
     ...{ database, store, signer, deletion },
@@ -92,6 +110,11 @@ export async function openPhotoEnvironment(lookup?: Resolve): Promise<PhotoEnvir
     training: services.jobPhotos,
     fetchDue: async (signal) => {
       const pass = await work.processBatch(signal);
+      await Promise.all(pass.work);
+      return pass.work.length;
+    },
+    checkUploads: async (signal) => {
+      const pass = await directUploads!.processBatch(signal);
       await Promise.all(pass.work);
       return pass.work.length;
     },

@@ -42,6 +42,7 @@ export interface TinyOptions {
   studioFolder?: string | null;
   isLocalOnly?: boolean;
   publicUrl?: string;
+  bucketOrigins?: HttpParts['bucketOrigins'];
   allowedOrigins?: readonly string[];
   operationMs?: number;
   sockets?: Partial<WebSocketLimits>;
@@ -68,6 +69,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const servers = await assembleServers({
     ...{ host: '127.0.0.1', port: 0, isApi: true, ...pagesOf(options) },
     ...{ authenticate, sessions, logger, publicUrl, asksForKey: !isLocalOnly },
+    bucketOrigins: options.bucketOrigins,
     operations: new Operations({ schema, introspection, logger, deadlineMs: options.operationMs }),
     origins: new Origins({ publicUrl, isLocalOnly, allowed }),
     routes: [...healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 }), ...routes],

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { DomainError } from '../../core/errors';
 import type { ByteRange, OpenObject, RangeRequest } from '../../storage/media-store';
+import type { LinkHeaders } from '../../storage/object-links';
 import { sendJson, errorBody, type Headers } from '../responses';
 import type { Exchange, Route } from '../router';
 import { sendStream, type FileRequest } from './file-stream';
@@ -22,6 +23,12 @@ export interface MediaFile {
    * @throws DomainError NOT_FOUND, INVALID_SIGNATURE, …, sent with its status
    */
   open(range?: RangeRequest): Promise<OpenObject>;
+  /**
+   * Where the client can read the image instead, for this time; null: only here. Called for a GET without a valid
+   * If-None-Match, instead of `open`.
+   * @throws DomainError as {@link open}
+   */
+  link?: (headers: LinkHeaders) => Promise<{ url: string; validMs: number } | null>;
 }
 
 /**
@@ -41,6 +48,7 @@ export function mediaRoute(path: string, find: FindMedia): Route {
 async function sendMedia(exchange: Exchange, find: FindMedia): Promise<void> {
   const { request, response, params, query } = exchange;
   const file = await find({ params, query });
+  if (await redirect(exchange, file)) return;
   const range = request.method === 'GET' ? readRange(request.headers, file.etag) : undefined;
   const object = await file.open(range);
   try {
@@ -56,6 +64,33 @@ async function sendMedia(exchange: Exchange, find: FindMedia): Promise<void> {
     object.stream.destroy();
   }
 }
+
+/** Sends the client to where it can read the image. @returns whether there is such a place */
+async function redirect({ request, response }: Exchange, file: MediaFile): Promise<boolean> {
+  const isKnown = isUnchanged(request.headers['if-none-match'], file.etag);
+  if (!file.link || request.method !== 'GET' || isKnown) return false;
+  const headers = headersOf(file);
+  const link = await file.link({
+    contentType: file.contentType,
+    contentDisposition: String(headers['content-disposition']),
+    cacheControl: file.cacheControl,
+  });
+  if (link === null) return false;
+  // The client must be able to begin before the place is closed.
+  const maxAge = Math.max(0, Math.floor(link.validMs / 1_000) - redirectReserveS);
+  response
+    .writeHead(302, {
+      location: link.url,
+      'cache-control': `private, max-age=${maxAge}`,
+      'content-length': 0,
+      'cross-origin-resource-policy': 'cross-origin',
+    })
+    .end();
+  return true;
+}
+
+/** How long before its end a redirect is not used any longer, in seconds. */
+const redirectReserveS = 60;
 
 async function sendObject(
   exchange: Exchange,

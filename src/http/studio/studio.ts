@@ -17,7 +17,15 @@ export interface StudioOptions {
   readonly graphiqlPath: string | null;
   /** Where pictures are if the page was opened at another address. */
   readonly publicUrl?: string;
+  /** Where the page uploads photos and reads pictures, if not at the gateway. */
+  readonly bucketOrigins?: BucketOrigins;
   readonly logger: Logger;
+}
+
+/** Origins of the bucket or of the CDN in front of it; null: the gateway. */
+export interface BucketOrigins {
+  readonly uploads: string | null;
+  readonly pictures: string | null;
 }
 
 const methods = ['GET', 'HEAD'] as const;
@@ -30,14 +38,14 @@ const graphiqlMark = '%GRAPHIQL_PATH%';
  * not been built, `/` answers with an explanation and a warning is logged.
  */
 export async function loadStudio(options: StudioOptions): Promise<Route[]> {
-  const { folder, graphiqlPath, publicUrl, logger } = options;
+  const { folder, graphiqlPath, logger } = options;
   const built = await readBuiltStudio(folder);
   if (built === null) {
     logger.warn({ folder }, 'the studio is not built and cannot be served: run `npm run build`');
     return [{ methods, path: '/', handle: (exchange) => explain(exchange, graphiqlPath) }];
   }
   const page = await encodePage(built.page.replace(graphiqlMark, graphiqlPath ?? ''));
-  const policy = contentSecurityPolicy(publicUrl);
+  const policy = contentSecurityPolicy(options);
   return [
     {
       methods,
@@ -54,14 +62,15 @@ export async function loadStudio(options: StudioOptions): Promise<Route[]> {
 }
 
 /** Scripts and styles come from files of this server only. Pictures may be previews of files that the user has chosen. */
-function contentSecurityPolicy(publicUrl: string | undefined): string {
+function contentSecurityPolicy({ publicUrl, bucketOrigins }: StudioOptions): string {
   const elsewhere = publicUrl === undefined ? '' : ` ${new URL(publicUrl).origin}`;
+  const also = (origin: string | null | undefined): string => (origin == null ? '' : ` ${origin}`);
   return [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
-    `img-src 'self' blob: data:${elsewhere}`,
-    `connect-src 'self'${elsewhere}`,
+    `img-src 'self' blob: data:${elsewhere}${also(bucketOrigins?.pictures)}`,
+    `connect-src 'self'${elsewhere}${also(bucketOrigins?.uploads)}`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -1,0 +1,57 @@
+import type { Config } from '../config';
+import type { S3Store } from '../storage/s3-store';
+import { finding, type Finding } from './doctor-finding';
+
+const timeoutMs = 10_000;
+
+/** No file is uploaded. */
+const exampleKey = 'uploads/00000000-0000-7000-8000-000000000000';
+
+/** Checks that the bucket forgets what is deleted, and that pages can upload to it if they have to. */
+export async function checkBucketAccess(store: S3Store, config: Config): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  if (await store.keepsDeleted()) {
+    findings.push(
+      finding(
+        'bucket versions',
+        'warn',
+        'the bucket keeps versions of deleted photos and pictures',
+        'Delete noncurrent versions by a lifecycle rule, after no more days than your privacy policy states.',
+      ),
+    );
+  }
+  if (config.S3_UPLOADS === 'direct') findings.push(...(await checkCors(store, config)));
+  return findings;
+}
+
+/** Sends the preflight request that a browser sends before an upload, for each origin of pages. */
+async function checkCors(store: S3Store, config: Config): Promise<Finding[]> {
+  const { PUBLIC_URL, CORS_ORIGINS, HOST, PORT } = config;
+  const own = PUBLIC_URL === undefined ? `http://${HOST}:${PORT}` : new URL(PUBLIC_URL).origin;
+  const url = await store.links.upload(exampleKey, 1, Date.now() + timeoutMs);
+  const refused: string[] = [];
+  for (const origin of new Set([own, ...CORS_ORIGINS])) {
+    if (!(await allowsUpload(url, origin))) refused.push(origin);
+  }
+  const check = 'bucket CORS';
+  if (refused.length === 0) return [finding(check, 'ok', 'pages may upload photos to the bucket')];
+  const cure = 'Allow PUT with the header Content-Type for these origins in the CORS rules of the bucket.';
+  return [finding(check, 'warn', `pages of ${refused.join(', ')} cannot upload to the bucket`, cure)];
+}
+
+async function allowsUpload(url: string, origin: string): Promise<boolean> {
+  const { ok, headers } = await fetch(url, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'PUT',
+      'access-control-request-headers': 'content-type',
+    },
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  const allows = (name: string, value: string): boolean =>
+    (headers.get(`access-control-allow-${name}`) ?? '')
+      .split(',')
+      .some((each) => ['*', value.toLowerCase()].includes(each.trim().toLowerCase()));
+  return ok && allows('origin', origin) && allows('methods', 'PUT') && allows('headers', 'content-type');
+}

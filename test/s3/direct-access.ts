@@ -1,0 +1,126 @@
+import { LikenessClient } from '../../src/client/index.ts';
+import { photo, photos } from '../support/client-module';
+import { likeness } from '../support/command-line';
+import { type FaultsEnvironment } from '../support/faults-environment';
+import { ending } from '../support/faults-jobs';
+import { facePhoto } from '../support/pictures';
+import type { S3Server } from '../support/s3-server';
+import { eventually } from '../support/until';
+
+/** A gateway with `S3_UPLOADS=direct` and `S3_READS=presigned`, and the server of its bucket. */
+export interface DirectAccess {
+  readonly server: S3Server;
+  readonly environment: FaultsEnvironment;
+}
+
+/** The bucket of the gateway. */
+export const directBucket = 'direct';
+
+async function keysOf({ server }: DirectAccess): Promise<string[]> {
+  const found: string[] = [];
+  for await (const key of server.store(directBucket).list('', 0)) found.push(key);
+  return found;
+}
+
+const untilKeys = (
+  access: DirectAccess,
+  what: string,
+  fits: (keys: string[]) => boolean,
+): Promise<string[]> => eventually(what, () => keysOf(access), fits);
+const uploads = (found: string[]): string[] => found.filter((key) => key.startsWith('uploads/'));
+const clientOf = ({ environment }: DirectAccess): LikenessClient =>
+  new LikenessClient({ url: environment.gateway.url });
+
+async function usesTheBucket(access: DirectAccess): Promise<void> {
+  const { server, environment } = access;
+  const { client, gateway } = environment;
+  const results = await clientOf(access).upload(await photos());
+  expect(results.map(({ error }) => error)).toEqual([null, null, null, null, null]);
+  await untilKeys(access, 'the deletion of the uploaded files', (found) => uploads(found).length === 0);
+
+  const model = await client.trained(results.map(({ photoId }) => photoId!));
+  const { id } = await client.generate(model, [{ count: 1 }]);
+  expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
+  const [avatar] = await clientOf(access)
+    .query<{
+      avatars: { nodes: { url: string; downloadUrl: string; filename: string; byteSize: number }[] };
+    }>('{ avatars { nodes { url downloadUrl filename byteSize } } }')
+    .then(({ avatars }) => avatars.nodes);
+  const { url, downloadUrl, filename, byteSize } = avatar!;
+  const redirect = await fetch(url, { redirect: 'manual' });
+  expect([redirect.status, new URL(redirect.headers.get('location')!).origin]).toEqual([302, server.url]);
+  const shown = await fetch(url);
+  expect((await shown.arrayBuffer()).byteLength).toBe(byteSize);
+  expect(shown.headers.get('content-type')).toMatch(/^image\//);
+  const saved = await fetch(downloadUrl);
+  expect(saved.headers.get('content-disposition')).toContain(`attachment; filename="${filename}"`);
+  expect((await saved.arrayBuffer()).byteLength).toBe(byteSize);
+  const part = await fetch(url, { headers: { range: 'bytes=0-9' } });
+  expect([part.status, (await part.arrayBuffer()).byteLength]).toEqual([206, 10]);
+  const head = await fetch(url, { method: 'HEAD', redirect: 'manual' });
+  expect([head.status, head.headers.get('content-length')]).toEqual([200, String(byteSize)]);
+
+  await client.delete('deleteModel', model);
+  await untilKeys(access, 'the deletion of the pictures', (found) => found.length === 0);
+  expect((await fetch(url, { redirect: 'manual' })).status).toBe(404);
+  expect((await fetch(redirect.headers.get('location')!)).status).toBe(404);
+  expect(gateway.log.map((line) => JSON.stringify(line)).join()).not.toMatch(/testing|Signature=/);
+}
+
+async function learnsRefusals(access: DirectAccess): Promise<void> {
+  const text = new File(['no picture'], 'me.jpg', { type: 'image/jpeg' });
+  const [refused, accepted] = await clientOf(access).upload([text, await photo(7)]);
+  expect(refused!.error).toMatchObject({ code: 'PHOTO_TYPE_UNSUPPORTED' });
+  expect(accepted!.error).toBeNull();
+  await untilKeys(access, 'the deletion of the uploaded files', (found) => uploads(found).length === 0);
+}
+
+async function signsOnePhoto(access: DirectAccess): Promise<void> {
+  const { environment } = access;
+  const bytes = await facePhoto(1, { width: 640 });
+  const slots = await environment.client.slots([{ byteSize: bytes.length }, { byteSize: bytes.length }]);
+  const [own, other] = slots.map(({ uploadUrl }) => new URL(uploadUrl));
+  const put = async (url: URL, body: Buffer): Promise<number> =>
+    (await fetch(url, { method: 'PUT', body: new Uint8Array(body) })).status;
+  expect(await put(own!, Buffer.concat([bytes, bytes]))).toBe(403);
+  own!.pathname = other!.pathname;
+  expect(await put(own!, bytes)).toBe(403);
+  own!.pathname = other!.pathname.replace('uploads/', 'photos/');
+  expect(await put(own!, bytes)).toBe(403);
+  expect(uploads(await keysOf(access))).toEqual([]);
+}
+
+async function erasesUnchecked(access: DirectAccess): Promise<void> {
+  const { environment } = access;
+  const bytes = await facePhoto(1, { width: 640 });
+  const [slot] = await environment.client.slots([{ byteSize: bytes.length }]);
+  await fetch(slot!.uploadUrl, { method: 'PUT', body: new Uint8Array(bytes) });
+  await environment.client.erase();
+  expect(await untilKeys(access, 'the deletion of the uploaded file', (found) => found.length === 0)).toEqual(
+    [],
+  );
+}
+
+async function examinesCors(access: DirectAccess): Promise<void> {
+  const { server, environment } = access;
+  const { databaseUrl, dataDir } = environment;
+  const settings = {
+    ...server.settings(directBucket),
+    S3_UPLOADS: 'direct',
+    PUBLIC_URL: 'https://me.example',
+  };
+  const { out } = await likeness({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings }, 'doctor');
+  expect(out).toContain('pages of https://me.example cannot upload to the bucket');
+}
+
+/** What clients that use the bucket can do. */
+export const directAccessSuite: readonly [
+  promise: string,
+  expectKept: (access: DirectAccess) => Promise<void>,
+][] = [
+  ['upload photos there, train with them, and read avatars there', usesTheBucket],
+  ['learn which photos cannot be used', learnsRefusals],
+  ['cannot use the URL for another size or another photo', signsOnePhoto],
+  ['leave nothing when their data are erased before the check', erasesUnchecked],
+  ['are warned by the doctor that pages cannot upload without CORS rules', examinesCors],
+];
