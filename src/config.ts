@@ -82,6 +82,7 @@ export const settings = z.object({
   ACCOUNT_PROBE_INTERVAL: timeLimit.default(30_000),
   OWNER_WEIGHTS: ownerWeights.default(equalWeights),
   LEASE: timeLimit.default(20_000),
+  SHUTDOWN_DRAIN: grace.optional(),
   SHUTDOWN_GRACE: grace.default(10_000),
   MAX_PHOTO_BYTES: bytes.default(25_000_000),
   MAX_RESULT_BYTES: bytes.default(20_000_000),

@@ -107,9 +107,14 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const servers = await createHttpServers({ ...deps, services, access });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => services.photoHeartbeat.stop());
-  // Stopped before the HTTP server: paid calls in flight are awaited, and the upstream may fetch photos from this
-  // gateway before it responds.
-  shutdown.onStop(() => poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE));
+  // Before the HTTP server stops: paid calls in flight are awaited, and the upstream may fetch photos from this gateway
+  // before it responds. Workers take no new work while the requests are drained.
+  shutdown.onStop(async () => {
+    await Promise.all([
+      servers.drain(config.SHUTDOWN_DRAIN ?? (config.DATABASE_URL === undefined ? 0 : defaultDrainMs)),
+      poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE),
+    ]);
+  });
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
@@ -125,6 +130,9 @@ function signing(
   const secrets = signingSecrets(SIGNING_SECRETS, dataDir);
   return { signingSecrets: secrets, signer: new UrlSigner(secrets) };
 }
+
+/** How long load balancers have to notice that a process is not ready, by default, in milliseconds. Kubernetes removes a pod within about a second. */
+const defaultDrainMs = 5_000;
 
 /** How often events make the poller read due times again, in milliseconds. */
 const eventDelayMs = 100;

@@ -1,5 +1,6 @@
 import { RequestAdmission } from '../accounts/write-admission.repository';
 import type { Config } from '../config';
+import { pause } from '../core/clock';
 import { OwnerTurns } from '../core/owner-turns';
 import type { PreparedStatements, Transactions } from '../core/sql';
 import { maxShortAtOnce } from '../database/prepared-statements';
@@ -19,7 +20,9 @@ import { WebSocketHandler, type WebSocketLimits } from '../http/graphql/websocke
 import { healthRoutes } from '../http/health';
 import { Origins } from '../http/origins';
 import { RefusedOrigins } from '../http/refused-origins';
+import type { Route } from '../http/router';
 import { HttpServer, type HttpServerOptions } from '../http/server';
+import { Serving } from '../http/serving';
 import { Sessions } from '../http/sessions';
 import { builtStudioFolder, type BucketOrigins } from '../http/studio/studio';
 import type { Auth } from './auth';
@@ -39,6 +42,11 @@ export interface HttpDeps extends Infrastructure {
 /** The HTTP server with all transports. */
 export interface HttpServers {
   start(): Promise<{ port: number; url: string }>;
+  /**
+   * Reports that the process is not ready, and continues to serve for `ms`, until load balancers have noticed it. Returns at
+   * once unless it is started.
+   */
+  drain(ms: number): Promise<void>;
   /** Waits for running requests, at most `graceMs`, then closes all connections. */
   stop(graceMs: number): Promise<void>;
 }
@@ -63,8 +71,9 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
   const studioFolder = config.STUDIO && isApi ? builtStudioFolder : null;
+  const serving = new Serving();
   return assembleServers({
-    ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql, studioFolder },
+    ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql, studioFolder, serving },
     publicUrl: config.PUBLIC_URL,
     bucketOrigins: await bucketOriginsOf(deps),
     host: config.HOST,
@@ -73,7 +82,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     batching: config.BATCHING,
     routes: [
       ...healthRoutes({
-        ...{ checks: checksOf(deps), logger },
+        ...{ checks: checksOf(deps), serving, logger },
         // On the other port if there is one.
         metrics: config.METRICS_PORT === undefined ? metrics : null,
       }),
@@ -107,11 +116,12 @@ const defaultMaxPerOwner = 100;
 /** What {@link assembleServers} connects. */
 export interface HttpParts
   extends
-    Omit<HttpServerOptions, 'sockets'>,
+    Omit<HttpServerOptions, 'sockets' | 'serving'>,
     Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'>,
     PageOptions {
   /** Whether the GraphQL transports are served, and not only the other routes. */
   readonly isApi: boolean;
+  readonly serving: Serving;
   readonly socketLimits?: Partial<WebSocketLimits>;
   readonly streamLimits?: Partial<SseLimits>;
 }
@@ -126,21 +136,39 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
     ...parts,
     routes: [
       ...parts.routes,
-      ...(parts.isApi ? [graphql.route, events.route] : []),
+      ...(parts.isApi ? [graphql.route, events.route].map((route) => refusedWhen(parts.serving, route)) : []),
       ...(await pageRoutes(parts)),
     ],
     sockets: parts.isApi ? sockets : null,
   });
+  let isStarted = false;
   return {
     start: async () => {
       await graphql.start();
+      isStarted = true;
       return server.start();
     },
+    drain: async (ms) => {
+      parts.serving.phase = 'draining';
+      if (isStarted) await pause(ms);
+    },
     stop: async (graceMs) => {
+      parts.serving.phase = 'stopping';
       parts.operations.stopWaiting();
-      events.stop();
+      events.stop(graceMs);
       await Promise.all([sockets.stop(graceMs), server.stop(graceMs)]);
       await graphql.stop();
+    },
+  };
+}
+
+/** The route, refusing requests while the process stops. */
+function refusedWhen(serving: Serving, { handle, ...route }: Route): Route {
+  return {
+    ...route,
+    handle: async (exchange) => {
+      serving.check();
+      await handle(exchange);
     },
   };
 }

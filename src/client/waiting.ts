@@ -19,6 +19,7 @@ const maxDelayMs = 15_000;
 
 /** Close codes of a server that asks its clients to come back at different times, with the latest time. */
 const spreadMs: ReadonlyMap<number | null, number> = new Map([
+  [1001, 3_000],
   [1012, 3_000],
   [1013, 10_000],
 ]);

@@ -5,6 +5,7 @@ import { loggableError, type Logger } from '../core/logger';
 import { isLoopback } from '../core/networks';
 import { sendJson, sendText } from './responses';
 import type { Exchange, Route } from './router';
+import type { Serving } from './serving';
 
 /** A dependency that must work for the process to be ready. */
 export interface HealthCheck {
@@ -24,6 +25,7 @@ export interface HealthOptions {
   readonly checks: readonly HealthCheck[];
   /** Null: `/metrics` is not served. */
   readonly metrics: Metrics | null;
+  readonly serving: Serving;
   readonly logger: Logger;
   /**
    * Time limit of a check.
@@ -35,7 +37,7 @@ export interface HealthOptions {
 /**
  * Routes for monitoring:
  * - `/healthz`: 200 while the process is running
- * - `/readyz`: 200 if every check passes, otherwise 503, with the result of each check
+ * - `/readyz`: 200 if every check passes, otherwise 503, with the result of each check; 503 when the process is to stop
  * - `/metrics`: metrics, only for direct loopback requests; 404 for all others
  */
 export function healthRoutes(options: HealthOptions): Route[] {
@@ -48,7 +50,10 @@ export function healthRoutes(options: HealthOptions): Route[] {
       methods,
       path: '/readyz',
       isQuiet: true,
-      handle: async ({ response }) => answerReadiness(response, await checkReadiness()),
+      handle: async ({ response }) => {
+        const checks = await checkReadiness();
+        answerReadiness(response, checks, options.serving.phase === 'serving');
+      },
     },
     ...(options.metrics ? [metricsRoute(options.metrics, true)] : []),
   ];
@@ -102,9 +107,14 @@ async function runChecks(
   return Object.fromEntries(await Promise.all(verdicts));
 }
 
-function answerReadiness(response: ServerResponse, checks: Record<string, Verdict>): void {
-  const isReady = Object.values(checks).every((verdict) => verdict === 'ok');
-  sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', checks });
+function answerReadiness(
+  response: ServerResponse,
+  checks: Record<string, Verdict>,
+  isServing: boolean,
+): void {
+  const isReady = isServing && Object.values(checks).every((verdict) => verdict === 'ok');
+  const status = isReady ? 'ready' : isServing ? 'unready' : 'stopping';
+  sendJson(response, isReady ? 200 : 503, { status, checks });
 }
 
 /** Headers by which requests of a local proxy are distinguished from direct loopback requests. */

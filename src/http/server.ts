@@ -11,6 +11,7 @@ import type { Origins } from './origins';
 import { sendError, sendJson, refuseSocket, securityHeaders, setHeaders } from './responses';
 import { Router, type Exchange, type Route } from './router';
 import { ServerExchange } from './server-exchange';
+import { stoppingError, type Serving } from './serving';
 
 /** A request that was answered, or whose client has left. */
 export interface AnsweredRequest {
@@ -38,6 +39,8 @@ export interface HttpServerOptions {
   readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
+  /** While it drains, each response closes its connection. @defaultValue never */
+  readonly serving?: Serving;
   /** Called before a request is refused for its Host header or its path. Never rejects. */
   readonly onRefused?: (path: string, reason: 'host' | 'path') => Promise<void>;
   /** Called at the end of each request. @defaultValue none */
@@ -63,7 +66,6 @@ const bounds = {
 
 /** Request ids of clients that are safe to log. */
 const requestIdPattern = /^[A-Za-z0-9._-]{8,64}$/;
-
 /** The form of the request ids that the gateway makes. */
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -172,7 +174,7 @@ export class HttpServer {
     setHeaders(response, origins.corsHeaders(request.headers));
     response.setHeader('x-request-id', requestId);
     if (isHttps) response.setHeader('strict-transport-security', 'max-age=31536000');
-    if (this.stopping) lastOfItsConnection(response);
+    if (this.stopping || this.options.serving?.phase === 'draining') lastOfItsConnection(response);
     this.open.add(response);
     return new ServerExchange(request, response, { path, query, requestId, expectsContinue, logger });
   }
@@ -239,8 +241,12 @@ export class HttpServer {
       this.open.delete(response);
       if (this.stopping) this.server.closeIdleConnections();
       const ms = performance.now() - startedMs;
-      const { method = '' } = request;
-      this.options.onAnswered?.({ method, route: route?.path ?? null, status: response.statusCode, ms });
+      this.options.onAnswered?.({
+        method: request.method ?? '',
+        route: route?.path ?? null,
+        status: response.statusCode,
+        ms,
+      });
       if (this.requestLog.isLevelEnabled(level)) this.requestLog[level](lineOf(exchange, ms), 'request');
     });
   }
@@ -248,7 +254,7 @@ export class HttpServer {
   private upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     if (this.stopping) {
-      refuseSocket(socket, 503, 'SERVICE_UNAVAILABLE', 'The server is shutting down. Connect again.');
+      refuseSocket(socket, 503, 'SERVICE_UNAVAILABLE', stoppingError().message);
     } else if (!this.options.origins.isHostKnown(request.headers.host)) {
       refuseSocket(socket, 403, 'FORBIDDEN', unknownHost().message);
     } else if (!this.options.sockets) {

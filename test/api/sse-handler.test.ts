@@ -192,6 +192,7 @@ describe('the SSE handler', () => {
     await closed;
     expect(connection.text).toContain('text/event-stream');
     expect(connection.text).not.toContain('complete');
+    expect(connection.text).toMatch(/\nretry: [1-9]\d{0,3}\n\n/);
     expect(leaving.witness.open).toBe(0);
   });
 });

@@ -1,28 +1,94 @@
 import { Agent, get } from 'node:http';
+import { sendJson } from '../../src/http/responses';
 import type { Route } from '../../src/http/router';
-import { RawConnection } from '../support/raw-client';
+import { RawConnection, send, SocketClient } from '../support/raw-client';
 import { startTinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';
 
-const ask =
-  'GET /graphql?query={slow(ms:300)} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n';
+const ask = 'GET /graphql?query={greeting} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n';
+
+/** A route that answers when it is released. */
+function slowRoute(): { route: Route; isBusy: () => boolean; release: () => void } {
+  let isBusy = false;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const handle: Route['handle'] = async ({ response }) => {
+    isBusy = true;
+    await released;
+    sendJson(response, 200, { slow: 'done' });
+  };
+  return { route: { methods: ['GET'], path: '/slow', handle }, isBusy: () => isBusy, release };
+}
+
+const askSlow = 'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 describe('stopping', () => {
   it('lets active requests finish, closes idle connections at once, and accepts no new ones', async () => {
-    const gateway = await startTinyGateway();
+    const slow = slowRoute();
+    const gateway = await startTinyGateway({ routes: [slow.route] });
     const idle = await RawConnection.open(gateway.port);
     idle.socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n');
     await until(() => idle.text.includes('alive'));
     const busy = await RawConnection.open(gateway.port);
-    busy.socket.write(ask);
-    await until(() => gateway.log.some(({ msg }) => msg === 'request'));
+    busy.socket.write(askSlow);
+    await until(slow.isBusy);
     const stopped = gateway.stop(5_000);
     await until(() => idle.isClosed);
     expect(busy.isClosed).toBe(false);
     await expect(RawConnection.open(gateway.port)).rejects.toThrow('ECONNREFUSED');
-    expect(await busy.rest()).toContain('{"data":{"slow":"done"}}');
+    slow.release();
+    expect(await busy.rest()).toContain('{"slow":"done"}');
     expect(busy.text.toLowerCase()).toContain('connection: close');
     await stopped;
+  });
+
+  it('reports that it is not ready, closes each connection after its answer, and serves all requests while it drains', async () => {
+    const gateway = await startTinyGateway();
+    const socket = await SocketClient.greeted(gateway.url);
+    const headers = { 'content-type': 'application/json', connection: 'keep-alive' };
+    const query = (): Promise<{ status: number; headers: object }> =>
+      send(`${gateway.url}/graphql`, { method: 'POST', headers }, '{"query":"{greeting}"}');
+    expect((await query()).headers).toMatchObject({ connection: 'keep-alive' });
+    const drained = gateway.drain(100);
+    const readiness = await send(`${gateway.url}/readyz`);
+    expect(readiness).toMatchObject({ status: 503, text: '{"status":"stopping","checks":{}}' });
+    expect(await query()).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    socket.subscribe('1', '{greeting}');
+    await until(() => socket.of('1').length > 0);
+    expect(await send(`${gateway.url}/healthz`)).toMatchObject({ status: 200 });
+    await drained;
+    expect(socket.closed).toBeNull();
+    await gateway.stop();
+    expect(socket.closed).toMatchObject({ code: 1001 });
+  });
+
+  it('refuses operations that arrive on open connections while it stops', async () => {
+    const slow = slowRoute();
+    const gateway = await startTinyGateway({ routes: [slow.route] });
+    const busy = await RawConnection.open(gateway.port);
+    const sockets = await Promise.all(Array.from({ length: 200 }, () => SocketClient.greeted(gateway.url)));
+    busy.socket.write(askSlow);
+    await until(slow.isBusy);
+    const stopped = gateway.stop(20_000);
+    // Pipelined behind the answer that is awaited.
+    busy.socket.write(ask);
+    for (const socket of sockets) socket.subscribe('1', '{greeting}');
+    slow.release();
+    await stopped;
+    expect(busy.text).not.toContain('Hello');
+    for (const socket of sockets) {
+      expect(socket.closed).toMatchObject({ code: 1001 });
+      expect(socket.of('1')).toEqual([]);
+    }
+  });
+
+  it('terminates the sockets of clients that ignore the close after the grace period', async () => {
+    const gateway = await startTinyGateway();
+    const socket = await SocketClient.greeted(gateway.url);
+    socket.socket.pause();
+    await gateway.stop(200);
+    socket.socket.resume();
+    await until(() => socket.closed !== null);
   });
 
   it('aborts requests after the grace period', async () => {

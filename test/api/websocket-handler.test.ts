@@ -250,7 +250,7 @@ describe('the WebSocket handler', () => {
     await until(() => leaving.witness.open === 1);
     await leaving.stop();
     expect(await client.end()).toEqual({
-      code: 1012,
+      code: 1001,
       reason:
         'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
     });

@@ -83,7 +83,7 @@ describe('a gateway that is stopped and started again', () => {
     await gateway.restart();
     expect(await feed.ended()).toEqual({
       how: 'cut',
-      code: 1012,
+      code: 1001,
       reason:
         'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
     });

@@ -60,6 +60,7 @@ const baseSettings = {
   UNCERTAIN_GRACE: '5s',
   SUBMIT_TIMEOUT: '10s',
   POLL_TIMEOUT: '3s',
+  SHUTDOWN_DRAIN: '0s',
   SHUTDOWN_GRACE: '1s',
   RATE_LIMIT_OWNER: 'off',
   RATE_LIMIT_ADDRESS: 'off',
@@ -132,7 +133,7 @@ export class FaultsEnvironment extends Environment {
   }
 
   /** A client of an owner (by default the first) for one gateway. */
-  clientOf(gateway: () => GatewayProcess, owner = [...this.tokens.keys()][0]!): RecordingClient {
+  clientOf(gateway: () => Pick<GatewayProcess, 'url'>, owner = [...this.tokens.keys()][0]!): RecordingClient {
     return new RecordingClient(() => gateway().url, {
       owner,
       token: this.tokens.get(owner) ?? null,

@@ -122,6 +122,7 @@ export class TestGateway extends Environment {
       DATABASE_URL: this.recorder?.url ?? this.databaseUrl,
       DATA_DIR: this.dataDir,
       SANDBOX_SPEED: String(sandboxSpeed),
+      SHUTDOWN_DRAIN: '0s',
       SHUTDOWN_GRACE: '2s',
       LOG_LEVEL: 'warn',
       JWT_ALLOW_ANY_AUDIENCE: 'true',

@@ -12,6 +12,7 @@ import type { WebSocketLimits } from '../../src/http/graphql/websocket-handler';
 import { healthRoutes, type HealthCheck } from '../../src/http/health';
 import { Origins } from '../../src/http/origins';
 import type { Route } from '../../src/http/router';
+import { Serving } from '../../src/http/serving';
 import { Sessions } from '../../src/http/sessions';
 import { postOperation, type HttpResult } from './graphql-client';
 import { tinySchema, type Witness } from './tiny-schema';
@@ -28,6 +29,7 @@ export interface TinyGateway {
   readonly log: Record<string, unknown>[];
   /** Sends a query over HTTP, as JSON by default. */
   post(query: string, variables?: unknown, headers?: Record<string, string>): Promise<HttpResult>;
+  drain(ms: number): Promise<void>;
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -66,13 +68,18 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   const sessions = sessionsOf(options, revoked);
   const limits = { max: 10_000, maxPerAddress: 200, countsLoopback: false, maxDescriptor: null };
   const addresses = new ClientAddresses([]);
+  const serving = new Serving();
   const servers = await assembleServers({
     ...{ host: '127.0.0.1', port: 0, isApi: true, ...pagesOf(options) },
     ...{ authenticate, sessions, logger, publicUrl, asksForKey: !isLocalOnly },
     bucketOrigins: options.bucketOrigins,
     operations: new Operations({ schema, introspection, logger, deadlineMs: options.operationMs }),
     origins: new Origins({ publicUrl, isLocalOnly, allowed }),
-    routes: [...healthRoutes({ checks, metrics: new Registry(), logger, timeoutMs: 100 }), ...routes],
+    serving,
+    routes: [
+      ...healthRoutes({ checks, metrics: new Registry(), serving, logger, timeoutMs: 100 }),
+      ...routes,
+    ],
     connections: new Connections({
       ...{ onRefused: () => undefined, addresses, logger },
       limits: { ...limits, ...options.connections },
@@ -85,6 +92,7 @@ export async function startTinyGateway(options: TinyOptions = {}): Promise<TinyG
   return {
     ...{ url, port, sessions, revoked, witness, log },
     post: (query, variables, headers) => postOperation(url, { query, variables }, headers),
+    drain: (ms) => servers.drain(ms),
     stop: (graceMs = 2_000) => servers.stop(graceMs),
   };
 }

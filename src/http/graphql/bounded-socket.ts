@@ -7,13 +7,13 @@ import type { Checked, KeepAlive } from './keep-alive';
 import { pingFrame, textFrame } from './text-frame';
 
 /**
- * Close codes and reasons of the gateway, in addition to those of the protocol. After 1012 and 1013 many clients connect
+ * Close codes and reasons of the gateway, in addition to those of the protocol. After 1001 and 1013 many clients connect
  * again at the same time, so the reasons ask for a random delay.
  */
 export const closeReasons = {
   tooSlow: { code: 4413, reason: 'Reading too slowly; reconnect and resume with your last cursor.' },
   stopping: {
-    code: 1012,
+    code: 1001,
     reason:
       'The server is stopping; reconnect after a random delay of up to 3 s and resume with your last cursor.',
   },

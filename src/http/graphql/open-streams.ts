@@ -22,3 +22,11 @@ export class OpenStreams {
     this.sentBy[transport] += 1;
   }
 }
+
+/** The time between the ends of two streams when the process stops, in milliseconds. */
+const endSpacingMs = 2;
+
+/** The period in which so many streams or sockets are ended, in milliseconds: clients that connect again at once do so at different times. */
+export function spreadOf(count: number, graceMs: number): number {
+  return Math.min(count * endSpacingMs, graceMs / 2);
+}

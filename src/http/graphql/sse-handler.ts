@@ -9,8 +9,10 @@ import { createContext } from '../../graphql/context';
 import { names } from '../media-types';
 import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
+import { stoppingError } from '../serving';
 import { mutationByGet, readOperationJson } from './graphql-request';
 import { isOpen } from './open-subscription';
+import { spreadOf } from './open-streams';
 import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
 import { authenticateRequest, signalOf, type TransportOptions } from './transport';
 
@@ -24,6 +26,9 @@ export interface SseLimits {
 
 /** Default limits. */
 const defaultLimits: SseLimits = { pingMs: 12_000, maxReadMs: 12_000 };
+
+/** The latest time at which clients of a stopping server are asked to connect again, in milliseconds; as for WebSockets. */
+const maxRetryMs = 3_000;
 
 export interface SseHandlerOptions extends TransportOptions {
   readonly limits?: Partial<SseLimits>;
@@ -39,6 +44,7 @@ export class SseHandler {
   readonly route: Route;
   private readonly limits: SseLimits;
   private readonly open = new Set<EventStream>();
+  private isStopping = false;
 
   constructor(private readonly options: SseHandlerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
@@ -49,9 +55,17 @@ export class SseHandler {
     };
   }
 
-  /** Ends every stream without `complete`. */
-  stop(): void {
-    for (const stream of this.open) stream.end();
+  /**
+   * Ends every stream without `complete`, at different times within {@link spreadOf}. The field `retry` makes `EventSource`
+   * connect again after a random delay.
+   */
+  stop(graceMs: number): void {
+    this.isStopping = true;
+    const spreadMs = spreadOf(this.open.size, graceMs);
+    for (const stream of this.open) {
+      const timer = setTimeout(() => stream.interrupt(), Math.random() * spreadMs);
+      stream.onEnd(() => clearTimeout(timer));
+    }
   }
 
   private async handle(exchange: Exchange): Promise<void> {
@@ -66,6 +80,7 @@ export class SseHandler {
       sendJson(response, 405, errorBody(mutationByGet()), { allow: 'POST' });
       return;
     }
+    if (this.isStopping) throw stoppingError();
     const stream = new EventStream(response, this.limits);
     this.open.add(stream);
     try {
@@ -214,6 +229,12 @@ class EventStream {
 
   end(): void {
     if (!this.response.writableEnded) this.response.end();
+  }
+
+  /** Ends it and asks the client to connect again after a random delay. */
+  interrupt(): void {
+    void this.write(`retry: ${Math.ceil(Math.random() * maxRetryMs)}\n\n`);
+    this.end();
   }
 
   private write(text: string): Promise<void> | undefined {

@@ -12,8 +12,10 @@ import { traced } from '../../core/tracing';
 import { createContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
+import { stoppingError } from '../serving';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
 import { KeepAlive } from './keep-alive';
+import { spreadOf } from './open-streams';
 import { isOpen, PendingResult, SingleResult } from './open-subscription';
 import { isPrepared } from './prepared-operation';
 import { credentialsOf, type TransportOptions } from './transport';
@@ -55,6 +57,7 @@ export class WebSocketHandler {
   private readonly protocol: Server<Connection>;
   private readonly connections = new Set<Connection>();
   private readonly keepAlive: KeepAlive;
+  private isStopping = false;
 
   constructor(private readonly options: WebSocketHandlerOptions) {
     this.limits = { ...defaultLimits, ...options.limits };
@@ -91,11 +94,17 @@ export class WebSocketHandler {
     }
   }
 
-  /** Closes every socket with a reason and terminates those still open after `graceMs`. */
+  /**
+   * Closes every socket with a reason, at different times within {@link spreadOf}, or at its next operation; terminates
+   * those still open after `graceMs`.
+   */
   async stop(graceMs: number): Promise<void> {
+    this.isStopping = true;
     const sockets = [...this.sockets.clients];
     const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-    for (const { socket } of this.connections) socket.closeFor('stopping');
+    for (const { socket } of this.connections) {
+      setTimeout(() => socket.closeFor('stopping'), Math.random() * spreadOf(sockets.length, graceMs));
+    }
     const timer = setTimeout(() => sockets.forEach((socket) => socket.terminate()), graceMs);
     await Promise.all(gone);
     clearTimeout(timer);
@@ -170,6 +179,10 @@ export class WebSocketHandler {
     { extra: connection, subscriptions }: ConnectionContext,
     id: string,
   ): OperationArgs | readonly GraphQLError[] {
+    if (this.isStopping) {
+      connection.socket.closeFor('stopping');
+      return [new GraphQLError(stoppingError().message)];
+    }
     const { maxOperations } = this.limits;
     const given = connection.socket.takeGiven();
     // The subscriptions already include this operation.

@@ -1,0 +1,95 @@
+import { findViolations } from '../support/faults-audit';
+import { Balancer } from '../support/balancer';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending, order, prepareFixtures } from '../support/faults-jobs';
+import { Listener } from '../support/faults-listener';
+import type { GatewayProcess } from '../support/faults-process';
+import { eventually, until } from '../support/until';
+
+jest.setTimeout(180_000);
+
+let environment: FaultsEnvironment;
+let balancer: Balancer | null = null;
+
+afterEach(async () => {
+  await balancer?.stop();
+  balancer = null;
+  await environment.stop();
+});
+
+/** Stops a process as a rollout does, and starts it again. */
+async function replace(index: number, settings: Readonly<Record<string, string>>): Promise<void> {
+  const gateway = environment.gateways[index]!;
+  gateway.signal('SIGTERM');
+  expect(await gateway.exitCode()).toBe(0);
+  await environment.restartGateway(index, settings);
+}
+
+describe('a rolling restart of two API processes and a worker behind a load balancer', () => {
+  it('fails no request, and 50 resuming clients miss no event and get none twice', async () => {
+    const settings = { SHUTDOWN_DRAIN: '1s', SHUTDOWN_GRACE: '3s' };
+    environment = await FaultsEnvironment.open({
+      gateways: 2,
+      maxFollowed: 1,
+      sandbox: { speed: 240 },
+      settings: { ...settings, ROLE: 'api' },
+    });
+    await environment.addGateway({ ROLE: 'worker' });
+    const api = environment.gateways.slice(0, 2);
+    balancer = await Balancer.start(api.map(({ port }) => port));
+    const { url } = balancer;
+    const isReady = (gateway: GatewayProcess): boolean => balancer!.isReady(gateway.port);
+    await until(() => api.every(isReady));
+
+    const client = environment.clientOf(() => ({ url }));
+    const photoIds = await client.upload(5);
+    const listeners: Listener[] = [];
+    const train = async (): Promise<string> => {
+      const { id } = await client.train({ photoIds });
+      for (let count = 0; count < 5; count += 1) {
+        const listener = new Listener({
+          owner: 'viewer',
+          token: null,
+          subject: id,
+          kind: 'progress',
+          after: null,
+          gateway: () => url,
+        });
+        listeners.push(listener);
+        environment.checker.add(listener);
+      }
+      return id;
+    };
+    const firstId = await train();
+    let isRolling = true;
+    let answered = 0;
+    const failures: unknown[] = [];
+    const asking = Array.from({ length: 3 }, async () => {
+      while (isRolling) {
+        await client.model(firstId).then(
+          () => (answered += 1),
+          (error: unknown) => failures.push(error),
+        );
+      }
+    });
+
+    const ids = [firstId];
+    for (const [index, role] of ['api', 'worker', 'api'].entries()) {
+      for (let count = 0; count < 3; count += 1) ids.push(await train());
+      const replaced = [0, 2, 1][index]!;
+      await replace(replaced, { ROLE: role });
+      if (role === 'api') await until(() => isReady(environment.gateways[replaced]!));
+    }
+    isRolling = false;
+    await Promise.all(asking);
+    for (const id of ids) expect((await ending(environment, 'training', id)).status).toBe('READY');
+    await until(() => listeners.every(({ log }) => log.isComplete), 60_000);
+
+    expect(failures).toEqual([]);
+    expect(balancer.failed).toBe(0);
+    expect(answered).toBeGreaterThan(100);
+    expect(listeners).toHaveLength(50);
+    expect(listeners.filter(({ connections }) => connections > 1).length).toBeGreaterThan(5);
+    expect(await findViolations(environment)).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+const checkMs = 50;
+
+/** A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. */
+export class Balancer {
+  /** The connections that the chosen server refused or that found no server. */
+  failed = 0;
+  private readonly ready = new Set<string>();
+  private readonly sockets = new Set<Socket>();
+  private readonly checks: Promise<void>[];
+  private readonly stopping = new AbortController();
+  private turn = 0;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly ports: readonly string[],
+  ) {
+    server.on('connection', (client) => this.forward(client));
+    this.checks = ports.map((port) => this.check(port));
+  }
+
+  static async start(ports: readonly string[]): Promise<Balancer> {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return new Balancer(server, ports);
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  isReady(port: string): boolean {
+    return this.ready.has(port);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+    await Promise.all(this.checks);
+  }
+
+  private async check(port: string): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal }).catch(() => null);
+      await response?.text().catch(() => undefined);
+      if (response?.ok) this.ready.add(port);
+      else this.ready.delete(port);
+      await pause(checkMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  private forward(client: Socket): void {
+    const candidates = this.ports.filter((port) => this.ready.has(port));
+    const port = candidates[this.turn++ % candidates.length];
+    const server = port === undefined ? null : connect(Number(port), '127.0.0.1');
+    if (!server) this.failed += 1;
+    server?.once('error', () => {
+      if (server.bytesRead === 0) this.failed += 1;
+    });
+    for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
+      if (!socket) continue;
+      this.sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.sockets.delete(socket);
+        other?.destroy();
+      });
+      if (other) socket.pipe(other);
+    }
+    if (!server) client.destroy();
+  }
+}
