@@ -57,6 +57,11 @@ export class BudgetedRows {
     if (this.slots.free < this.maxCalls * minFreeShare) await pause(gatherMs, signal);
   }
 
+  /** Returns a row without having processed it; it is due at once. */
+  release(row: Claimed<JobRow>): Promise<void> {
+    return this.rows.release(row, 0);
+  }
+
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */
   async start(work: (row: Claimed<JobRow>) => Promise<unknown>): Promise<StartedBatch> {
     const { rows, slots, call, only } = this;

@@ -86,7 +86,9 @@ export class PollWork {
     return rows.start(async (row) => {
       const result = await this.poll(row, limit);
       await failpoint('poll:answered');
-      await answers.add(result);
+      // An error of a call that was aborted by a stop is no evidence about the job or the upstream.
+      if (signal.aborted && result.answer instanceof UpstreamError) await rows.release(row);
+      else await answers.add(result);
     });
   }
 

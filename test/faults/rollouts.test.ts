@@ -93,3 +93,39 @@ describe('a rolling restart of two API processes and a worker behind a load bala
     expect(await findViolations(environment)).toEqual([]);
   });
 });
+
+describe('a worker that is stopped', () => {
+  it('returns the jobs whose polls and fetches are in progress, without evidence against the avatar service', async () => {
+    environment = await FaultsEnvironment.open({
+      settings: { LEASE: '10m', POLL_TIMEOUT: '10m', RESULT_TIMEOUT: '10m' },
+    });
+    await prepareFixtures(environment);
+    await environment.sandbox.fault({ on: 'result', kind: 'hang', times: 2 });
+    const generation = await order(environment, 'generation');
+    const inProgress = (): Promise<{ polls: number; fetches: number }[]> =>
+      environment.rows(
+        `SELECT (SELECT count(*)::int FROM models WHERE status = 'TRAINING' AND lease IS NOT NULL) AS polls,
+                (SELECT count(*)::int FROM avatars WHERE lease IS NOT NULL) AS fetches`,
+      );
+    await eventually('the fetches', inProgress, ([row]) => row!.fetches === 2);
+    await environment.sandbox.fault({ on: 'model', kind: 'hang', times: 6 });
+    const trainings = await Promise.all(Array.from({ length: 6 }, () => order(environment, 'training')));
+    await eventually('the polls', inProgress, ([row]) => row!.polls === 6);
+
+    environment.gateway.signal('SIGTERM');
+    expect(await environment.gateway.exitCode()).toBe(0);
+    expect(environment.gateway.said(/did not end within the grace period/)).toEqual([]);
+    expect(await inProgress()).toEqual([{ polls: 0, fetches: 0 }]);
+    const accounts = await environment.rows<{ failing: unknown[] }>(
+      'SELECT poll_failing || reach_failing AS failing FROM upstream_accounts',
+    );
+    expect(accounts.flatMap(({ failing }) => failing)).toEqual([]);
+    const errors = await environment.rows('SELECT last_error FROM models WHERE last_error IS NOT NULL');
+    expect(errors).toEqual([]);
+
+    await environment.restartGateway();
+    for (const { id } of trainings) expect((await ending(environment, 'training', id)).status).toBe('READY');
+    expect((await ending(environment, 'generation', generation.id)).status).toBe('COMPLETED');
+    expect(await findViolations(environment)).toEqual([]);
+  });
+});
