@@ -4,9 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const checkMs = 50;
 
-/** A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. */
+/**
+ * A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. A connection that a
+ * server refuses is made to the next one.
+ */
 export class Balancer {
-  /** The connections that the chosen server refused or that found no server. */
+  /** The connections for which there was no server. */
   failed = 0;
   private readonly ready = new Set<string>();
   private readonly sockets = new Set<Socket>();
@@ -18,7 +21,10 @@ export class Balancer {
     private readonly server: Server,
     private readonly ports: readonly string[],
   ) {
-    server.on('connection', (client) => this.forward(client));
+    server.on('connection', (client) => {
+      client.on('error', () => undefined);
+      this.forward(client);
+    });
     this.checks = ports.map((port) => this.check(port));
   }
 
@@ -57,21 +63,31 @@ export class Balancer {
   private forward(client: Socket): void {
     const candidates = this.ports.filter((port) => this.ready.has(port));
     const port = candidates[this.turn++ % candidates.length];
-    const server = port === undefined ? null : connect(Number(port), '127.0.0.1');
-    if (!server) this.failed += 1;
-    server?.once('error', () => {
-      if (server.bytesRead === 0) this.failed += 1;
-    });
-    for (const [socket, other] of [[client, server] as const, [server, client] as const]) {
-      if (!socket) continue;
-      this.sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.on('close', () => {
-        this.sockets.delete(socket);
-        other?.destroy();
-      });
-      if (other) socket.pipe(other);
+    if (port === undefined) {
+      this.failed += 1;
+      client.destroy();
+      return;
     }
-    if (!server) client.destroy();
+    const server = connect(Number(port), '127.0.0.1');
+    const onRefused = (): void => {
+      this.ready.delete(port);
+      this.forward(client);
+    };
+    server.once('error', onRefused);
+    server.once('connect', () => {
+      server.off('error', onRefused);
+      this.join(client, server);
+      this.join(server, client);
+    });
+  }
+
+  private join(socket: Socket, other: Socket): void {
+    this.sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      other.destroy();
+    });
+    socket.pipe(other);
   }
 }

@@ -73,6 +73,8 @@ export class FaultsEnvironment extends Environment {
   /** One client per owner. */
   readonly clients: readonly RecordingClient[];
   readonly gateways: GatewayProcess[] = [];
+  /** The folder of the installation of gateways that start from now on; undefined: this one. */
+  installed: string | undefined = undefined;
   private own: EmbeddedPostgres | null = null;
   private shared: TestDatabase | null = null;
 
@@ -231,7 +233,7 @@ export class FaultsEnvironment extends Environment {
       ...this.options.settings,
       ...settings,
     };
-    return GatewayProcess.start(environment, this.options.openFiles);
+    return GatewayProcess.start(environment, this.options.openFiles, this.installed);
   }
 }
 
