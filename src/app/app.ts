@@ -26,7 +26,7 @@ import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
-import { createHttpServers } from './http';
+import { createHttpServers, type HttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
 import { openMonitoring, reportDecoding } from './monitoring';
 import { createServices } from './services';
@@ -107,14 +107,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const servers = await createHttpServers({ ...deps, services, access });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => services.photoHeartbeat.stop());
-  // Before the HTTP server stops: paid calls in flight are awaited, and the upstream may fetch photos from this gateway
-  // before it responds. Workers take no new work while the requests are drained.
-  shutdown.onStop(async () => {
-    await Promise.all([
-      servers.drain(config.SHUTDOWN_DRAIN ?? (config.DATABASE_URL === undefined ? 0 : defaultDrainMs)),
-      poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE),
-    ]);
-  });
+  shutdown.onStop(() => drain(config, servers, poller));
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
@@ -133,6 +126,18 @@ function signing(
 
 /** How long load balancers have to notice that a process is not ready, by default, in milliseconds. Kubernetes removes a pod within about a second. */
 const defaultDrainMs = 5_000;
+
+/**
+ * Ends the work, before the HTTP server stops: paid calls in flight are awaited, and the upstream may fetch photos from this
+ * gateway before it responds. Meanwhile requests are drained.
+ */
+async function drain(config: Config, servers: HttpServers, poller: Poller): Promise<void> {
+  const defaultMs = config.DATABASE_URL === undefined ? 0 : defaultDrainMs;
+  await Promise.all([
+    servers.drain(config.SHUTDOWN_DRAIN ?? defaultMs),
+    poller.stop(config.SUBMIT_TIMEOUT + config.SHUTDOWN_GRACE),
+  ]);
+}
 
 /** How often events make the poller read due times again, in milliseconds. */
 const eventDelayMs = 100;

@@ -116,12 +116,11 @@ const defaultMaxPerOwner = 100;
 /** What {@link assembleServers} connects. */
 export interface HttpParts
   extends
-    Omit<HttpServerOptions, 'sockets' | 'serving'>,
+    Omit<HttpServerOptions, 'sockets'>,
     Omit<GraphQLHttpHandlerOptions, 'path' | 'explorerPath'>,
     PageOptions {
   /** Whether the GraphQL transports are served, and not only the other routes. */
   readonly isApi: boolean;
-  readonly serving: Serving;
   readonly socketLimits?: Partial<WebSocketLimits>;
   readonly streamLimits?: Partial<SseLimits>;
 }
@@ -136,7 +135,9 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
     ...parts,
     routes: [
       ...parts.routes,
-      ...(parts.isApi ? [graphql.route, events.route].map((route) => refusedWhen(parts.serving, route)) : []),
+      ...(parts.isApi
+        ? [graphql.route, events.route].map((route) => refusedWhenStopping(parts.serving, route))
+        : []),
       ...(await pageRoutes(parts)),
     ],
     sockets: parts.isApi ? sockets : null,
@@ -163,12 +164,12 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
 }
 
 /** The route, refusing requests while the process stops. */
-function refusedWhen(serving: Serving, { handle, ...route }: Route): Route {
+function refusedWhenStopping(serving: Serving, route: Route): Route {
   return {
     ...route,
     handle: async (exchange) => {
       serving.check();
-      await handle(exchange);
+      await route.handle(exchange);
     },
   };
 }

@@ -5,6 +5,7 @@ import { Connections } from '../http/connection-limits';
 import { metricsRoute } from '../http/health';
 import { Origins } from '../http/origins';
 import { HttpServer } from '../http/server';
+import { Serving } from '../http/serving';
 import { HeicDecoderMissing } from '../images/heic-decoder';
 import type { Decoding } from '../images/image-processor';
 import type { Metrics } from './metrics/metrics';
@@ -25,7 +26,7 @@ export async function openMonitoring(
   const { METRICS_HOST: host, METRICS_PORT: port, PUBLIC_URL: publicUrl } = config;
   if (port === undefined) return null;
   const server = new HttpServer({
-    ...{ host, port, logger, sockets: null, isHttps: false },
+    ...{ host, port, logger, sockets: null, isHttps: false, serving: new Serving() },
     settingPrefix: 'METRICS_',
     routes: [metricsRoute(metrics, false)],
     // Pages cannot read it by a name that resolves to this machine.

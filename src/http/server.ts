@@ -39,8 +39,8 @@ export interface HttpServerOptions {
   readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
-  /** While it drains, each response closes its connection. @defaultValue never */
-  readonly serving?: Serving;
+  /** Unless it is `serving`, each response closes its connection. */
+  readonly serving: Serving;
   /** Called before a request is refused for its Host header or its path. Never rejects. */
   readonly onRefused?: (path: string, reason: 'host' | 'path') => Promise<void>;
   /** Called at the end of each request. @defaultValue none */
@@ -111,8 +111,8 @@ export class HttpServer {
    * WebSockets must be closed by their handlers. Resolves when all connections are closed.
    */
   stop(graceMs: number): Promise<void> {
-    this.stopping ??= this.drain(graceMs);
-    return this.stopping;
+    this.options.serving.phase = 'stopping';
+    return (this.stopping ??= this.drain(graceMs));
   }
 
   /** Passes only admitted connections to Node's own listener, which starts reading. */
@@ -174,7 +174,7 @@ export class HttpServer {
     setHeaders(response, origins.corsHeaders(request.headers));
     response.setHeader('x-request-id', requestId);
     if (isHttps) response.setHeader('strict-transport-security', 'max-age=31536000');
-    if (this.stopping || this.options.serving?.phase === 'draining') lastOfItsConnection(response);
+    if (this.options.serving.phase !== 'serving') lastOfItsConnection(response);
     this.open.add(response);
     return new ServerExchange(request, response, { path, query, requestId, expectsContinue, logger });
   }

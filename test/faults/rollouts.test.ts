@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
-import { newDataDir } from '../support/environment';
-import { installNewerVersion } from '../support/newer-version';
-import { findViolations } from '../support/faults-audit';
 import { Balancer } from '../support/balancer';
+import { newDataDir } from '../support/environment';
+import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, order, prepareFixtures } from '../support/faults-jobs';
 import { Listener } from '../support/faults-listener';
 import type { GatewayProcess } from '../support/faults-process';
+import { installNewerVersion } from '../support/newer-version';
 import { eventually, until } from '../support/until';
 
 jest.setTimeout(180_000);
@@ -105,7 +105,7 @@ describe('a rolling upgrade with a migration, of two API processes and a worker 
     expect(listeners.filter(({ connections }) => connections > 1).length).toBeGreaterThan(0);
     expect(
       environment.gateways.flatMap(({ log }) =>
-        log.filter(({ err }) => JSON.stringify(err)?.includes('QueryFailed')),
+        log.filter(({ err }) => String(JSON.stringify(err)).includes('QueryFailed')),
       ),
     ).toEqual([]);
     expect(await findViolations(environment)).toEqual([]);

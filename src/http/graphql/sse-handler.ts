@@ -11,8 +11,8 @@ import { sendJson, errorBody } from '../responses';
 import type { Exchange, Route } from '../router';
 import { stoppingError } from '../serving';
 import { mutationByGet, readOperationJson } from './graphql-request';
-import { isOpen } from './open-subscription';
 import { spreadOf } from './open-streams';
+import { isOpen } from './open-subscription';
 import { isMutation, isPrepared, type PreparedOperation } from './prepared-operation';
 import { authenticateRequest, signalOf, type TransportOptions } from './transport';
 
