@@ -39,7 +39,6 @@ export interface HttpServerOptions {
   readonly sockets: UpgradeHandler | null;
   readonly origins: Origins;
   readonly connections: Connections;
-  /** Unless it is `serving`, each response closes its connection. */
   readonly serving: Serving;
   /** Called before a request is refused for its Host header or its path. Never rejects. */
   readonly onRefused?: (path: string, reason: 'host' | 'path') => Promise<void>;
@@ -241,12 +240,8 @@ export class HttpServer {
       this.open.delete(response);
       if (this.stopping) this.server.closeIdleConnections();
       const ms = performance.now() - startedMs;
-      this.options.onAnswered?.({
-        method: request.method ?? '',
-        route: route?.path ?? null,
-        status: response.statusCode,
-        ms,
-      });
+      const { method = '' } = request;
+      this.options.onAnswered?.({ method, route: route?.path ?? null, status: response.statusCode, ms });
       if (this.requestLog.isLevelEnabled(level)) this.requestLog[level](lineOf(exchange, ms), 'request');
     });
   }

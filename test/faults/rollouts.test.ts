@@ -105,7 +105,7 @@ describe('a rolling upgrade with a migration, of two API processes and a worker 
     expect(listeners.filter(({ connections }) => connections > 1).length).toBeGreaterThan(0);
     expect(
       environment.gateways.flatMap(({ log }) =>
-        log.filter(({ err }) => String(JSON.stringify(err)).includes('QueryFailed')),
+        log.filter((line) => JSON.stringify(line).includes('QueryFailed')),
       ),
     ).toEqual([]);
     expect(await findViolations(environment)).toEqual([]);
