@@ -23,7 +23,9 @@ let receiver: WebhookReceiver;
 let owner: Client;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start({ ...jwtSettings, ...receiverSettings });
+  // Of all gateways: each reads the secrets of webhooks.
+  const SIGNING_SECRETS = 'a signing secret of the tests of webhooks';
+  gateway = await TestGateway.start({ ...jwtSettings, ...receiverSettings, SIGNING_SECRETS });
   database = await gateway.database.pool(2);
 });
 
