@@ -38,12 +38,14 @@ export class KnownStatement {
  */
 export class RowsQuery implements Submittable {
   private readonly rows: unknown[][] = [];
+  /** Of a parser. An error must not be thrown into the connection's listeners. */
+  private failure: unknown = null;
 
   private constructor(
     private readonly statement: KnownStatement,
     private readonly message: Buffer,
     private readonly resolve: (result: StatementResult) => void,
-    private readonly reject: (error: Error) => void,
+    private readonly reject: (error: unknown) => void,
   ) {}
 
   /**
@@ -68,7 +70,11 @@ export class RowsQuery implements Submittable {
   }
 
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
-    this.rows.push(this.statement.parse(fields));
+    try {
+      this.rows.push(this.statement.parse(fields));
+    } catch (error) {
+      this.failure ??= error;
+    }
   }
 
   handleCommandComplete(): void {
@@ -76,7 +82,8 @@ export class RowsQuery implements Submittable {
   }
 
   handleReadyForQuery(): void {
-    this.resolve({ fields: this.statement.fields, rows: this.rows });
+    if (this.failure !== null) this.reject(this.failure);
+    else this.resolve({ fields: this.statement.fields, rows: this.rows });
   }
 
   handleError(error: Error): void {
