@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { settings } from '../../src/config';
 
 const root = join(__dirname, '../..');
 const read = (name: string): string => readFileSync(join(root, name), 'utf8');
@@ -17,5 +18,45 @@ describe('the alert rules', () => {
   it('refer to their paragraphs', () => {
     const links = [...rules.matchAll(/runbook: docs\/operations\.md#(\w+)/g)].map((match) => match[1]!);
     expect(links).toEqual(alerts.map((name) => name.toLowerCase()));
+  });
+});
+
+describe('the Helm chart', () => {
+  const chart = 'ops/helm/likeness';
+  const values = read(`${chart}/values.yaml`);
+  const templates = readdirSync(join(root, chart, 'templates'))
+    .map((name) => read(`${chart}/templates/${name}`))
+    .join('\n');
+  const numberOf = (name: string, text: string): number =>
+    Number(new RegExp(`\\b${name}: (\\d+)`).exec(text)![1]);
+
+  it('uses only settings that exist', () => {
+    const names = `${values}\n${templates}`.match(/\b(?!POSTGRES)[A-Z][A-Z\d]*(?:_[A-Z\d]+)+\b/g)!;
+    expect(names.length).toBeGreaterThan(15);
+    expect(names.filter((name) => !(name in settings.shape))).toEqual([]);
+  });
+
+  it('scales by metrics of the gateway', () => {
+    const folder = 'src/app/metrics';
+    const sources = readdirSync(join(root, folder)).map((name) => read(`${folder}/${name}`));
+    const metrics = [...templates.matchAll(/"metric" "(\w+)"/g)].map((match) => match[1]!);
+    expect(metrics).toEqual(['likeness_subscriptions', 'likeness_work_lag_seconds']);
+    for (const metric of metrics) expect(sources.join('\n')).toMatch(new RegExp(`\\b${metric}\\b`));
+  });
+
+  it('gives processes the time to stop, and load balancers the time to notice it', () => {
+    const { SUBMIT_TIMEOUT, SHUTDOWN_GRACE } = settings.parse({});
+    const drainSeconds = Number(/SHUTDOWN_DRAIN: (\d+)s/.exec(values)![1]);
+    const stopSeconds =
+      Math.max(SUBMIT_TIMEOUT / 1_000 + SHUTDOWN_GRACE / 1_000, drainSeconds) + SHUTDOWN_GRACE / 1_000;
+    expect(numberOf('terminationGracePeriodSeconds', values)).toBeGreaterThanOrEqual(stopSeconds);
+    const readiness = templates.slice(templates.indexOf('readinessProbe:'));
+    const noticedSeconds = numberOf('periodSeconds', readiness) * numberOf('failureThreshold', readiness);
+    expect(drainSeconds).toBeGreaterThan(noticedSeconds);
+  });
+
+  it('has the version of the package', () => {
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(read(`${chart}/Chart.yaml`)).toContain(`\nversion: ${version}\nappVersion: ${version}\n`);
   });
 });
