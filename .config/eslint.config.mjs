@@ -139,8 +139,11 @@ export default defineConfig(
   },
   {
     files: ['src/**/*.ts'],
-    // The client, and the command line, which is a client like any other, call the gateway.
-    ignores: ['src/upstream/**', 'src/sandbox/**', 'src/cli/**', 'src/client/**'],
+    // The client, and the command line, which is a client like any other, call the gateway; one check calls the bucket as clients do.
+    ignores: [
+      ...['src/upstream/**', 'src/sandbox/**', 'src/cli/**', 'src/client/**'],
+      'src/storage/upload-url-check.ts',
+    ],
     rules: { 'no-restricted-globals': ['error', ...globalsThatCallOut] },
   },
   {

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { App } from './app/app';
 import { settingNames, type Config } from './config';
+import { DomainError } from './core/errors';
 import { createLogger, type Logger } from './core/logger';
 import { Shutdown } from './core/shutdown';
 import { checkAddress } from './http/address-check';
@@ -39,15 +40,20 @@ async function main(): Promise<void> {
   } catch (error) {
     // Shutdown was requested during startup: `stop` exits the process.
     if (shutdown.signal.aborted) return;
-    process.stderr.write(
-      `Likeness cannot start: ${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    process.stderr.write(`Likeness cannot start: ${messageOf(error)}\n`);
     logger.debug({ err: error }, 'Likeness could not start');
     process.exit(1);
   }
   const ms = Math.round(performance.now() - startedAt);
   logger.info({ ms, upstream: config.UPSTREAM }, 'Likeness is ready');
   announce(config, app);
+}
+
+/** The message of an error, and that of its cause if the error names none: what is wrong with the bucket. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isVague = error instanceof DomainError && error.cause instanceof Error;
+  return isVague ? `${error.message} (${(error.cause as Error).message})` : error.message;
 }
 
 /** Reports what the start does, and what cannot be meant by the settings, before anything is loaded or created. */

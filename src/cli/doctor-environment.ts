@@ -54,7 +54,7 @@ export async function checkBucket(config: Config): Promise<Finding[]> {
       ...(await checkBucketAccess(store, config)),
     ];
   } catch (error) {
-    const { message } = (error as Error).cause as Error;
+    const { message } = ((error as Error).cause ?? error) as Error;
     const cure =
       'Check S3_ENDPOINT, S3_REGION and the credentials, and that they may create or write the bucket.';
     return [finding('bucket', 'fail', `S3_BUCKET ${bucket} cannot be used: ${message}`, cure)];

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { DiskStore } from './disk-store';
 import type { MediaStore } from './media-store';
 import type { S3Store } from './s3-store';
+import { checkUploadUrls } from './upload-url-check';
 
 /** The settings of where pictures are stored. */
 export interface StoreSettings {
@@ -11,6 +12,7 @@ export interface StoreSettings {
   readonly S3_ACCESS_KEY_ID?: string | undefined;
   readonly S3_SECRET_ACCESS_KEY?: string | undefined;
   readonly S3_FORCE_PATH_STYLE: boolean;
+  readonly S3_UPLOADS: 'gateway' | 'direct';
 }
 
 /**
@@ -23,7 +25,7 @@ export async function openMediaStore(settings: StoreSettings, dataDir: string): 
 
 /**
  * Opens the bucket, which is created if it is missing; null if none is configured.
- * @throws StorageUnavailableError if it cannot be used or created
+ * @throws StorageUnavailableError if it cannot be used or created, or if clients may upload to it and could get other objects
  */
 export async function openBucket(settings: StoreSettings): Promise<S3Store | null> {
   const {
@@ -43,5 +45,6 @@ export async function openBucket(settings: StoreSettings): Promise<S3Store | nul
       secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
   });
   await store.prepare();
+  if (settings.S3_UPLOADS === 'direct') await checkUploadUrls(store, bucket);
   return store;
 }

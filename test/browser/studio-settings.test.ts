@@ -4,6 +4,7 @@ import { builtStudioFolder } from '../../src/http/studio/studio';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
+import { StrictProxy } from '../support/strict-proxy';
 import { startBrowser } from './chromium';
 import { photos, refuse, StudioPage } from './studio-page';
 
@@ -45,13 +46,21 @@ describe('the studio of a gateway with prices and limits', () => {
 
 describe('the studio of a gateway whose clients use the bucket', () => {
   let bucket: LocalBucket;
+  let proxy: StrictProxy;
   beforeAll(async () => {
     bucket = await LocalBucket.start();
+    proxy = await StrictProxy.start(bucket.url);
   });
-  afterAll(() => bucket.stop());
+  afterAll(async () => {
+    await proxy.stop();
+    await bucket.stop();
+  });
 
   it('uploads photos there, and shows avatars from there', async () => {
-    gateway = await TestGateway.start({ ...bucket.settings, S3_UPLOADS: 'direct', S3_READS: 'presigned' });
+    gateway = await TestGateway.start({
+      ...bucket.settings,
+      ...{ S3_ENDPOINT: proxy.url, S3_UPLOADS: 'direct', S3_READS: 'presigned' },
+    });
     const studio = await StudioPage.open(browser, gateway.url);
     await studio.choosePhotos(await photos(5));
     await studio.chooseType('Woman');
@@ -61,7 +70,7 @@ describe('the studio of a gateway whose clients use the bucket', () => {
     await studio.button('Make 4 avatars').click();
     await studio.expectAvatars(4);
     const isThere = (path: string): boolean =>
-      studio.requests.some((url) => url.startsWith(`${bucket.url}/pictures/${path}`));
+      studio.requests.some((url) => url.startsWith(`${proxy.url}/pictures/${path}`));
     expect([isThere('uploads/'), isThere('avatars/')]).toEqual([true, true]);
     expect(studio.complaints).toEqual([]);
     await studio.context.close();

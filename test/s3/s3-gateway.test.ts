@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Store } from '../../src/storage/s3-store';
+import { checkUploadUrls } from '../../src/storage/upload-url-check';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
 import { likeness, type CommandResult } from '../support/command-line';
 import { FaultsEnvironment } from '../support/faults-environment';
@@ -10,6 +11,7 @@ import { ending } from '../support/faults-jobs';
 import { kill } from '../support/processes';
 import { S3Server } from '../support/s3-server';
 import { TcpProxy } from '../support/servers';
+import { StrictProxy } from '../support/strict-proxy';
 import { eventually, until } from '../support/until';
 import { directAccessSuite, directBucket } from './direct-access';
 
@@ -223,15 +225,33 @@ describe('a gateway that stores pictures in a bucket', () => {
 });
 
 describe('clients that use the bucket themselves', () => {
+  let proxy: StrictProxy;
+  let settings: Readonly<Record<string, string>>;
   let environment: FaultsEnvironment;
 
   beforeAll(async () => {
-    const modes = { S3_UPLOADS: 'direct', S3_READS: 'presigned' };
-    environment = await FaultsEnvironment.open({ settings: { ...server.settings(directBucket), ...modes } });
+    proxy = await StrictProxy.start(server.url);
+    settings = {
+      ...server.settings(directBucket),
+      ...{ S3_ENDPOINT: proxy.url, S3_UPLOADS: 'direct', S3_READS: 'presigned' },
+    };
+    environment = await FaultsEnvironment.open({ settings });
   });
-  afterAll(() => environment.stop());
+  afterAll(async () => {
+    await environment.stop();
+    await proxy.stop();
+  });
 
   it.each(directAccessSuite)('%s', async (_promise, expectKept) => {
-    await expectKept({ server, environment });
+    await expectKept({ server, settings, environment });
+  });
+
+  it('cannot upload to a bucket that would give them objects of others by a header', async () => {
+    await expect(checkUploadUrls(server.store(directBucket), directBucket)).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('by the header x-amz-copy-source') },
+    });
+    expect(await keysIn(directBucket)).not.toContainEqual(expect.stringMatching(/^uploads/));
+    const strict = server.store(directBucket, { endpoint: proxy.url });
+    await expect(checkUploadUrls(strict, directBucket)).resolves.toBeUndefined();
   });
 });
