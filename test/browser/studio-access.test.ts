@@ -185,6 +185,16 @@ describe('the studio for everyone', () => {
     await tabTo(studio, 'Favorite');
     await keyboard.press('Space');
     await large.locator('button[aria-pressed=true]').waitFor();
+    const [position] = /\d of \d/.exec(await large.innerText())!;
+    await tabTo(studio, 'Delete');
+    await keyboard.press('Enter');
+    await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).waitFor();
+    // Keys act on what is in front: neither is another avatar deleted, nor the picture closed.
+    await keyboard.press('ArrowRight');
+    await keyboard.press('Escape');
+    await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).waitFor({ state: 'detached' });
+    expect(await focused(studio)).toBe('Delete');
+    expect(await large.innerText()).toContain(position);
     await keyboard.press('Escape');
     await large.waitFor({ state: 'detached' });
     // The focus is where it was.

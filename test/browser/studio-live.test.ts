@@ -112,6 +112,23 @@ describe('the studio while things change elsewhere', () => {
     await large.waitFor({ state: 'detached' });
   });
 
+  it('shows more of the history of a model when asked', async () => {
+    const other = await StudioPage.open(browser, `${gateway.url}/#/models/${modelId}`, {
+      context: studio.context,
+    });
+    for (const _ of [1, 2, 3]) await generate(1);
+    const cards = other.page.getByRole('article');
+    await cards.nth(5).waitFor();
+    const { generations } = await gateway.client.request<{ generations: { totalCount: number } }>(
+      '{ generations { totalCount } }',
+    );
+    await until(async () => (await cards.count()) === 6);
+    await other.button('Show more').click();
+    await cards.nth(generations.totalCount - 1).waitFor();
+    expect(generations.totalCount).toBeGreaterThan(6);
+    await other.page.close();
+  });
+
   it('keeps a list of favorites as another tab marks them', async () => {
     const other = await StudioPage.open(browser, `${gateway.url}/#/avatars`, { context: studio.context });
     await other.expectAvatars(1);
@@ -140,7 +157,7 @@ describe('the studio while things change elsewhere', () => {
     const query = await copy('Copy the operation Avatars');
     const variables = JSON.parse(await copy('Copy the variables of Avatars')) as object;
     const answer = await gateway.client.request<{ avatars: { totalCount: number } }>(query, variables);
-    expect(answer.avatars.totalCount).toBe(27);
+    expect(answer.avatars.totalCount).toBe(30);
     await studio.button('Developer').click();
   });
 

@@ -2,7 +2,10 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
+import sharp from 'sharp';
 import { TestGateway } from '../support/gateway';
+import { phonePhoto } from '../support/picture-bytes';
+import { until } from '../support/until';
 import { startBrowser } from './chromium';
 import { photos, StudioPage, type TestFile } from './studio-page';
 
@@ -144,6 +147,17 @@ describe('photos in the studio', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it('may be WebP, AVIF and HEIC, which browsers do not show, but the server converts', async () => {
+    const [photo] = await photos(1);
+    await studio.choosePhotos([
+      { name: 'face.webp', mimeType: 'image/webp', buffer: await sharp(photo!.buffer).webp().toBuffer() },
+      { name: 'face.avif', mimeType: 'image/avif', buffer: await sharp(photo!.buffer).avif().toBuffer() },
+      { name: 'phone.heic', mimeType: '', buffer: phonePhoto },
+    ]);
+    const preview = studio.page.getByRole('listitem').filter({ hasText: 'phone.heic' }).locator('img');
+    await until(() => preview.evaluate((image) => (image as HTMLImageElement).naturalWidth > 0));
   });
 
   it('may have 20 MB, and are refused with the limit above it', async () => {

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
+import { builtStudioFolder } from '../../src/http/studio/studio';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { startBrowser } from './chromium';
@@ -17,7 +19,9 @@ let studio: StudioPage;
 
 beforeAll(async () => {
   browser = await startBrowser();
-  gateway = await TestGateway.start({ SANDBOX_SPEED });
+  // It permits only what the build has listed: all other operations would be complaints of the browser.
+  const PERSISTED_QUERIES = join(builtStudioFolder, 'persisted-queries.json');
+  gateway = await TestGateway.start({ SANDBOX_SPEED, PERSISTED_QUERIES, PERSISTED_QUERIES_ONLY: 'true' });
 });
 afterAll(async () => {
   await browser.close();

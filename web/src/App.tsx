@@ -47,6 +47,10 @@ export function App(): React.JSX.Element {
             reconnect();
           }}
           onSignOut={signOut}
+          onChangeKey={() => {
+            forgetAccessKey();
+            reconnect();
+          }}
         >
           <Studio />
         </SessionGate>

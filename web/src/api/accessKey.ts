@@ -1,16 +1,32 @@
 /** The key that the viewer pasted. It lives as long as the tab, and is never shown or logged. */
 const storageKey = 'likeness.accessKey';
 
+/** Where the browser permits no storage, the key lives until the page is loaded again. */
+let unstored: string | null = null;
+
 export function readAccessKey(): string | null {
-  return sessionStorage.getItem(storageKey);
+  try {
+    return sessionStorage.getItem(storageKey);
+  } catch {
+    return unstored;
+  }
 }
 
 export function storeAccessKey(key: string): void {
-  sessionStorage.setItem(storageKey, key);
+  try {
+    sessionStorage.setItem(storageKey, key);
+  } catch {
+    unstored = key;
+  }
 }
 
 export function forgetAccessKey(): void {
-  sessionStorage.removeItem(storageKey);
+  unstored = null;
+  try {
+    sessionStorage.removeItem(storageKey);
+  } catch {
+    // There is no storage.
+  }
 }
 
 /** The header of requests, also the payload of `connection_init`; empty without a key. */

@@ -23,6 +23,9 @@ export function Dialog({
 }: DialogProps): React.JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   useModal(dialog);
+  // React passes events of a dialog in this one on, also those that do not bubble.
+  const isOwn = ({ target }: React.SyntheticEvent): boolean =>
+    target instanceof Element && target.closest('dialog') === dialog.current;
   return (
     <dialog
       ref={dialog}
@@ -30,12 +33,12 @@ export function Dialog({
       className={`dialog ${className}`}
       onCancel={(event) => {
         event.preventDefault();
-        onClose();
+        if (isOwn(event)) onClose();
       }}
       onClick={(event) => {
         if (event.target === dialog.current) onClose();
       }}
-      onKeyDown={onKeyDown}
+      onKeyDown={(event) => isOwn(event) && onKeyDown?.(event)}
     >
       {children}
       <Messages dialog={dialog} />

@@ -19,8 +19,12 @@ export function GenerationCard({ generation }: { generation: GenerationFieldsFra
   const isRunning = isUnfinished(status);
   const total = prompts.reduce((sum, { count }) => sum + count, 0);
   const title = [...new Set(prompts.map(({ style }) => styleName(style)))].join(', ');
-  const prompt = prompts[0]?.prompt ?? '';
-  const facts = [prompt && `“${isolate(prompt)}”`, plural(total, 'avatar'), formatDate(createdAt)];
+  const texts = [...new Set(prompts.flatMap(({ prompt }) => prompt ?? []))];
+  const facts = [
+    texts.map((text) => `“${isolate(text)}”`).join(', '),
+    plural(total, 'avatar'),
+    formatDate(createdAt),
+  ];
   return (
     <article className="card stack generation" aria-label={`${title}, ${formatDate(createdAt)}`}>
       <div className="row between">

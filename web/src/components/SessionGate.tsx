@@ -14,13 +14,16 @@ export interface SessionGateProps {
   readonly children: ReactNode;
   readonly onSignIn: (key: string) => void;
   readonly onSignOut: (owner: string) => void;
+  /** Called to ask for a key in place of one that the server accepts, but that may not do what the studio needs. */
+  readonly onChangeKey: () => void;
 }
 
 const retryMs = 3_000;
 const expired = problemOf('UNAUTHENTICATED', 'The key has expired.');
 
 /** Loads what every page needs, and asks for a key where the server wants one. */
-export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps): React.JSX.Element {
+export function SessionGate(props: SessionGateProps): React.JSX.Element {
+  const { children, onSignIn, onSignOut, onChangeKey } = props;
   const client = useClient();
   const [data, setData] = useState<SessionQuery | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -50,6 +53,13 @@ export function SessionGate({ children, onSignIn, onSignOut }: SessionGateProps)
       <h1>Likeness</h1>
       <ProblemNotice problem={problem} />
       <p className="muted">Trying again every few seconds …</p>
+      {!problem.isTemporary && readAccessKey() !== null && (
+        <p>
+          <button type="button" className="button" onClick={onChangeKey}>
+            Use another key
+          </button>
+        </p>
+      )}
     </main>
   );
 }
