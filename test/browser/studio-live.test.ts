@@ -116,7 +116,7 @@ describe('the studio while things change elsewhere', () => {
     const other = await StudioPage.open(browser, `${gateway.url}/#/models/${modelId}`, {
       context: studio.context,
     });
-    for (const _ of [1, 2, 3]) await generate(1);
+    for (const count of [1, 1, 1]) await generate(count);
     const cards = other.page.getByRole('article');
     await cards.nth(5).waitFor();
     const { generations } = await gateway.client.request<{ generations: { totalCount: number } }>(

@@ -9,6 +9,15 @@ function invalidateLists(cache: Cache, ...fields: string[]): void {
     if (fields.includes(fieldName)) cache.invalidate('Query', fieldKey);
 }
 
+/**
+ * Reads the beginning of a list again where it is shown. The pages that follow begin at the end of the one before, and are
+ * read again if that changes.
+ */
+function invalidateFirstPages(cache: Cache, field: string): void {
+  for (const { fieldName, fieldKey, arguments: args } of cache.inspectFields('Query'))
+    if (fieldName === field && args?.after == null) cache.invalidate('Query', fieldKey);
+}
+
 /** Reads lists again whose filter or order depends on what has changed. */
 function invalidateFiltered(cache: Cache, isConcerned: (args: ListArguments) => boolean): void {
   for (const { fieldKey, arguments: args } of cache.inspectFields('Query'))
@@ -28,17 +37,17 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
   switch (change.__typename) {
     case 'ModelChanged':
       if (isSnapshot) break;
-      if (change.modelStatus === 'QUEUED') invalidateLists(cache, 'models');
+      if (change.modelStatus === 'QUEUED') invalidateFirstPages(cache, 'models');
       else invalidateFiltered(cache, ({ filter }) => filter?.statuses != null);
       cache.invalidate('Query', 'viewer');
       break;
     case 'GenerationChanged':
       if (isSnapshot) break;
-      if (change.generationStatus === 'QUEUED') invalidateLists(cache, 'generations');
+      if (change.generationStatus === 'QUEUED') invalidateFirstPages(cache, 'generations');
       cache.invalidate('Query', 'viewer');
       break;
     case 'AvatarCreated':
-      invalidateLists(cache, 'avatars');
+      invalidateFirstPages(cache, 'avatars');
       break;
     case 'ModelDeleted':
       cache.invalidate({ __typename: 'AvatarModel', id: change.modelId });
@@ -51,7 +60,7 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
       break;
     case 'AvatarDeleted':
       cache.invalidate({ __typename: 'Avatar', id: change.avatarId });
-      invalidateLists(cache, 'avatars');
+      invalidateFirstPages(cache, 'avatars');
       break;
     case 'AvatarChanged':
       invalidateFiltered(cache, dependsOnFavorites);

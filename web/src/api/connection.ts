@@ -4,6 +4,7 @@ import { createContext, useContext } from 'react';
 import { createClient, type LikenessClient, type LikenessError } from '../../../src/client/index.ts';
 import { authorization, readAccessKey } from './accessKey';
 import { updates } from './cacheUpdates';
+import { coalesceExchange } from './coalesce';
 import { loggedFetch, operationLogExchange } from './operationLog';
 import { clockedFetch } from './serverClock';
 
@@ -80,6 +81,7 @@ function createGraphQLClient(likeness: LikenessClient): Client {
     fetchOptions: () => ({ headers: authorization() }),
     exchanges: [
       cacheExchange({ keys: embedded, updates }),
+      coalesceExchange,
       operationLogExchange,
       fetchExchange,
       subscriptionExchange({

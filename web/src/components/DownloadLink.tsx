@@ -1,9 +1,8 @@
 import { type ReactNode } from 'react';
 import { useClient } from 'urql';
 import { readProblem } from '../api/errors';
-import { serverNow } from '../api/serverClock';
 import { startDownload } from '../api/startDownload';
-import { loadableUrl } from '../api/urls';
+import { isExpiredUrl, loadableUrl } from '../api/urls';
 import { AvatarUrlsDocument, type AvatarFieldsFragment } from '../graphql/operations';
 import { useAnnounce } from '../hooks/useAnnouncements';
 
@@ -32,7 +31,7 @@ export function DownloadLink({ avatar, className, label, children }: DownloadLin
       href={loadableUrl(downloadUrl)}
       download={filename}
       onClick={(event) => {
-        if (!isExpired(downloadUrl)) return;
+        if (!isExpiredUrl(downloadUrl)) return;
         event.preventDefault();
         void downloadAgain();
       }}
@@ -40,9 +39,4 @@ export function DownloadLink({ avatar, className, label, children }: DownloadLin
       {children}
     </a>
   );
-}
-
-function isExpired(url: string): boolean {
-  const expires = Number(new URL(url, location.origin).searchParams.get('expires'));
-  return expires > 0 && expires * 1_000 < serverNow();
 }

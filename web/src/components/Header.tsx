@@ -1,5 +1,6 @@
 import { useSession } from '../api/session';
 import { pathOf, type Route } from '../hooks/useRoute';
+import { ConnectionBanner } from './ConnectionBanner';
 import { Icon } from './Icon';
 import { Logo } from './Logo';
 
@@ -52,6 +53,7 @@ export function Header({ route, isDeveloperOpen, onToggleDeveloper }: HeaderProp
           )}
         </div>
       </div>
+      <ConnectionBanner />
     </header>
   );
 }

@@ -16,7 +16,7 @@ export interface PictureProps {
 export function Picture({ avatarId, url, thumbhash, alt, className = '' }: PictureProps): React.JSX.Element {
   const placeholder = useThumbhash(thumbhash);
   const [isLoaded, setLoaded] = useState(false);
-  const { attempt, isFailed, onError } = usePictureRetry(avatarId);
+  const { attempt, isFailed, onError } = usePictureRetry(avatarId, url);
   return (
     <span className={`picture ${className}`}>
       <img src={placeholder} alt="" className="picture-placeholder" />

@@ -8,7 +8,6 @@ import { AvatarsPage } from '../pages/AvatarsPage';
 import { CreatePage } from '../pages/CreatePage';
 import { ModelPage } from '../pages/ModelPage';
 import { ModelsPage } from '../pages/ModelsPage';
-import { ConnectionBanner } from './ConnectionBanner';
 import { DeveloperPanel } from './DeveloperPanel';
 import { Header } from './Header';
 import { Messages } from './Messages';
@@ -61,7 +60,6 @@ export function Studio(): React.JSX.Element {
         isDeveloperOpen={isDeveloperOpen}
         onToggleDeveloper={() => setDeveloperOpen((isOpen) => !isOpen)}
       />
-      <ConnectionBanner />
       <div className={isDeveloperOpen ? 'frame with-developer' : 'frame'}>
         <main id="main" ref={main} tabIndex={-1}>
           <Page route={route} />

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useClient } from 'urql';
+import { isExpiredUrl } from '../api/urls';
 import { AvatarUrlsDocument } from '../graphql/operations';
 
 /** Before each attempt to load a picture again, in milliseconds. */
@@ -13,8 +14,8 @@ export interface PictureRetry {
   readonly onError: () => void;
 }
 
-/** Loads a picture again after a failure, from a new URL: they expire within two hours, and tabs stay open for longer. */
-export function usePictureRetry(avatarId: string): PictureRetry {
+/** Loads a picture again after a failure, from a new URL if it has expired: they are valid for two hours at most. */
+export function usePictureRetry(avatarId: string, url: string): PictureRetry {
   const client = useClient();
   const [attempt, setAttempt] = useState(0);
   const [isFailed, setFailed] = useState(false);
@@ -22,11 +23,12 @@ export function usePictureRetry(avatarId: string): PictureRetry {
   const isMounted = useRef(false);
 
   const retry = useCallback(async (): Promise<void> => {
-    await client.query(AvatarUrlsDocument, { id: avatarId }, { requestPolicy: 'network-only' }).toPromise();
+    if (isExpiredUrl(url))
+      await client.query(AvatarUrlsDocument, { id: avatarId }, { requestPolicy: 'network-only' }).toPromise();
     if (!isMounted.current) return;
     setFailed(false);
     setAttempt((before) => before + 1);
-  }, [client, avatarId]);
+  }, [client, avatarId, url]);
 
   useEffect(() => {
     isMounted.current = true;
