@@ -562,7 +562,7 @@ CREATE TABLE timeline_entries (
     http_status smallint,
     duration_ms integer,
     correlation_id text,
-    CONSTRAINT timeline_entries_kind_known CHECK ((kind = ANY (ARRAY['REQUESTED'::text, 'SUBMITTED'::text, 'POLLED'::text, 'STATUS_CHANGED'::text, 'AVATAR_STORED'::text, 'ACTED_ON'::text]))),
+    CONSTRAINT timeline_entries_kind_known CHECK ((kind = ANY (ARRAY['REQUESTED'::text, 'SUBMITTED'::text, 'POLLED'::text, 'STATUS_CHANGED'::text, 'AVATAR_STORED'::text, 'DOWNLOAD_FAILED'::text, 'ACTED_ON'::text]))),
     CONSTRAINT timeline_entries_one_job CHECK ((num_nonnulls(model_id, generation_id) = 1)),
     CONSTRAINT timeline_entries_polled_is_whole CHECK (((kind <> 'POLLED'::text) OR ((polls IS NOT NULL) AND (outcome IS NOT NULL) AND (duration_ms IS NOT NULL))))
 );

@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import { readGlobalId } from '../core/ids';
 import type { JobKind } from '../jobs/job.kind';
 import type { SubmissionEntity } from '../jobs/submission.entity';
+import { callOf, messageOf, type EntryCall } from '../jobs/timeline-text';
+import { timelineOf } from '../jobs/timeline.repository';
 import {
   readJobFacts,
   listJobs,
@@ -47,7 +49,7 @@ export function jobsCommand(shell: Shell, kind: JobKind): Command {
     );
   jobs
     .command('show')
-    .description('show one with all its paid calls')
+    .description('show one with all its paid calls and its timeline')
     .argument('<id>', 'the id')
     .option('--json', 'print JSON')
     .action((id: string, { json = false }: { json?: boolean }) =>
@@ -55,7 +57,14 @@ export function jobsCommand(shell: Shell, kind: JobKind): Command {
         const rowId = rowIdOf(kind, id);
         const job = await readJobFacts(database, kind, rowId);
         const submissions = await submissionsOf(database, kind, rowId);
-        shell.print(json ? jsonOf({ ...job, submissions }) : describe(job, submissions));
+        const timeline = (await timelineOf(database, kind, rowId)).map((entry) => ({
+          occurredAt: entry.occurredAt,
+          attempt: entry.attempt,
+          kind: entry.kind,
+          message: messageOf(entry),
+          call: callOf(entry, ['admin']),
+        }));
+        shell.print(json ? jsonOf({ ...job, submissions, timeline }) : describe(job, submissions, timeline));
       }),
     );
   return jobs;
@@ -71,7 +80,26 @@ function rowIdOf(kind: JobKind, givenId: string): string {
   throw new CommandError(`"${givenId}" is not the id of a ${kind.noun} (example: ${kind.noun}_0192…).`);
 }
 
-function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): string {
+/** An entry of a timeline with the provider's id of its call. */
+interface ListedEntry {
+  readonly occurredAt: Date;
+  readonly attempt: number;
+  readonly message: string;
+  readonly call: EntryCall | null;
+}
+
+function describe(
+  job: JobFacts,
+  submissions: readonly SubmissionEntity[],
+  timeline: readonly ListedEntry[],
+): string {
+  const entries = tableOf(
+    ['time', 'attempt', 'what', 'http', 'ms', 'correlation id'],
+    timeline.map(({ occurredAt, attempt, message, call }) => [
+      ...[occurredAt, attempt, message],
+      ...[call?.httpStatus ?? null, call?.durationMs ?? null, call?.correlationId ?? null],
+    ]),
+  );
   const calls = tableOf(
     ['attempt', 'outcome', 'called', 'answered', 'photos fetched', 'http', 'correlation id', 'provider ref'],
     submissions.map((one) => [
@@ -89,5 +117,6 @@ function describe(job: JobFacts, submissions: readonly SubmissionEntity[]): stri
     .filter((one) => one.evidence !== null)
     .map((one) => `\n\nAttempt ${one.attempt}, response:\n${printable(one.evidence!)}`);
   const paid = submissions.length > 0 ? calls : 'No paid calls.';
-  return `${listOf(job)}\n\n${paid}${evidence.join('')}`;
+  const steps = timeline.length > 0 ? `\n\nTimeline:\n${entries}` : '';
+  return `${listOf(job)}\n\n${paid}${evidence.join('')}${steps}`;
 }

@@ -1,4 +1,5 @@
 import { unlessAborted } from './clock';
+import { OwnerShares } from './owner-shares';
 import { equalWeights, type OwnerWeights } from './owner-weights';
 
 /** Limits of uploads or downloads. */
@@ -13,7 +14,28 @@ export interface TransferLimits {
   readonly graceMs: number;
   /** @defaultValue all owners have weight 1 */
   readonly weights?: OwnerWeights;
+  /**
+   * How transfers wait for a slot.
+   * @defaultValue they are refused at once
+   */
+  readonly queue?: TransferQueue;
 }
+
+/** The limits of transfers that wait. */
+interface TransferQueue {
+  /** Maximum number of transfers that wait, shared between owners by {@link OwnerShares}. */
+  readonly maxWaiting: number;
+  readonly maxWaitMs: number;
+}
+
+/** A transfer that waits for a slot. */
+interface Waiting {
+  readonly transfer: Transfer;
+  readonly resume: () => void;
+}
+
+/** How often a slot is looked for while transfers wait, besides when one ends: a running one may have become slow. */
+const displaceEveryMs = 1_000;
 
 /** The errors with which transfers are refused or aborted. */
 export interface TransferErrors {
@@ -115,41 +137,128 @@ export class Transfer {
  * Limits concurrent transfers. A client that falls behind the minimum rate is disconnected. While all slots are in use,
  * a new transfer displaces a slow one of an owner that has more transfers than the new transfer's owner; it displaces the
  * slowest transfer of the owner with the most. What an owner has is divided by its weight.
+ *
+ * With a queue, further transfers wait for a limited time. A free slot goes to the owner that has the fewest, divided by its
+ * weight, and among equal ones to the one that was served least recently; transfers of one owner are served in order.
  */
 export class TransferSlots {
   private readonly running = new Set<Transfer>();
+  /** Those that wait, by owner. An owner that was served moves to the end. */
+  private readonly waiting = new Map<string, Waiting[]>();
+  private readonly places: OwnerShares;
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly limits: TransferLimits,
     private readonly errors: TransferErrors,
-  ) {}
+  ) {
+    this.places = new OwnerShares(limits.queue?.maxWaiting ?? 0, limits.weights);
+  }
 
   /**
-   * Runs `work` if a slot is available. `work` must end when the transfer's signal is aborted.
+   * Runs `work` when a slot is available. `work` must end when the transfer's signal is aborted.
    * @param within - the same transfer in other slots, which has what this one has: its waits, its bytes, and its end
-   * @throws one of {@link TransferErrors}; immediately if no slot is available
+   * @throws one of {@link TransferErrors}; immediately if no slot is available and none may be waited for
    */
   async run<Result>(
     owner: string,
     work: (transfer: Transfer) => Promise<Result>,
     within: Transfer | null = null,
   ): Promise<Result> {
-    const { maxTransfers, maxPerOwner } = this.limits;
-    if (this.countOf(owner) >= maxPerOwner) throw this.errors.ownerFull();
-    if (this.running.size >= maxTransfers && !this.displaceFor(this.shareOf(owner))) throw this.errors.full();
     const transfer = new Transfer(owner, this.limits, this.errors, within);
-    this.running.add(transfer);
     // Its slot is free as soon as it must end.
     transfer.signal.addEventListener('abort', () => this.running.delete(transfer), { once: true });
+    if (this.mustWait(owner) || !this.tryEnter(transfer)) await this.turn(transfer);
     try {
       return await work(transfer);
     } finally {
       transfer.endWait();
-      this.running.delete(transfer);
+      this.leave(transfer);
     }
   }
 
-  private displaceFor(own: number): boolean {
+  /** Whether others that wait come first. */
+  private mustWait(owner: string): boolean {
+    const isFull = this.running.size >= this.limits.maxTransfers;
+    return this.waiting.has(owner) || (isFull && this.waiting.size > 0);
+  }
+
+  private tryEnter(transfer: Transfer): boolean {
+    const { maxTransfers } = this.limits;
+    if (this.isOwnerFull(transfer.owner)) return false;
+    if (this.running.size >= maxTransfers && !this.displaceFor(transfer.owner)) return false;
+    this.running.add(transfer);
+    return true;
+  }
+
+  private leave(transfer: Transfer): void {
+    this.running.delete(transfer);
+    this.resumeWaiting();
+  }
+
+  /** Resolves when the transfer has a slot. */
+  private turn(transfer: Transfer): Promise<void> {
+    const { owner } = transfer;
+    if (!this.places.tryAcquire(owner, 1)) throw this.refusal(owner);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.forget(entry);
+        reject(this.refusal(owner));
+      }, this.limits.queue!.maxWaitMs);
+      const resume = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const entry = { transfer, resume };
+      this.waiting.set(owner, [...(this.waiting.get(owner) ?? []), entry]);
+      this.timer ??= setInterval(() => this.resumeWaiting(), displaceEveryMs).unref();
+      this.resumeWaiting();
+    });
+  }
+
+  private forget(entry: Waiting): void {
+    const { owner } = entry.transfer;
+    const others = this.waiting.get(owner)!.filter((each) => each !== entry);
+    if (others.length > 0) this.waiting.set(owner, others);
+    else this.waiting.delete(owner);
+    this.places.release(owner, 1);
+    if (this.waiting.size > 0) return;
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private resumeWaiting(): void {
+    while (this.resumeNext());
+  }
+
+  /** @returns whether a transfer was resumed */
+  private resumeNext(): boolean {
+    const owners = [...this.waiting.keys()]
+      .map((owner) => ({ owner, share: this.shareOf(owner) }))
+      .sort((one, other) => one.share - other.share);
+    for (const { owner } of owners) {
+      const [first, ...others] = this.waiting.get(owner)!;
+      if (!this.tryEnter(first!.transfer)) continue;
+      this.forget(first!);
+      this.waiting.delete(owner);
+      if (others.length > 0) this.waiting.set(owner, others);
+      first!.resume();
+      return true;
+    }
+    return false;
+  }
+
+  private refusal(owner: string): Error {
+    return this.isOwnerFull(owner) ? this.errors.ownerFull() : this.errors.full();
+  }
+
+  private isOwnerFull(owner: string): boolean {
+    return this.countOf(owner) >= this.limits.maxPerOwner;
+  }
+
+  /** Ends a slow transfer of an owner that has more than this one, and takes its slot. */
+  private displaceFor(owner: string): boolean {
+    const own = this.shareOf(owner);
     const [first] = [...this.running]
       .map((transfer) => ({ transfer, rate: transfer.slowRate, share: this.shareOf(transfer.owner) }))
       .filter(({ rate, share }) => rate !== null && share > own)

@@ -48,6 +48,7 @@ import { NoticeEvents1767000000000 } from './migrations/1767000000000-notice-eve
 import { SubmissionPauses1767100000000 } from './migrations/1767100000000-submission-pauses';
 import { WebhookPendingAge1798000000000 } from './migrations/1798000000000-webhook-pending-age';
 import { WebhookKeys1798100000000 } from './migrations/1798100000000-webhook-keys';
+import { FailedDownloads1798200000000 } from './migrations/1798200000000-failed-downloads';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -98,6 +99,7 @@ const migrations = [
   SubmissionPauses1767100000000,
   WebhookPendingAge1798000000000,
   WebhookKeys1798100000000,
+  FailedDownloads1798200000000,
 ];
 
 /** The names of this version's migrations, in order. */

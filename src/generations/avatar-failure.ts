@@ -1,5 +1,6 @@
 import type { Claimed } from '../core/leased-rows';
 import { PictureProblem } from '../images/picture-file';
+import type { DownloadOutcome } from '../jobs/timeline-entry.entity';
 import { ObjectTooLargeError } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { DuplicatePicture } from './avatar-fetch.repository';
@@ -31,6 +32,13 @@ export function failureOf(error: unknown): AvatarFailure | null {
   if (unusable.some((kind) => error instanceof kind)) return 'RESULT_UNUSABLE';
   if (!(error instanceof DownloadError)) return null;
   return error.kind === 'TOO_LARGE' ? 'RESULT_UNUSABLE' : 'RESULT_UNREACHABLE';
+}
+
+/** How the download failed, for the timeline; null for local errors. */
+export function downloadOutcomeOf(error: unknown): DownloadOutcome | null {
+  const code = failureOf(error);
+  if (code === null) return null;
+  return code === 'RESULT_UNUSABLE' ? 'UNUSABLE' : 'UNREACHABLE';
 }
 
 /** Whether a fresh URL is requested before the next try. */

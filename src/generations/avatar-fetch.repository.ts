@@ -1,17 +1,21 @@
 import { textList, type Sql, type Transactions } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
-import { addEntry } from '../jobs/timeline.repository';
+import type { DownloadOutcome } from '../jobs/timeline-entry.entity';
+import type { CallNote } from '../jobs/timeline-note';
+import { addCall, trimTimelines } from '../jobs/timeline.repository';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import { AvatarEntity, type AvatarFailure, avatarKeys } from './avatar.entity';
 import { unfinishedAvatarStates, type AvatarStatus } from './avatar.state';
+import type { DownloadCall } from './download-call';
 import type { GenerationCompletion } from './generation-completion';
 import { avatarPayload, generationKind } from './generation.kind';
 import { deleteRenditionsOf } from './rendition.repository';
 
-/** One try to store a picture: the claimed row, and the token of the bytes written for it, if any. */
+/** One try to store a picture: the claimed row, the token of the bytes written for it, and its download, if any. */
 export interface FetchTry {
   readonly row: AvatarEntity;
   token: string | null;
+  download: DownloadCall | null;
 }
 
 /** The columns of a stored picture. */
@@ -33,6 +37,8 @@ export interface FailedTry {
   /** The failure code; null for a local error, which does not make the picture DELAYED or LOST. */
   code: AvatarFailure | null;
   message: string;
+  /** How its download failed; null if it did not. */
+  outcome: DownloadOutcome | null;
   retryInMs: number;
 }
 
@@ -112,7 +118,7 @@ export class AvatarFetches {
         await deleteRenditionsOf(sql, [row.id]);
       }
       await this.appendEvent(sql, row, stored);
-      await addEntry(sql, generationKind, row.generationId, 'AVATAR_STORED');
+      await addCall(sql, generationKind, row.generationId, { kind: 'AVATAR_STORED', ...callOf(attempt) });
       await this.completion.updateProgress(sql, row.generationId);
       return true;
     });
@@ -124,7 +130,10 @@ export class AvatarFetches {
    * Records a failed try that will be repeated. A picture that has failed for too long becomes DELAYED.
    * @returns the row's new state; null if the lease has ended or the row is deleted
    */
-  async markFailed(attempt: FetchTry, { code, message, retryInMs }: FailedTry): Promise<AvatarStatus | null> {
+  async markFailed(
+    attempt: FetchTry,
+    { code, message, outcome, retryInMs }: FailedTry,
+  ): Promise<AvatarStatus | null> {
     const { row } = attempt;
     const status = await this.database.transaction(async (sql) => {
       await this.completion.lock(sql, row.generationId);
@@ -144,6 +153,7 @@ export class AvatarFetches {
         [row.id, row.lease, message.slice(0, 500), code, retryInMs, this.deadlineMs],
       );
       await this.discard(sql, attempt);
+      if (failed) await this.recordFailure(sql, attempt, outcome);
       if (failed?.status === 'DELAYED' && row.status === 'PENDING') {
         await this.completion.updateProgress(sql, row.generationId);
       }
@@ -172,17 +182,30 @@ export class AvatarFetches {
     const { row } = attempt;
     await this.database.transaction(async (sql) => {
       await this.completion.lock(sql, row.generationId);
-      await sql.rows(
+      const [changed] = await sql.rows<{ status: AvatarStatus }>(
         `UPDATE avatars SET status = CASE WHEN damaged_at IS NULL THEN 'LOST' ELSE status END,
                 media_token = CASE WHEN damaged_at IS NULL THEN NULL ELSE media_token END,
                 source_url = NULL, due_at = NULL, lease = NULL, failure_code = $3
-          WHERE id = $1 AND lease = $2 AND ${unfinished}`,
+          WHERE id = $1 AND lease = $2 AND ${unfinished} RETURNING status`,
         [row.id, row.lease, code],
       );
       await this.discard(sql, attempt);
+      if (changed?.status === 'LOST') await this.recordFailure(sql, attempt, 'LOST');
       await this.completion.updateProgress(sql, row.generationId);
     });
     this.completion.notify(row);
+  }
+
+  /** Adds a failed download to the timeline, and the loss of a picture that was not even requested. */
+  private async recordFailure(sql: Sql, attempt: FetchTry, outcome: DownloadOutcome | null): Promise<void> {
+    if (outcome === null || (attempt.download === null && outcome !== 'LOST')) return;
+    const { generationId, tries } = attempt.row;
+    await addCall(sql, generationKind, generationId, {
+      kind: 'DOWNLOAD_FAILED',
+      outcome,
+      ...callOf(attempt),
+    });
+    await trimTimelines(sql, generationKind, [{ id: generationId, downloads: tries }]);
   }
 
   /**
@@ -229,4 +252,13 @@ export class AvatarFetches {
       },
     ]);
   }
+}
+
+/** The call of a try, without an id: file hosts send none. */
+function callOf({ download }: FetchTry): Pick<CallNote, 'httpStatus' | 'durationMs' | 'correlationId'> {
+  return {
+    httpStatus: download?.httpStatus ?? null,
+    durationMs: download?.durationMs ?? null,
+    correlationId: null,
+  };
 }

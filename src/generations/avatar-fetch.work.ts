@@ -14,10 +14,19 @@ import type { ImageProcessor } from '../images/image-processor';
 import { readObject, type MediaStore } from '../storage/media-store';
 import { DownloadError } from '../upstream/download';
 import { type Downloads, SlowHosts } from '../upstream/downloads';
-import { failureOf, isExpired, isLate, isOver, needsFreshUrl, type ClaimedAvatar } from './avatar-failure';
+import {
+  downloadOutcomeOf,
+  failureOf,
+  isExpired,
+  isLate,
+  isOver,
+  needsFreshUrl,
+  type ClaimedAvatar,
+} from './avatar-failure';
 import type { FetchTry, AvatarFetches, StoredPicture } from './avatar-fetch.repository';
 import { dueAvatars } from './avatar-source.repository';
 import { type AvatarEntity, type AvatarFailure, avatarKey, previewKey } from './avatar.entity';
+import { DownloadCall } from './download-call';
 import type { ResultUrls } from './result-urls';
 
 /** Counters of pictures, for metrics. */
@@ -122,7 +131,7 @@ export class AvatarWork {
       );
       this.deps.count.late();
     }
-    const attempt: FetchTry = { row, token: null };
+    const attempt: FetchTry = { row, token: null, download: null };
     try {
       await this.store(attempt, signal);
     } catch (error) {
@@ -135,11 +144,14 @@ export class AvatarWork {
     const { attempts, downloads, maxBytes } = this.deps;
     // The answer had no usable URL, or the picture is damaged: its URL was removed when it was stored.
     if (row.sourceUrl === null) throw new DownloadError('UNREACHABLE', 'The picture has no URL yet.', 404);
+    const call = new DownloadCall();
+    attempt.download = call;
     const answer = await downloads.result(row.sourceUrl, {
       maxBytes,
       timeoutMs: this.deps.downloadTimeoutMs,
       signal,
     });
+    call.httpStatus = 200;
     await failpoint('result:fetched');
     // Unique, so that no try can replace bytes of another.
     const token = randomBytes(8).toString('hex');
@@ -148,7 +160,10 @@ export class AvatarWork {
       return;
     }
     attempt.token = token;
-    const picture = await this.write({ id: row.id, owner: row.owner, mediaToken: token }, answer.bytes);
+    const picture = await this.write(
+      { id: row.id, owner: row.owner, mediaToken: token },
+      call.read(answer.bytes),
+    );
     await failpoint('result:stored');
     await attempts.markStored(attempt, picture);
     await failpoint('result:shown');
@@ -208,6 +223,7 @@ export class AvatarWork {
 
   private async conclude(attempt: FetchTry, failed: FailedFetch): Promise<void> {
     const row = attempt.row as ClaimedAvatar;
+    attempt.download?.fail(failed.error);
     const code = failureOf(failed.error);
     if (code !== null) {
       const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row) : null;
@@ -229,7 +245,12 @@ export class AvatarWork {
     const tries = attempt.row.tries + 1;
     const message = error instanceof Error ? error.message : 'unknown';
     const retryInMs = backoffMs(tries, firstRetryMs, Math.max(firstRetryMs, resultTtlMs * maxRetryShare));
-    const status = await attempts.markFailed(attempt, { code, message, retryInMs });
+    const status = await attempts.markFailed(attempt, {
+      code,
+      message,
+      outcome: downloadOutcomeOf(error),
+      retryInMs,
+    });
     if (status === 'DELAYED' && attempt.row.status === 'PENDING') {
       count.delayed();
       logger.error(

@@ -1,4 +1,7 @@
 import type { Sql } from '../core/sql';
+import type { PollAnswer } from '../jobs/poll-effect';
+import { pollNote } from '../jobs/poll-note';
+import { addCall } from '../jobs/timeline.repository';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import {
   UpstreamError,
@@ -8,6 +11,7 @@ import {
 } from '../upstream/provider';
 import { findSource, listRecordedAvatars, storeUrls, type RecordedAvatar } from './avatar-source.repository';
 import type { AvatarEntity } from './avatar.entity';
+import { generationKind } from './generation.kind';
 
 /**
  * The result of {@link ResultUrls.refresh}.
@@ -59,12 +63,17 @@ export class ResultUrls {
 
   private async resultsOf(jobId: string, ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
     const { budget, provider, timeoutMs } = this;
+    const startedMs = performance.now();
+    const record = (answer: PollAnswer): Promise<void> =>
+      addCall(this.sql, generationKind, jobId, pollNote({ polls: 0 }, answer, performance.now() - startedMs));
     try {
       const answer = await provider.generation(ref, AbortSignal.timeout(timeoutMs));
+      await record(answer);
       await budget.answered('poll', answer.notice);
       return answer.state === 'DONE' ? answer.results : 'unknown';
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
+      await record(error);
       if (error.outcome === 'LATER') await budget.pause(error.retryAfterMs ?? 0);
       else if (error.outcome === 'REFUSED') await budget.answered('poll', error.notice);
       else await budget.failed('poll', [{ jobId, isUnreachable: error.status === undefined }]);

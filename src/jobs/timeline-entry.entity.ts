@@ -7,6 +7,7 @@ export const timelineKinds = [
   'POLLED',
   'STATUS_CHANGED',
   'AVATAR_STORED',
+  'DOWNLOAD_FAILED',
   'ACTED_ON',
 ] as const;
 
@@ -15,6 +16,9 @@ export type TimelineKind = (typeof timelineKinds)[number];
 
 /** The answer to a poll: ERROR if it says nothing about the job, or if there was none. */
 export type PollOutcome = 'RUNNING' | 'DONE' | 'FAILED' | 'NOT_FOUND' | 'ERROR';
+
+/** How the download of a picture failed; LOST if it is not tried again. */
+export type DownloadOutcome = 'UNREACHABLE' | 'UNUSABLE' | 'LOST';
 
 /**
  * Something that happened to a job. Ids are made by the database in the order of time, so that they order the entries of
@@ -65,11 +69,11 @@ export class TimelineEntryEntity {
   @Column('integer', { nullable: true })
   polls: number | null;
 
-  /** The answer of POLLED. Equal answers that follow have no entries of their own. */
+  /** Of POLLED and DOWNLOAD_FAILED. Equal answers that follow have no entries of their own. */
   @Column('text', { nullable: true })
-  outcome: PollOutcome | null;
+  outcome: PollOutcome | DownloadOutcome | null;
 
-  /** The call of POLLED; null if no answer came. The call of SUBMITTED is in the ledger. */
+  /** The call of POLLED, AVATAR_STORED and DOWNLOAD_FAILED; null if no answer came. The call of SUBMITTED is in the ledger. */
   @Column('smallint', { nullable: true })
   httpStatus: number | null;
 

@@ -1,7 +1,7 @@
 import type { Scope } from '../core/viewer';
 import { failureCodes, type FailureCode } from './failure';
 import type { SubmissionOutcome } from './submission.entity';
-import type { PollOutcome, TimelineEntryEntity } from './timeline-entry.entity';
+import type { DownloadOutcome, PollOutcome, TimelineEntryEntity } from './timeline-entry.entity';
 
 /** A paid call, as the ledger has it. */
 export interface Submission {
@@ -39,6 +39,12 @@ const polled: Record<PollOutcome, string> = {
   ERROR: 'there was no usable answer',
 };
 
+const downloaded: Record<DownloadOutcome, string> = {
+  UNREACHABLE: 'A picture could not be downloaded; it is tried again.',
+  UNUSABLE: 'A picture was downloaded, but its bytes cannot be used; it is tried again.',
+  LOST: 'A picture could not be downloaded before the avatar service deleted it. It is lost.',
+};
+
 /** An entry as a sentence. */
 export function messageOf(entry: Pick<TimelineEntryRow, MessageColumns>): string {
   const { kind, status, failureCode, submission } = entry;
@@ -48,11 +54,13 @@ export function messageOf(entry: Pick<TimelineEntryRow, MessageColumns>): string
     case 'SUBMITTED':
       return `The avatar service was asked to do the job${submission ? `; ${submitted[submission.outcome]}` : ''}.`;
     case 'POLLED':
-      return `The avatar service was asked how the job stands${timesOf(entry)}; ${polled[entry.outcome!]}.`;
+      return `The avatar service was asked how the job stands${timesOf(entry)}; ${polled[entry.outcome as PollOutcome]}.`;
     case 'STATUS_CHANGED':
       return `The status became ${status}. ${failureOf(failureCode)}`.trim();
     case 'AVATAR_STORED':
       return 'An avatar was stored.';
+    case 'DOWNLOAD_FAILED':
+      return downloaded[entry.outcome as DownloadOutcome];
     case 'ACTED_ON':
       return status === 'QUEUED' ? 'A retry was requested.' : 'A cancellation was requested.';
   }

@@ -10,6 +10,7 @@ const TimelineKindEnum = {
   POLLED: 'POLLED',
   STATUS_CHANGED: 'STATUS_CHANGED',
   AVATAR_STORED: 'AVATAR_STORED',
+  DOWNLOAD_FAILED: 'DOWNLOAD_FAILED',
   ACTED_ON: 'ACTED_ON',
 } as const satisfies { [Kind in TimelineKind]: Kind };
 
@@ -24,7 +25,11 @@ registerEnumType(TimelineKindEnum, {
         'The avatar service was asked how the job stands. Equal answers that follow are part of this entry; `message` has their number.',
     },
     STATUS_CHANGED: { description: 'The job moved to another status.' },
-    AVATAR_STORED: { description: 'A picture was stored.' },
+    AVATAR_STORED: { description: 'A picture was stored. `call` is its download.' },
+    DOWNLOAD_FAILED: {
+      description:
+        'A picture could not be downloaded, or its bytes could not be used. Equal failures that follow are part of this entry.',
+    },
     ACTED_ON: { description: 'A person cancelled or retried the job.' },
   },
 });

@@ -19,6 +19,9 @@ import type { PhotoStatus } from './photo.state';
 /** Maximum number of rejected uploads per slot; each costs a decoding. */
 const maxRejections = 10;
 
+/** How long an upload waits for a slot: the server reads none of its bytes before. */
+const maxWaitMs = 10_000;
+
 /** The `retryAfterSeconds` of refused uploads. */
 const retryAfterSeconds = 5;
 
@@ -61,7 +64,8 @@ export class PhotoUploadService {
   private readonly receiving = new Set<string>();
 
   constructor(private readonly deps: PhotoUploadServiceDeps) {
-    this.transfers = new TransferSlots(deps.limits, transferErrors);
+    const queue = { maxWaiting: deps.limits.maxTransfers, maxWaitMs };
+    this.transfers = new TransferSlots({ ...deps.limits, queue }, transferErrors);
   }
 
   /**
@@ -74,7 +78,8 @@ export class PhotoUploadService {
    * @throws DomainError INVALID_SIGNATURE, UPLOAD_URL_EXPIRED; NOT_FOUND if the photo was deleted;
    * UPLOAD_IN_PROGRESS; PHOTO_TOO_LARGE, PHOTO_TYPE_UNSUPPORTED or PHOTO_INVALID if it is rejected, which is then
    * also in the photo's `problems`; {@link UploadConflict} if it already has other bytes; TIMEOUT if the client is
-   * too slow; RATE_LIMITED if the owner has too many concurrent uploads; SERVICE_UNAVAILABLE for temporary failures
+   * too slow; RATE_LIMITED if the owner had too many concurrent uploads for {@link maxWaitMs}, or too many that wait;
+   * SERVICE_UNAVAILABLE for temporary failures, such as too many uploads of all owners
    */
   async receiveUpload(
     photoId: string,

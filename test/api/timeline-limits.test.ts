@@ -1,9 +1,20 @@
 import { pruneTimelines } from '../../src/jobs/timeline.repository';
-import { type Job, useJobHarness } from '../support/job-harness';
-import { accepts, answersBadly, done } from '../support/scripted-provider';
+import type { Job } from '../support/job-harness';
+import { resultDeadlineMs } from '../support/job-process';
+import { answers, fileOf, useResultHarness } from '../support/result-harness';
+import { accepts, answersBadly, done, isNotFound } from '../support/scripted-provider';
+
+const pictures = ['https://pictures.example/1', 'https://pictures.example/2'];
+const hourMs = 3_600_000;
+
+interface Entry {
+  kind: string;
+  message: string;
+  call: { httpStatus: number | null; durationMs: number; correlationId: string | null } | null;
+}
 
 describe('the entries of a timeline', () => {
-  const harness = useJobHarness();
+  const harness = useResultHarness();
 
   const pollOnce = async (job: Job): Promise<void> => {
     await harness.untilDue(job);
@@ -68,5 +79,85 @@ describe('the entries of a timeline', () => {
     const prune = (): Promise<number> => pruneTimelines(harness.database, 86_400_000);
     expect([await prune(), await prune(), await prune()]).toEqual([1_000, 200, 0]);
     expect(await countOf(job)).toEqual({ REQUESTED: 1, STATUS_CHANGED: 2, SUBMITTED: 1 });
+  });
+
+  /** The entries of a finished job after the poll that found its result. */
+  const afterResult = async (job: Job): Promise<Entry[]> => {
+    const fields =
+      'timeline(first: 100) { nodes { kind message call { httpStatus durationMs correlationId } } }';
+    const { nodes } = (await harness.readJob<{ timeline: { nodes: Entry[] } }>(job, fields)).timeline;
+    return nodes.slice(nodes.findIndex(({ message }) => message === 'The status became STORING.') + 1);
+  };
+  const outline = async (job: Job): Promise<string[]> =>
+    (await afterResult(job)).map(({ kind, call }) => `${kind} ${call?.httpStatus}`);
+
+  it('are the downloads of pictures and requests for their URLs, of which equal ones share an entry', async () => {
+    const job = await harness.finished(...pictures);
+    for (const url of pictures) harness.host.set(url, answers(503));
+    await harness.tryAgain(4);
+    harness.host.set(pictures[0]!, fileOf(Buffer.from('<!doctype html>')));
+    await harness.tryAgain(2);
+    harness.host.clear();
+    await harness.tryAgain();
+    const entries = await afterResult(job);
+    expect(entries.map(({ kind }) => kind).slice(-3)).toEqual([
+      ...['AVATAR_STORED', 'AVATAR_STORED', 'STATUS_CHANGED'],
+    ]);
+    expect(entries.length).toBeLessThan(10);
+    expect(entries.slice(0, 2)).toMatchObject([
+      {
+        kind: 'DOWNLOAD_FAILED',
+        message: 'A picture could not be downloaded; it is tried again.',
+        call: { httpStatus: 503, correlationId: null },
+      },
+      { kind: 'POLLED', message: 'The avatar service was asked how the job stands; it was finished.' },
+    ]);
+    expect(entries).toContainEqual(
+      expect.objectContaining({
+        message: 'A picture was downloaded, but its bytes cannot be used; it is tried again.',
+      }),
+    );
+    const stored = entries.filter(({ kind }) => kind === 'AVATAR_STORED');
+    expect(stored.map(({ call }) => call!.httpStatus)).toEqual([200, 200]);
+    for (const { call } of stored) expect(call!.durationMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it('are one for each picture that is lost, and none for an error of the server itself', async () => {
+    const job = await harness.finished(...pictures);
+    const put = jest.spyOn(harness.media, 'put').mockRejectedValue(new Error('The disk is full.'));
+    await harness.tryAgain();
+    put.mockRestore();
+    expect(await outline(job)).toEqual([]);
+    for (const url of pictures) harness.host.set(url, answers(410));
+    await harness.age(job, 48 * hourMs + resultDeadlineMs);
+    await harness.says(job, isNotFound());
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['LOST', 'LOST']);
+    const entries = await afterResult(job);
+    expect(entries.map(({ kind }) => kind)).toEqual([
+      ...['POLLED', 'DOWNLOAD_FAILED', 'DOWNLOAD_FAILED', 'STATUS_CHANGED'],
+    ]);
+    expect(entries[1]).toMatchObject({
+      message: expect.stringContaining('It is lost.') as string,
+      call: { httpStatus: 410 },
+    });
+  });
+
+  it('are 1,000 of a job whose downloads fail in turns, however long', async () => {
+    const job = await harness.finished(...pictures);
+    await harness.database.rows(
+      `INSERT INTO timeline_entries (id, owner, generation_id, attempt, kind, occurred_at, outcome, http_status, duration_ms)
+       SELECT ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'local', $1, 1, 'DOWNLOAD_FAILED', now(), 'UNREACHABLE', 500 + n % 2, 1
+         FROM generate_series(1, 1200) AS n`,
+      [job.id],
+    );
+    await harness.database.rows('UPDATE avatars SET tries = 6 WHERE generation_id = $1', [job.id]);
+    for (const url of pictures) harness.host.set(url, answers(503));
+    await harness.tryAgain();
+    const [row] = await harness.database.rows<{ count: number }>(
+      'SELECT count(*)::int FROM timeline_entries WHERE generation_id = $1',
+      [job.id],
+    );
+    expect(row!.count).toBe(1_000);
   });
 });

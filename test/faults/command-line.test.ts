@@ -146,7 +146,13 @@ describe('the command line', () => {
       expect(await json('models', 'show', modelId)).toMatchObject({
         id: modelId,
         submissions: [{ attempt: 1, outcome: 'UNKNOWN', evidence: '<html>\u001b[31m' }],
+        timeline: [
+          { kind: 'REQUESTED' },
+          { kind: 'SUBMITTED', call: { httpStatus: 502, correlationId: 'corr-1' } },
+        ],
       });
+      expect(out).toMatch(/The job was requested\./);
+      expect(out).toMatch(/it is unknown whether it accepted\. +502 +0 +corr-1/);
     });
 
     it('summarises the state of jobs', async () => {

@@ -157,6 +157,88 @@ describe('transfers', () => {
     expect(ended).toBe(`${displaced} displaced`);
   });
 
+  describe('with a queue', () => {
+    const queued = { ...limits, queue: { maxWaiting: 8, maxWaitMs: 10_000 } };
+    /** Starts transfers, and returns the names of those that have begun, in order. */
+    const run = (slots: TransferSlots, ...owners: string[]): Sending[] =>
+      owners.map((owner) => start(slots, owner));
+    const isRunning = async ({ send, finish, result }: Sending): Promise<boolean> => {
+      await send(1);
+      finish();
+      return (await Promise.race([result, settled()])) !== undefined;
+    };
+
+    it('wait for a slot, which goes to the owner with the fewest, then in turn', async () => {
+      const slots = new TransferSlots(queued, errors);
+      const annas = run(slots, 'anna', 'anna', 'anna', 'anna', 'anna');
+      const bobs = run(slots, 'bob', 'bob');
+      const [carls] = run(slots, 'carl');
+      await settled();
+      // Anna has three of four slots, and bob one; carl came last.
+      annas[0]!.finish();
+      await settled();
+      expect(await isRunning(bobs[1]!)).toBe(false);
+      expect(await isRunning(carls!)).toBe(true);
+      expect(await isRunning(bobs[1]!)).toBe(true);
+      for (const waited of annas.slice(3)) expect(await isRunning(waited)).toBe(true);
+    });
+
+    it('begin within one end of another for an owner that has none, whatever others have waiting', async () => {
+      const slots = new TransferSlots({ ...queued, maxPerOwner: 4 }, errors);
+      const annas = run(slots, ...Array.from({ length: 8 }, () => 'anna'));
+      const [bobs] = run(slots, 'bob');
+      annas[2]!.finish();
+      await settled();
+      expect(await isRunning(bobs!)).toBe(true);
+    });
+
+    it('are refused after a limited time, by what prevents them, and leave their place', async () => {
+      const slots = new TransferSlots(queued, errors);
+      const annas = run(slots, 'anna', 'anna', 'anna', 'anna');
+      const bobs = run(slots, 'bob', 'bob');
+      for (let second = 0; second < 9; second += 1) {
+        await after(1_000);
+        for (const sending of [...annas.slice(0, 3), bobs[0]!]) await sending.send(4_000);
+      }
+      expect(await Promise.race([annas[3]!.result, settled()])).toBeUndefined();
+      await after(1_001);
+      expect(await Promise.all([annas[3]!.result, bobs[1]!.result])).toEqual(['anna owner full', 'bob full']);
+      annas[0]!.finish();
+      await settled();
+      const [next] = run(slots, 'anna');
+      expect(await isRunning(next!)).toBe(true);
+    });
+
+    it('are refused at once if too many wait, fewer of each owner than of all', async () => {
+      const slots = new TransferSlots(queued, errors);
+      const annas = run(slots, ...Array.from({ length: 8 }, () => 'anna'));
+      expect(await annas[7]!.result).toBe('anna owner full');
+      run(slots, 'bob');
+      const bobs = run(slots, 'bob', 'bob', 'bob');
+      expect(await Promise.race([bobs[0]!.result, settled()])).toBeUndefined();
+      expect(await bobs[2]!.result).toBe('bob full');
+      const [carls] = run(slots, 'carl');
+      expect(await Promise.race([carls!.result, settled()])).toBeUndefined();
+    });
+
+    it('take the slot of one that becomes slow while they wait', async () => {
+      const slots = new TransferSlots(queued, errors);
+      const annas = run(slots, 'anna', 'anna', 'anna');
+      const [bobs] = run(slots, 'bob');
+      for (let second = 0; second < 8; second += 1) {
+        await after(1_000);
+        for (const sending of [...annas, bobs!]) await sending.send(1_500);
+      }
+      const [carls] = run(slots, 'carl');
+      for (let second = 0; second < 4; second += 1) {
+        await after(1_000);
+        for (const sending of [...annas, bobs!]) await sending.send(1_500);
+      }
+      expect(await Promise.race(annas.map(({ result }) => result))).toBe('anna displaced');
+      expect(await isRunning(carls!)).toBe(true);
+    });
+  });
+
   it('of four times the minimum rate are not aborted', async () => {
     const slots = new TransferSlots(limits, errors);
     const sendings = ['anna', 'anna', 'anna', 'bob'].map((owner) => start(slots, owner));
