@@ -9,6 +9,7 @@ import { jobsCommand } from './jobs.command';
 import { keysCommand } from './keys.command';
 import { mediaCommand } from './media.command';
 import { messageOf } from './messages';
+import { moneyCommand } from './money.command';
 import { exportCommand, importCommand } from './register.command';
 import { restoreCommand } from './restore.command';
 import { sandboxCommand } from './sandbox.command';
@@ -36,6 +37,7 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
     ...pauseCommands(shell),
     upstreamCommand(shell),
     ledgerCommand(shell),
+    moneyCommand(shell),
     keysCommand(shell),
     webhooksCommand(shell),
     eventsCommand(shell),

@@ -128,6 +128,11 @@ describe('the command line', () => {
         [id, '<html>\u001b[31m'],
       );
       await sql.rows(`UPDATE models SET status = 'UNCERTAIN', attempt = 1 WHERE id = $1`, [id]);
+      await sql.rows(
+        `INSERT INTO timeline_entries (id, owner, model_id, attempt, kind, occurred_at, polls, outcome, http_status, duration_ms, correlation_id)
+         VALUES ('ffffffff-ffff-7fff-bfff-ffffffffffff', 'local', $1, 1, 'POLLED', now(), 0, 'NOT_FOUND', 404, 12, 'corr-2')`,
+        [id],
+      );
     });
 
     it('lists models without their names', async () => {
@@ -147,12 +152,41 @@ describe('the command line', () => {
         id: modelId,
         submissions: [{ attempt: 1, outcome: 'UNKNOWN', evidence: '<html>\u001b[31m' }],
         timeline: [
-          { kind: 'REQUESTED' },
-          { kind: 'SUBMITTED', call: { httpStatus: 502, correlationId: 'corr-1' } },
+          { kind: 'REQUESTED', call: null },
+          { kind: 'POLLED', attempt: 1, call: { httpStatus: 404, durationMs: 12, correlationId: 'corr-2' } },
         ],
       });
       expect(out).toMatch(/The job was requested\./);
-      expect(out).toMatch(/it is unknown whether it accepted\. +502 +0 +corr-1/);
+      expect(out).toMatch(
+        /1 +The avatar service was asked .* the service did not know it\. +404 +12 +corr-2/,
+      );
+    });
+
+    it('shows what is reserved, spent and released, in all and by owner', async () => {
+      expect((await operate('money')).out).toBe('No money was reserved, spent or released.');
+      await sql.rows(
+        `INSERT INTO ledger_entries (id, reservation_id, owner, job_kind, attempt, kind, amount, currency, due_at, created_at)
+         SELECT r.id, coalesce(of, r.id), owner, 'model', 1, kind, amount, 'EUR', CASE WHEN is_open THEN now() END, now() - days * interval '1 day'
+           FROM (VALUES (1, NULL::int, 'anna', 'RESERVED', 2500000, false, 0), (2, 1, 'anna', 'SPENT', 2500000, false, 0),
+                        (3, NULL, 'anna', 'RESERVED', 1000000, true, 90), (4, NULL, 'bob', 'RESERVED', 10, false, 0),
+                        (5, 4, 'bob', 'RELEASED', 10, false, 0), (6, NULL, 'bob', 'RESERVED', 7000000, false, 40),
+                        (7, 6, 'bob', 'SPENT', 7000000, false, 40)) AS e (n, m, owner, kind, amount, is_open, days),
+                LATERAL (SELECT lpad(n::text, 32, '0')::uuid AS id, lpad(m::text, 32, '0')::uuid AS of) AS r`,
+      );
+      const lines = (await operate('money')).out.split('\n').map((line) => line.split(/ +/));
+      expect(lines).toEqual([
+        ['OWNER', 'CURRENCY', 'RESERVED', 'SPENT', 'RELEASED'],
+        ['all', 'EUR', '1', '2.5', '0.00001'],
+        ['anna', 'EUR', '1', '2.5', '0'],
+        ['bob', 'EUR', '0', '0', '0.00001'],
+      ]);
+      const bob = { currency: 'EUR', reserved: '0', spent: '7', released: '0.00001' };
+      expect(await json('money', '--owner', 'bob', '--days', '60')).toEqual({
+        totals: [bob],
+        owners: [{ owner: 'bob', ...bob }],
+      });
+      expect(await json('money', '--limit', '1')).toMatchObject({ owners: [{ owner: 'anna' }] });
+      expect(await operate('money', '--days', '0')).toMatchObject({ code: 1 });
     });
 
     it('summarises the state of jobs', async () => {
