@@ -52,6 +52,13 @@ interface Job {
   /** Pass it as `after` to `watch`, which then misses no later change. */
   cursor: string;
   createdAt: string;
+  /** When it last changed. */
+  updatedAt: string;
+  /** Its place among your waiting jobs of the same kind; 1 is next. Null unless QUEUED. */
+  queuePosition: number | null;
+  /** Cancelled, free of charge, if it is still QUEUED then. */
+  startBy: string | null;
+  priority: JobPriority;
   estimatedReadyAt: string | null;
   estimatedReadyBetween: TimeRange | null;
   failure: Failure | null;
@@ -62,11 +69,16 @@ export interface Model extends Job {
   status: ModelStatus;
   name: string;
   type: AvatarType;
+  /** When its photos are deleted, after which it cannot be retried; null if that is not known yet. */
+  photosDeletedAt: string | null;
 }
 
 /** A request for avatars. */
 export interface Generation extends Job {
   status: GenerationStatus;
+  requestedCount: number;
+  /** How many can be opened now. */
+  avatarCount: number;
 }
 
 /** A stored avatar. URLs are signed: they open the picture without further credentials for one to two hours. */
@@ -124,14 +136,16 @@ interface ProgressEvent extends Event {
 export interface TrainingProgressEvent extends ProgressEvent {
   __typename: 'TrainingProgress';
   status: ModelStatus;
-  model: { id: string };
+  /** As it is now, never older than this change. */
+  model: Pick<Model, 'id' | 'photosDeletedAt' | 'queuePosition' | 'updatedAt'>;
 }
 
 /** A change of a generation. */
 export interface GenerationProgressEvent extends ProgressEvent {
   __typename: 'GenerationProgress';
   status: GenerationStatus;
-  generation: { id: string };
+  /** As it is now, never older than this change. */
+  generation: Pick<Generation, 'avatarCount' | 'id' | 'queuePosition' | 'requestedCount' | 'updatedAt'>;
 }
 
 /** A stored avatar of a generation or model. */

@@ -40,8 +40,10 @@ interface Followed {
 
 const failure = 'failure { code message retryable }';
 const estimate = 'estimatedReadyAt estimatedReadyBetween { earliest latest }';
-const job = `id status progress attempt canCancel canRetry cursor createdAt ${estimate} ${failure}`;
-const model = `${job} name type`;
+const job = `id status progress attempt canCancel canRetry cursor createdAt updatedAt queuePosition startBy priority
+  ${estimate} ${failure}`;
+const model = `${job} name type photosDeletedAt`;
+const generation = `${job} requestedCount avatarCount`;
 const avatar = `id style prompt favorite filename createdAt width height byteSize contentType sha256
   placeholder thumbhash url preview: url(size: PX_512) downloadUrl`;
 const event = `__typename cursor isSnapshot isEstimate occurredAt`;
@@ -71,12 +73,12 @@ export const documents = {
   ),
   generateAvatars: typed<{ payload: { job: Generation } }, WithInput<GenerateAvatarsInput>>(
     `mutation LikenessGenerate($input: GenerateAvatarsInput!) {
-      payload: generateAvatars(input: $input) { job: generation { ${job} } }
+      payload: generateAvatars(input: $input) { job: generation { ${generation} } }
     }`,
   ),
   generateInstantAvatars: typed<{ payload: { job: Generation } }, WithInput<GenerateInstantAvatarsInput>>(
     `mutation LikenessInstant($input: GenerateInstantAvatarsInput!) {
-      payload: generateInstantAvatars(input: $input) { job: generation { ${job} } }
+      payload: generateInstantAvatars(input: $input) { job: generation { ${generation} } }
     }`,
   ),
   retryModel: typed<{ payload: { job: Model } }, WithInput<RetryModelInput>>(
@@ -86,7 +88,7 @@ export const documents = {
   ),
   retryGeneration: typed<{ payload: { job: Generation } }, WithInput<RetryGenerationInput>>(
     `mutation LikenessRetryGeneration($input: RetryGenerationInput!) {
-      payload: retryGeneration(input: $input) { job: generation { ${job} } }
+      payload: retryGeneration(input: $input) { job: generation { ${generation} } }
     }`,
   ),
   avatars: typed<{ avatars: AvatarPage }, AvatarsVariables>(
@@ -99,12 +101,12 @@ export const documents = {
   ),
   trainingProgress: typed<{ event: TrainingProgressEvent }, Followed>(
     `subscription LikenessTraining($id: ID!, $after: String) {
-      event: trainingProgress(modelId: $id, after: $after) { ${progress} model { id } }
+      event: trainingProgress(modelId: $id, after: $after) { ${progress} model { id updatedAt queuePosition photosDeletedAt } }
     }`,
   ),
   generationProgress: typed<{ event: GenerationProgressEvent }, Followed>(
     `subscription LikenessGeneration($id: ID!, $after: String) {
-      event: generationProgress(generationId: $id, after: $after) { ${progress} generation { id } }
+      event: generationProgress(generationId: $id, after: $after) { ${progress} generation { id updatedAt queuePosition requestedCount avatarCount } }
     }`,
   ),
   avatarCompleted: typed<

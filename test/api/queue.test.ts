@@ -86,6 +86,28 @@ describe('queuePosition', () => {
     expect(await positions([third!, ...later, first!])).toEqual([1, 2, 3]);
   });
 
+  it('is 1 to 20 of 20 jobs that are requested at the same time, in the order in which they leave the queue', async () => {
+    const jobs = Array.from({ length: 20 }, () => anna.generate(settled.modelId, [{ count: 1 }]));
+    const ids = (await Promise.all(jobs)).map(({ id }) => id);
+    const places = await positions(ids);
+    expect([...places].sort((one, other) => one! - other!)).toEqual(ids.map((_, index) => index + 1));
+    expect(await positions(ids)).toEqual(places);
+    const inOrder = ids
+      .map((id, index) => ({ id, place: places[index]! }))
+      .sort((one, other) => one.place - other.place)
+      .map(({ id }) => id);
+    for (const leaving of inOrder.slice(0, 3)) {
+      const before = await positions(inOrder);
+      await moveTo('GENERATING', leaving);
+      const after = before.map((place) => (place === null || place === 1 ? null : place - 1));
+      expect(await positions(inOrder)).toEqual(after);
+    }
+    const claimed = await gateway.rows<{ id: string }>(
+      `SELECT id FROM generations WHERE status = 'QUEUED' ORDER BY queue_rank, queued_at, id`,
+    );
+    expect(claimed.map(({ id }) => id)).toEqual(inOrder.slice(3).map(uuidOf));
+  });
+
   it('increases only when a job of a higher priority begins to wait', async () => {
     const [normal] = await waiting(1);
     const request = async (priority: string): Promise<string> => {

@@ -61,12 +61,29 @@ describe('likeness/client', () => {
     const trained = await all(client.watch(model.id));
     expect(trained.at(-1)).toMatchObject({ status: 'READY', progress: 100, __typename: 'TrainingProgress' });
 
-    const generation = await client.generate({ modelId: model.id, prompts: [{ count: 3 }] });
+    expect(model).toMatchObject({
+      priority: 'NORMAL',
+      startBy: null,
+      updatedAt: expect.any(String) as string,
+    });
+    expect(trained.at(-1)).toMatchObject({ model: { id: model.id, queuePosition: null } });
+
+    const startBy = new Date(Date.now() + 3_600_000).toISOString();
+    const generation = await client.generate({
+      modelId: model.id,
+      prompts: [{ count: 3 }],
+      startBy,
+      priority: 'HIGH',
+    });
+    expect(generation).toMatchObject({ requestedCount: 3, avatarCount: 0, startBy, priority: 'HIGH' });
     const [changes, avatars] = await Promise.all([
       all(client.watch(generation.id, { after: generation.cursor })),
       all(client.watch({ avatarsOf: generation.id })),
     ]);
-    expect(changes.at(-1)).toMatchObject({ status: 'COMPLETED' });
+    expect(changes.at(-1)).toMatchObject({
+      status: 'COMPLETED',
+      generation: { requestedCount: 3, avatarCount: 3, queuePosition: null },
+    });
     expect(avatars).toHaveLength(3);
     const pages = await all(client.avatars({ first: 2, filter: { modelId: model.id } }));
     expect(pages.map(({ nodes }) => nodes.length)).toEqual([2, 1]);

@@ -85,6 +85,24 @@ describe('a training at the pace of Picsart that stands at 0 for minutes and the
 
   const last = ({ received }: Recording): Message => received.at(-1)!.message;
 
+  /** Lets time pass in steps of five seconds, and returns the progress after each. */
+  const passInSteps = async (minutes: number): Promise<number[]> => {
+    const shown: number[] = [];
+    for (let step = 0; step < minutes * 12; step += 1) {
+      await pass(1 / 12);
+      shown.push((await model()).progress);
+    }
+    return shown;
+  };
+
+  /** Checks the progress at successive times before the end. */
+  const expectGradual = (progress: readonly number[]): void => {
+    for (const [index, next] of progress.slice(1).entries()) {
+      expect(next).toBeGreaterThanOrEqual(progress[index]!);
+      expect(next - progress[index]!).toBeLessThanOrEqual(10);
+    }
+  };
+
   const submittedMs = async (): Promise<number> =>
     (
       await gateway.rows<{ ms: number }>(
@@ -95,11 +113,7 @@ describe('a training at the pace of Picsart that stands at 0 for minutes and the
 
   /** Checks everything that was received before the end. */
   const expectSmooth = ({ received }: Recording): void => {
-    const progress = received.map(({ message }) => message.progress);
-    for (const [index, next] of progress.slice(1).entries()) {
-      expect(next).toBeGreaterThanOrEqual(progress[index]!);
-      expect(next - progress[index]!).toBeLessThanOrEqual(10);
-    }
+    expectGradual(received.map(({ message }) => message.progress));
     const ticks = received.filter(({ message }) => message.isEstimate);
     // The first and the last one may be less than a second from the ends.
     expect(ticks.length).toBeLessThanOrEqual((received.at(-1)!.atMs - received[0]!.atMs) / 1_000 + 2);
@@ -112,13 +126,23 @@ describe('a training at the pace of Picsart that stands at 0 for minutes and the
   };
 
   it('rises smoothly, agrees with queries, and ends within the expected interval', async () => {
-    await pass(9);
+    const shown = [(await model()).progress];
+    for (const minutes of [3, 2, 2, 2]) {
+      shown.push(...(await passInSteps(minutes)));
+      const returning = follow(null);
+      await until(() => returning.received.length > 0);
+      shown.push(last(returning).progress);
+      returning.feed.drop();
+      await poll({ status: 'IN_PROGRESS', progress: 0 });
+    }
+    expect(shown[0]).toBeLessThan(10);
     const waiting = follow(null);
     await until(() => waiting.received.length > 0);
     await poll({ status: 'IN_PROGRESS', progress: 0 });
     const first = waiting.received[0]!.message;
     // By time alone: the avatar service says 0.
     expect(first.progress).toBeGreaterThan(30);
+    expectGradual([...shown, first.progress]);
     await until(() => waiting.feed.estimates.some(({ progress }) => progress > first.progress), 60_000);
 
     await poll({ status: 'IN_PROGRESS', progress: 75 });
@@ -132,7 +156,7 @@ describe('a training at the pace of Picsart that stands at 0 for minutes and the
     expectSmooth(waiting);
     waiting.feed.drop();
 
-    await pass(6);
+    expectGradual([last(waiting).progress, ...(await passInSteps(6))]);
     const returned = follow(last(waiting).cursor);
     await poll({ status: 'IN_PROGRESS', progress: 75 });
     await until(() => returned.received.length > 0);
