@@ -172,8 +172,19 @@ describe('a request that was admitted before an erasure', () => {
       const { modelId, photoIds } = await person.settle(`portrait of ${name}`);
       await person.generate(modelId, [{ prompt: `a picture of ${name}`, count: 8 }]);
       await person.train({ photoIds, name: `second model of ${name}` });
+      const { avatars } = await person.request<{ avatars: { nodes: { id: string }[] } }>(
+        '{ avatars { nodes { id } } }',
+      );
+      const ids = avatars.nodes.map(({ id }) => id);
+      const changes = Array.from({ length: 12 }, async (_, index) => {
+        await new Promise((resolve) => setTimeout(resolve, 40 * index));
+        const favorite = `setFavorite(input: { avatarIds: $ids, favorite: ${index % 2 === 0} }) { avatars { id } }`;
+        const query = `mutation ($ids: [ID!]!) { ${favorite} downloadAvatars(input: { select: { ids: $ids } }) { url } cancelGenerations(input: { select: { filter: {} } }) { result { __typename } } }`;
+        await person.post(query, { ids });
+      });
       await new Promise((resolve) => setTimeout(resolve, randomInt(400)));
       const { receipt } = await person.erase();
+      await Promise.all(changes);
       await until(async () => (await person.erasure(receipt))?.completedAt != null);
       expect(await gateway.database.tablesWith(name)).toEqual(['erasures']);
     }

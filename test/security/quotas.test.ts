@@ -73,10 +73,13 @@ describe('quotas', () => {
   };
   const trainings = async (owner: Client): Promise<number> => (await usage(owner)).trainingsToday;
 
-  it('admit one of fifty concurrent requests when one is left', async () => {
+  it('admit one of fifty concurrent requests to two processes when one is left', async () => {
     const owner = await Client.of(gateway);
+    const elsewhere = await Client.of(await gateway.startAnother({}), owner.name);
     await trained(owner);
-    const answers = await Promise.all(Array.from({ length: 50 }, () => requestTraining(owner)));
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => requestTraining(index % 2 ? owner : elsewhere)),
+    );
     const refused = answers.filter(({ errors }) => errors?.[0]?.extensions.code === 'QUOTA_EXCEEDED');
     expect(answers.filter(({ errors }) => !errors)).toHaveLength(1);
     expect(refused).toHaveLength(49);
