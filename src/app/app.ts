@@ -29,7 +29,7 @@ import { createAuth } from './auth';
 import { createHttpServers, type HttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
 import { openMonitoring, reportDecoding } from './monitoring';
-import { createServices } from './services';
+import { createServices, type Services } from './services';
 import { startTracing } from './tracing';
 import { checkKey, openUpstream, type Startup } from './upstream';
 import { webhooksTopic } from './webhooks';
@@ -106,13 +106,18 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const metricsUrl = await openMonitoring(startup, metrics);
   const servers = await createHttpServers({ ...deps, services, access });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
-  shutdown.onStop(() => services.photoHeartbeat.stop());
+  shutdown.onStop(() => stopPhotos(services));
   shutdown.onStop(() => drain(config, servers, poller));
   listening = (await servers.start()).url;
   await services.photoHeartbeat.start();
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
   if (config.ROLE !== 'api' && config.UPSTREAM !== 'sandbox') void checkKey(provider, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
+}
+
+async function stopPhotos({ uploads, photoHeartbeat }: Services): Promise<void> {
+  uploads.stop();
+  await photoHeartbeat.stop();
 }
 
 /** The secrets of the server, and what signs URLs with them. */

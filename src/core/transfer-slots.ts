@@ -32,6 +32,7 @@ interface TransferQueue {
 interface Waiting {
   readonly transfer: Transfer;
   readonly resume: () => void;
+  readonly refuse: () => void;
 }
 
 /** How often a slot is looked for while transfers wait, besides when one ends: a running one may have become slow. */
@@ -147,6 +148,7 @@ export class TransferSlots {
   private readonly waiting = new Map<string, Waiting[]>();
   private readonly places: OwnerShares;
   private timer: NodeJS.Timeout | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly limits: TransferLimits,
@@ -183,6 +185,12 @@ export class TransferSlots {
     return this.waiting.has(owner) || (isFull && this.waiting.size > 0);
   }
 
+  /** Refuses those that wait, and lets none wait from now on. Those that run continue. */
+  stop(): void {
+    this.isStopped = true;
+    for (const { refuse } of [...this.waiting.values()].flat()) refuse();
+  }
+
   private tryEnter(transfer: Transfer): boolean {
     const { maxTransfers } = this.limits;
     if (this.isOwnerFull(transfer.owner)) return false;
@@ -199,17 +207,19 @@ export class TransferSlots {
   /** Resolves when the transfer has a slot. */
   private turn(transfer: Transfer): Promise<void> {
     const { owner } = transfer;
-    if (!this.places.tryAcquire(owner, 1)) throw this.refusal(owner);
+    if (this.isStopped || !this.places.tryAcquire(owner, 1)) throw this.refusal(owner);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const refuse = (): void => {
+        clearTimeout(timer);
         this.forget(entry);
         reject(this.refusal(owner));
-      }, this.limits.queue!.maxWaitMs);
+      };
+      const timer = setTimeout(refuse, this.limits.queue!.maxWaitMs);
       const resume = (): void => {
         clearTimeout(timer);
         resolve();
       };
-      const entry = { transfer, resume };
+      const entry = { transfer, resume, refuse };
       this.waiting.set(owner, [...(this.waiting.get(owner) ?? []), entry]);
       this.timer ??= setInterval(() => this.resumeWaiting(), displaceEveryMs).unref();
       this.resumeWaiting();
@@ -249,7 +259,7 @@ export class TransferSlots {
   }
 
   private refusal(owner: string): Error {
-    return this.isOwnerFull(owner) ? this.errors.ownerFull() : this.errors.full();
+    return this.isOwnerFull(owner) && !this.isStopped ? this.errors.ownerFull() : this.errors.full();
   }
 
   private isOwnerFull(owner: string): boolean {

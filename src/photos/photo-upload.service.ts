@@ -68,6 +68,11 @@ export class PhotoUploadService {
     this.transfers = new TransferSlots({ ...deps.limits, queue }, transferErrors);
   }
 
+  /** Refuses uploads that wait for a slot, so that a process that stops does not wait for them. */
+  stop(): void {
+    this.transfers.stop();
+  }
+
   /**
    * Reads, checks and stores a photo. Uploading the same bytes again returns the same answer. After a rejected
    * photo another one may be uploaded, up to ten times.

@@ -151,6 +151,21 @@ describe('an upload slot', () => {
   });
 });
 
+it('refuses uploads that wait for a slot when the process stops', async () => {
+  const jana = await Client.of(gateway, 'jana');
+  const slots = await jana.slots(4);
+  for (const slot of slots.slice(0, 3)) trickle(await begin(slot));
+  // The first of two at the same URL waits.
+  const both = [put(slots[3]!), put(slots[3]!)];
+  expect(await Promise.race(both)).toEqual({ status: 409, code: 'UPLOAD_IN_PROGRESS' });
+  const stopping = gateway.restart();
+  const answers = await Promise.all(both);
+  expect(answers.map(({ status }) => status).sort()).toEqual([409, 503]);
+  expect(answers.map(({ code }) => code)).toContain('SERVICE_UNAVAILABLE');
+  for (const { socket } of connections) socket.destroy();
+  await stopping;
+});
+
 it('removes files of earlier processes from the upload directory at the start', async () => {
   const folder = join(gateway.dataDir, 'uploads');
   await mkdir(folder, { recursive: true });
