@@ -165,7 +165,7 @@ describe('transfers', () => {
     const isRunning = async ({ send, finish, result }: Sending): Promise<boolean> => {
       await send(1);
       finish();
-      return (await Promise.race([result, settled()])) !== undefined;
+      return (await Promise.race([result, settled()]))?.endsWith(' ended') ?? false;
     };
 
     it('wait for a slot, which goes to the owner with the fewest, then in turn', async () => {
@@ -219,6 +219,34 @@ describe('transfers', () => {
       expect(await bobs[2]!.result).toBe('bob full');
       const [carls] = run(slots, 'carl');
       expect(await Promise.race([carls!.result, settled()])).toBeUndefined();
+    });
+
+    it('are not overtaken by a new one when another becomes slow', async () => {
+      const slots = new TransferSlots(queued, errors);
+      const annas = run(slots, 'anna', 'anna', 'anna');
+      const [daves] = run(slots, 'dave');
+      const tick = async (ms: number): Promise<void> => {
+        await after(ms);
+        for (const sending of [...annas.slice(1), daves!]) await sending.send(8 * ms);
+        await annas[0]!.send(1.5 * ms);
+      };
+      for (let second = 0; second < 9; second += 1) await tick(1_000);
+      await tick(600);
+      const [bobs] = run(slots, 'bob');
+      await tick(500);
+      await after(10);
+      const [carls] = run(slots, 'carl');
+      expect(await annas[0]!.result).toBe('anna displaced');
+      expect(await isRunning(bobs!)).toBe(true);
+      expect(await isRunning(carls!)).toBe(true);
+    });
+
+    it('leave their places to later ones', async () => {
+      const slots = new TransferSlots(queued, errors);
+      for (let round = 0; round < 9; round += 1) {
+        const annas = run(slots, 'anna', 'anna', 'anna', 'anna');
+        for (const sending of annas) expect(await isRunning(sending)).toBe(true);
+      }
     });
 
     it('take the slot of one that becomes slow while they wait', async () => {
