@@ -19,6 +19,7 @@ import {
   pollShare,
   port,
   positive,
+  postgresUrl,
   prices,
   providerNames,
   rate,
@@ -45,13 +46,9 @@ export const settings = z.object({
   PUBLIC_URL: httpUrl.optional(),
   ...monitoringSettings,
   CORS_ORIGINS: origins.default([]),
-  DATABASE_URL: z
-    .string()
-    .regex(
-      /^postgres(ql)?:\/\//,
-      'is not a PostgreSQL URL (example: postgres://user:password@host:5432/likeness)',
-    )
-    .optional(),
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATABASE_PREPARED_STATEMENTS: flag.optional(),
   DATABASE_POOL: whole.default(10),
   PLANNED_READS: flag.default(true),
   MIGRATE: flag.default(true),

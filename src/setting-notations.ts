@@ -43,6 +43,14 @@ export const bytes = notation((text) => {
   return match ? Number(match[1]) * { kB: 1_000, MB: 1_000_000, '': 1 }[match[2] ?? '']! : undefined;
 }, 'is not a size (examples: 20MB, 500kB, 1000000)');
 
+/** The URL of a PostgreSQL database. */
+export const postgresUrl = z
+  .string()
+  .regex(
+    /^postgres(ql)?:\/\//,
+    'is not a PostgreSQL URL (example: postgres://user:password@host:5432/likeness)',
+  );
+
 /** A URL with http or https, without a trailing slash. */
 export const httpUrl = notation(
   (text) =>

@@ -55,6 +55,10 @@ export function contradictions(config: Config): string[] {
       'MIGRATE=false needs DATABASE_URL; the gateway always migrates the embedded database itself',
     ],
     [
+      config.DATABASE_DIRECT_URL !== undefined && config.DATABASE_URL === undefined,
+      'DATABASE_DIRECT_URL needs DATABASE_URL, the URL of the pooler; write DATABASE_URL=postgres://user:password@pooler:6432/likeness',
+    ],
+    [
       config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY,
       'PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox',
     ],

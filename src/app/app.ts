@@ -2,15 +2,10 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
-import { OutageLog } from '../core/outage';
 import { Shutdown } from '../core/shutdown';
 import { UrlSigner } from '../core/signature';
-import { createDataSource } from '../database/data-source';
-import { Database, isUnavailable } from '../database/database';
+import type { Database } from '../database/database';
 import { DatabaseClock } from '../database/database-clock';
-import { checkMigrated, migrate } from '../database/migrate';
-import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
-import { entities } from '../entities';
 import { streamReader } from '../events/event-page.repository';
 import { EventFeed } from '../events/feed';
 import { OwnerFeed } from '../events/owner-feed';
@@ -26,6 +21,7 @@ import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
+import { openDatabase } from './database';
 import { createHttpServers, type HttpServers } from './http';
 import { createMetrics } from './metrics/metrics';
 import { openMonitoring, reportDecoding } from './monitoring';
@@ -65,12 +61,12 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   await Promise.all([prepareDataDirectory(dataDir), startTracing({ config, logger, shutdown })]);
   const metrics = createMetrics(logger);
   const startup = { config, dataDir, logger, shutdown, onCall: metrics.upstreamCall };
-  const [{ url: databaseUrl, database }, { provider, sandbox }] = await allStarted(
+  const [{ directUrl, database }, { provider, sandbox }] = await allStarted(
     openDatabase(startup),
     openUpstream(startup),
   );
 
-  const { wakeups, ...feeds } = await openEvents(databaseUrl, database, startup);
+  const { wakeups, ...feeds } = await openEvents(directUrl, database, startup);
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const budget = makeBudget({ config, database, provider });
   const access = createAuth({ config, logger, database, wakeups });
@@ -164,29 +160,6 @@ function startWork(poller: Poller, wakeups: Wakeups, onStreams: Work['onStreams'
   poller.start();
 }
 
-async function openDatabase(startup: Startup): Promise<{ url: string; database: Database }> {
-  const { config, shutdown, logger } = startup;
-  const outages = new OutageLog(logger, {
-    begin: 'the database is unavailable',
-    end: 'the database is available again',
-  });
-  const url = config.DATABASE_URL ?? (await startDatabase(startup));
-  await prepareSchema(config, url);
-  const source = await createDataSource({ url, poolSize: config.DATABASE_POOL, entities }).initialize();
-  shutdown.onStop(() => source.destroy());
-  return { url, database: new Database(source, outages) };
-}
-
-async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {
-  try {
-    await (MIGRATE ? migrate(url) : checkMigrated(url));
-  } catch (error) {
-    if (DATABASE_URL === undefined || !isUnavailable(error)) throw error;
-    const why = error instanceof Error ? error.message : 'no response';
-    throw new Error(`the database at DATABASE_URL cannot be reached: ${why}`, { cause: error });
-  }
-}
-
 async function openEvents(
   url: string,
   database: Database,
@@ -202,13 +175,6 @@ async function openEvents(
     await each.start();
   }
   return { wakeups, feed, ownerFeed };
-}
-
-async function startDatabase({ dataDir, logger, shutdown }: Startup): Promise<string> {
-  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
-  // After a crash the database keeps running and is reused at the next start; a regular stop ends it.
-  shutdown.onStop(() => keeper.stop(), true);
-  return keeper.url;
 }
 
 /** Like Promise.all, but waits until both have settled, so that a failure does not leave a startup running. */

@@ -26,7 +26,8 @@ export function migrateCommand(shell: Shell): Command {
   return new Command('migrate')
     .description('migrate the database at DATABASE_URL to the latest schema')
     .action(async () => {
-      const { DATABASE_URL: url } = shell.environment;
+      const { DATABASE_URL, DATABASE_DIRECT_URL } = shell.environment;
+      const url = [DATABASE_DIRECT_URL, DATABASE_URL].find((each) => each);
       if (!url) {
         throw new CommandError('Set DATABASE_URL. The gateway migrates the embedded database itself.');
       }

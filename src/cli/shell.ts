@@ -92,7 +92,7 @@ export async function withDatabase<Result>(
 }
 
 async function findDatabase(
-  { DATABASE_URL: url }: Config,
+  { DATABASE_URL, DATABASE_DIRECT_URL: url = DATABASE_URL }: Config,
   dataDir: string,
   isFirst: boolean,
 ): Promise<{ url: string; close: () => Promise<void> }> {

@@ -110,9 +110,24 @@ export interface DataSourceOptions {
   /** Maximum number of pooled connections. */
   poolSize: number;
   entities: EntityTarget<ObjectLiteral>[];
+  /**
+   * Whether the URL leads to a pooler in transaction mode, which may refuse startup parameters. The time limits are then
+   * those of {@link Database}, and of the role.
+   * @defaultValue false
+   */
+  isPooled?: boolean;
   /** The names of the only migrations to run. @defaultValue all */
   migrations?: readonly string[];
 }
+
+/** Limits of statements and of idle transactions, in milliseconds, by PostgreSQL's parameter. */
+const timeLimits = { statement_timeout: 15_000, idle_in_transaction_session_timeout: 30_000 } as const;
+
+/** Most statements read few rows by an index. By its default cost of a page PostgreSQL prefers bitmaps and sorting. */
+const planning = { random_page_cost: 1.1 } as const;
+
+/** PostgreSQL's parameters for the sessions of the gateway. */
+export const sessionParameters = { ...timeLimits, ...planning };
 
 /**
  * Creates an unconnected data source. Statements are limited to 15 s and idle transactions to 30 s, so that no lock
@@ -122,6 +137,7 @@ export function createDataSource({
   url,
   poolSize,
   entities,
+  isPooled = false,
   migrations: only,
 }: DataSourceOptions): DataSource {
   return new DataSource({
@@ -140,10 +156,7 @@ export function createDataSource({
     applicationName: 'likeness',
     connectTimeoutMS: 5_000,
     extra: {
-      statement_timeout: 15_000,
-      idle_in_transaction_session_timeout: 30_000,
-      // Most statements read few rows by an index. By its default cost of a page PostgreSQL prefers bitmaps and sorting.
-      options: '-c random_page_cost=1.1',
+      ...(!isPooled && { ...timeLimits, options: `-c random_page_cost=${planning.random_page_cost}` }),
       keepAlive: true,
       types: typeParsers,
     },

@@ -4,6 +4,7 @@ import { DomainError } from '../core/errors';
 import type { OutageLog } from '../core/outage';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isTracing, traced } from '../core/tracing';
+import { sessionParameters } from './data-source';
 import { isOutdatedPlan, NamedStatements } from './prepared-statements';
 import type { StatementResult } from './rows-query';
 
@@ -16,6 +17,24 @@ export interface PoolState {
   readonly max: number;
 }
 
+/** Options of {@link Database}. */
+export interface DatabaseOptions {
+  /** Reports that PostgreSQL is unavailable.
+   *  @defaultValue not reported */
+  readonly outages?: Pick<OutageLog, 'failed' | 'succeeded'>;
+  /** As for the data source.
+   *  @defaultValue false */
+  readonly isPooled?: boolean;
+  /** Whether sessions keep statements prepared under a name.
+   *  @defaultValue true */
+  readonly prepares?: boolean;
+}
+
+/** SQL: sets the parameters until the end of the transaction: a pooler gives the session to other clients afterwards. */
+const setParameters = Object.entries(sessionParameters)
+  .map(([name, value]) => `SET LOCAL ${name} = ${value}`)
+  .join('; ');
+
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
  * SERVICE_UNAVAILABLE.
@@ -24,13 +43,12 @@ export class Database implements Transactions, PreparedStatements {
   readonly entities: Sql['entities'];
   private readonly statements: NamedStatements;
 
-  /** @param outages - reports that PostgreSQL is unavailable; @defaultValue not reported */
   constructor(
     private readonly source: DataSource,
-    private readonly outages?: Pick<OutageLog, 'failed' | 'succeeded'>,
+    private readonly options: DatabaseOptions = {},
   ) {
     this.entities = entitiesBy(source, this.run.bind(this));
-    this.statements = new NamedStatements(() => this.pool());
+    this.statements = new NamedStatements(() => this.pool(), options.prepares);
   }
 
   /** The connections of the pool, and the statements that wait for one. */
@@ -86,10 +104,10 @@ export class Database implements Transactions, PreparedStatements {
   private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       const result = await asUnavailable(work);
-      this.outages?.succeeded();
+      this.options.outages?.succeeded();
       return result;
     } catch (error) {
-      if (isOutage(error)) this.outages?.failed(error);
+      if (isOutage(error)) this.options.outages?.failed(error);
       throw error;
     }
   }
@@ -115,6 +133,7 @@ export class Database implements Transactions, PreparedStatements {
       const rows = async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> =>
         toRows<Row>(await run(text, parameters));
       try {
+        if (this.options.isPooled) await runner.query(setParameters);
         return await work({ rows, entities: entitiesBy(this.source, run) });
       } finally {
         isOver = true;

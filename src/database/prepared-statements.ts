@@ -100,12 +100,19 @@ export class NamedStatements implements PreparedStatements {
   private readonly short: Queue = { waiting: [], connecting: 0 };
   private isStartPlanned = false;
 
-  /** @param pool - returns the pool of an initialized data source */
-  constructor(private readonly pool: () => Pool) {}
+  /**
+   * @param pool - returns the pool of an initialized data source
+   * @param prepares - whether statements are prepared at all; not if other clients may use the same sessions
+   */
+  constructor(
+    private readonly pool: () => Pool,
+    private readonly prepares = true,
+  ) {}
 
   text({ text, isShort }: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
     return new Promise((resolve, reject) => {
-      this.add({ name: this.reads.of(text), text, parameters, isShort, resolve, reject });
+      const name = this.prepares ? this.reads.of(text) : null;
+      this.add({ name, text, parameters, isShort, resolve, reject });
     });
   }
 
@@ -175,7 +182,7 @@ export class NamedStatements implements PreparedStatements {
    */
   async run(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<StatementResult> {
     const { others: prepared, known } = this.preparedOf(client);
-    const name = this.others.of(text);
+    const name = this.prepares ? this.others.of(text) : null;
     const query = { text, values: [...parameters], rowMode: 'array' } as const;
     if (name === null || !hasSpace(prepared, name, text)) return client.query<unknown[]>(query);
     const statement = known.get(name);

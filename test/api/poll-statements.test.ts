@@ -24,7 +24,7 @@ const recordCommits = [
 
 describe('statements of polls', () => {
   let testDatabase: TestDatabase;
-  /** A single connection. */
+  /** A single connection, not through a pooler: its statements are prepared. */
   let database: Database;
   let jobs: JobRepository;
 
@@ -33,7 +33,7 @@ describe('statements of polls', () => {
     await testDatabase.rows(insertModels);
     await testDatabase.rows('INSERT INTO streams (id, owner) SELECT id, owner FROM models');
     await testDatabase.rows('ANALYZE models');
-    database = await testDatabase.pool(1);
+    database = await testDatabase.pool(1, [], { DATABASE_URL: testDatabase.url });
     await database.rows('SET synchronous_commit = on');
     jobs = new JobRepository(database, { announce: () => undefined });
   });

@@ -6,6 +6,12 @@ import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
 import { rowsAt, templateDatabase, urlOfDatabase } from './test-server';
 
+/** How a gateway connects. */
+interface DatabaseSettings {
+  DATABASE_URL: string;
+  DATABASE_DIRECT_URL?: string;
+}
+
 /** A database for one test file. */
 export class TestDatabase {
   private readonly sources: DataSource[] = [];
@@ -27,6 +33,13 @@ export class TestDatabase {
     return new TestDatabase(name, urlOfDatabase(serverUrl(), name));
   }
 
+  /** The settings of a gateway that uses it, through the pooler if the run has one. */
+  get settings(): DatabaseSettings {
+    const pooler = process.env.LIKENESS_TEST_POOLER;
+    if (pooler === undefined) return { DATABASE_URL: this.url };
+    return { DATABASE_URL: urlOfDatabase(pooler, this.name), DATABASE_DIRECT_URL: this.url };
+  }
+
   /** Runs one statement in a session of its own. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
     return rowsAt<Row>(this.url, text, parameters);
@@ -35,12 +48,19 @@ export class TestDatabase {
   /**
    * A pool of connections as the gateway uses it, until {@link drop}.
    * @param more - entities besides those of the gateway
+   * @param settings - instead of those of a gateway
    */
-  async pool(size = 4, more: readonly (new () => object)[] = []): Promise<Database> {
-    const options = { url: this.url, poolSize: size, entities: [...entities, ...more] };
+  async pool(
+    size = 4,
+    more: readonly (new () => object)[] = [],
+    settings: DatabaseSettings = this.settings,
+  ): Promise<Database> {
+    const { DATABASE_URL: url, DATABASE_DIRECT_URL } = settings;
+    const isPooled = DATABASE_DIRECT_URL !== undefined;
+    const options = { url, poolSize: size, entities: [...entities, ...more], isPooled };
     const source = await createDataSource(options).initialize();
     this.sources.push(source);
-    return new Database(source);
+    return new Database(source, { isPooled, prepares: !isPooled });
   }
 
   /** A session, until {@link drop} or its end. */

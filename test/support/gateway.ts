@@ -47,7 +47,7 @@ export class TestGateway extends Environment {
     { watchesStatements = false, prepare }: TestGatewayOptions = {},
   ): Promise<TestGateway> {
     const database = await TestDatabase.create();
-    const recorder = watchesStatements ? await StatementWatch.start(database.url) : null;
+    const recorder = watchesStatements ? await StatementWatch.start(database.settings.DATABASE_URL) : null;
     const gateway = new TestGateway(database, await newDataDir(), settings, recorder);
     try {
       await prepare?.(database.url);
@@ -119,7 +119,8 @@ export class TestGateway extends Environment {
     const config = readConfig({
       HOST: '127.0.0.1',
       PORT: this.port,
-      DATABASE_URL: this.recorder?.url ?? this.databaseUrl,
+      ...this.database.settings,
+      ...(this.recorder && { DATABASE_URL: this.recorder.url }),
       DATA_DIR: this.dataDir,
       SANDBOX_SPEED: String(sandboxSpeed),
       SHUTDOWN_DRAIN: '0s',

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { migrate } from '../../src/database/migrate';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { isTaken } from '../../src/embedded-postgres/process';
+import { Pooler } from './pooler';
 import { rowsAt, templateDatabase, testServer, urlOfDatabase } from './test-server';
 
 const prefix = 'likeness-test-';
 
 /**
  * Starts one PostgreSQL for all suites that need one and makes the template database that test files clone. Jest
- * calls this once a run, however many projects name it, and only if a test of one of them runs.
+ * calls this once a run, however many projects name it, and only if a test of one of them runs. With
+ * `TEST_DATABASE=pgbouncer` gateways use it through pgbouncer in transaction mode.
  */
 async function startTestServer(): Promise<void> {
   if (testServer.current !== undefined) return;
@@ -24,6 +26,10 @@ async function startTestServer(): Promise<void> {
   testServer.current = { folder, postgres };
   await makeTemplate(postgres.url);
   process.env.LIKENESS_TEST_DATABASE = postgres.url;
+  if (process.env.TEST_DATABASE !== 'pgbouncer') return;
+  const pooler = await Pooler.start(postgres.url, 8);
+  testServer.current.pooler = pooler;
+  process.env.LIKENESS_TEST_POOLER = pooler.urlOf(postgres.url);
 }
 
 async function makeTemplate(url: string): Promise<void> {

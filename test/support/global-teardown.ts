@@ -6,6 +6,7 @@ async function stopTestServer(): Promise<void> {
   const { current } = testServer;
   if (current === undefined) return;
   testServer.current = undefined;
+  await current.pooler?.stop();
   await current.postgres.stop();
   await rm(current.folder, { recursive: true, force: true, maxRetries: 3 });
 }

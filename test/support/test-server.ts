@@ -1,11 +1,12 @@
 import { Client } from 'pg';
 import type { EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
+import type { Pooler } from './pooler';
 
 /** The migrated, empty database that test files clone. */
 export const templateDatabase = 'likeness_template';
 
 /** The PostgreSQL of this run, shared by Jest's setup and teardown, which run in one process. */
-export const testServer: { current?: { folder: string; postgres: EmbeddedPostgres } } = {};
+export const testServer: { current?: { folder: string; postgres: EmbeddedPostgres; pooler?: Pooler } } = {};
 
 /** The URL of another database on the same server. */
 export function urlOfDatabase(url: string, database: string): string {

@@ -24,6 +24,7 @@ const currentPages = pages.filter((page) => page !== 'CHANGELOG.md');
 /** Names in capitals that are neither settings, codes nor values of the API: what each is, is said beside it. */
 const otherNames = [
   'DRILL_SEED',
+  'TEST_DATABASE',
   'LIKENESS_URL',
   'IMAGE_NOT_VALID',
   'NOT_EXECUTED',

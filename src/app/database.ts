@@ -1,0 +1,67 @@
+import { join } from 'node:path';
+import type { Config } from '../config';
+import type { Logger } from '../core/logger';
+import { OutageLog } from '../core/outage';
+import { createDataSource } from '../database/data-source';
+import { Database, isUnavailable } from '../database/database';
+import { checkDirectSession } from '../database/direct-session';
+import { checkMigrated, migrate } from '../database/migrate';
+import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
+import { entities } from '../entities';
+import type { Startup } from './upstream';
+
+/**
+ * Opens the configured database, or the embedded one, with the latest schema.
+ * @returns also the URL for what needs a session, such as LISTEN
+ */
+export async function openDatabase(startup: Startup): Promise<{ directUrl: string; database: Database }> {
+  const { config, shutdown, logger } = startup;
+  const { DATABASE_POOL: poolSize, DATABASE_DIRECT_URL } = config;
+  const outages = new OutageLog(logger, {
+    begin: 'the database is unavailable',
+    end: 'the database is available again',
+  });
+  const url = config.DATABASE_URL ?? (await startDatabase(startup));
+  const directUrl = DATABASE_DIRECT_URL ?? url;
+  const isPooled = DATABASE_DIRECT_URL !== undefined;
+  if (config.DATABASE_URL !== undefined) await explained(() => checkDirectSession({ url, directUrl }));
+  await prepareSchema(config, directUrl);
+  const source = await createDataSource({ url, poolSize, entities, isPooled }).initialize();
+  shutdown.onStop(() => source.destroy());
+  const prepares = config.DATABASE_PREPARED_STATEMENTS ?? !isPooled;
+  const database = new Database(source, { outages, isPooled, prepares });
+  if (isPooled) await warnWithoutTimeLimit(database, logger);
+  return { directUrl, database };
+}
+
+async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {
+  const prepare = (): Promise<void> => (MIGRATE ? migrate(url) : checkMigrated(url));
+  await (DATABASE_URL === undefined ? prepare() : explained(prepare));
+}
+
+/** Runs a part of the start; if the configured database cannot be reached, the error says so. */
+async function explained(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    const why = error instanceof Error ? error.message : 'no response';
+    throw new Error(`the database at DATABASE_URL cannot be reached: ${why}`, { cause: error });
+  }
+}
+
+/** A time limit cannot be set for single statements through a pooler: it would apply to other clients of the session. */
+async function warnWithoutTimeLimit(database: Database, logger: Logger): Promise<void> {
+  const [row] = await database.rows<{ statement_timeout: string }>('SHOW statement_timeout');
+  if (row!.statement_timeout !== '0') return;
+  logger.warn(
+    'statements through the pooler have no time limit: run ALTER ROLE … SET statement_timeout = 15000',
+  );
+}
+
+async function startDatabase({ dataDir, logger, shutdown }: Startup): Promise<string> {
+  const keeper = await EmbeddedKeeper.start(join(dataDir, 'postgres'), logger, shutdown.signal);
+  // After a crash the database keeps running and is reused at the next start; a regular stop ends it.
+  shutdown.onStop(() => keeper.stop(), true);
+  return keeper.url;
+}

@@ -1,0 +1,147 @@
+import { Client } from 'pg';
+import { startApp } from '../../src/app/app';
+import { createLogger } from '../../src/core/logger';
+import { readConfig } from '../../src/read-config';
+import type { Job } from '../support/client';
+import { findViolations } from '../support/faults-audit';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending } from '../support/faults-jobs';
+import { Pooler } from '../support/pooler';
+import { urlOfDatabase } from '../support/test-server';
+import { eventually } from '../support/until';
+
+jest.setTimeout(180_000);
+
+let pooler: Pooler;
+let environment: FaultsEnvironment;
+let settings: { DATABASE_URL: string; DATABASE_DIRECT_URL: string };
+
+beforeAll(async () => {
+  environment = await FaultsEnvironment.open();
+  pooler = await Pooler.start(environment.databaseUrl, 4);
+  settings = {
+    DATABASE_URL: pooler.urlOf(environment.databaseUrl),
+    DATABASE_DIRECT_URL: environment.databaseUrl,
+  };
+  await environment.gateway.kill();
+  await environment.restartGateway(0, settings);
+  await environment.addGateway(settings);
+});
+
+afterAll(async () => {
+  await environment.stop();
+  await pooler.stop();
+});
+
+const trainOne = async (): Promise<string> =>
+  (await environment.client.train({ photoIds: await environment.client.upload(5) })).id;
+
+/** Whether a job has succeeded, or its photos could not be served to the avatar service during the outage. */
+const isKnown = ({ status, failure }: Job): boolean =>
+  status === 'READY' || failure?.code === 'PHOTO_UNREACHABLE';
+
+/** The error of a start with these settings. */
+const startError = async (given: Record<string, string>): Promise<unknown> => {
+  const config = readConfig({ ...given, PORT: '0', DATA_DIR: environment.dataDir, ROLE: 'api' });
+  return startApp(config, createLogger('silent')).then(
+    (app) => app.stop(),
+    (error: unknown) => error,
+  );
+};
+
+/** What is left of a gateway in the sessions of the pooler: values that differ from those of a new session. */
+const leftovers = async (): Promise<unknown[]> => {
+  const sessions = await Promise.all(
+    Array.from({ length: 4 }, async () => {
+      const client = new Client(settings.DATABASE_URL);
+      await client.connect();
+      await client.query('BEGIN');
+      return client;
+    }),
+  );
+  try {
+    const answers = await Promise.all(
+      sessions.map((client) =>
+        client.query<{ left: unknown }>(
+          `SELECT name || '=' || setting AS left FROM pg_settings WHERE source = 'session' AND name <> 'transaction_isolation'
+              AND name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'synchronous_commit', 'search_path')
+           UNION ALL SELECT name FROM pg_prepared_statements
+           UNION ALL SELECT channel FROM pg_listening_channels() channel WHERE channel NOT LIKE 'likeness_check_%'
+           UNION ALL SELECT 'lock ' || objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`,
+        ),
+      ),
+    );
+    return answers.flatMap(({ rows }) => rows);
+  } finally {
+    await Promise.all(sessions.map((client) => client.end()));
+  }
+};
+
+describe('gateways on pgbouncer in transaction mode', () => {
+  it('end each job while pgbouncer is killed and started again, and pay once for each that is ready', async () => {
+    const before = await environment.paid();
+    const ids = await Promise.all(Array.from({ length: 4 }, trainOne));
+    await pooler.crash();
+    await pooler.begin();
+    const jobs = await Promise.all(ids.map((id) => ending(environment, 'training', id)));
+    expect(jobs.filter((job) => !isKnown(job))).toEqual([]);
+    expect((await environment.paid()) - before).toBe(jobs.filter(({ status }) => status === 'READY').length);
+    expect(await findViolations(environment)).toEqual([]);
+  });
+
+  it('complete jobs when their direct sessions are ended', async () => {
+    const id = await trainOne();
+    await environment.rows(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'likeness wake-ups'`,
+    );
+    expect(await ending(environment, 'training', id)).toMatchObject({ status: 'READY' });
+    await eventually(
+      'new direct sessions',
+      () =>
+        environment.rows(
+          `SELECT FROM pg_stat_activity WHERE application_name = 'likeness wake-ups' AND datname = current_database()`,
+        ),
+      ({ length }) => length === 2,
+    );
+  });
+
+  it('end each job when their transactions lose the connection, and pay once for each that is ready', async () => {
+    const before = await environment.paid();
+    const ids = await Promise.all(Array.from({ length: 3 }, trainOne));
+    for (let count = 0; count < 5; count += 1) {
+      await environment.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND application_name = 'likeness' AND pid <> pg_backend_pid()`,
+      );
+    }
+    const jobs = await Promise.all(ids.map((id) => ending(environment, 'training', id)));
+    expect(jobs.filter((job) => !isKnown(job))).toEqual([]);
+    expect((await environment.paid()) - before).toBe(jobs.filter(({ status }) => status === 'READY').length);
+    expect(await findViolations(environment)).toEqual([]);
+  });
+
+  it('leave no settings, prepared statements, advisory locks or channels in sessions that other clients get', async () => {
+    expect(await leftovers()).toEqual([]);
+  });
+});
+
+describe('the start', () => {
+  it('is refused on pgbouncer without DATABASE_DIRECT_URL, or if that leads to pgbouncer or another database', async () => {
+    const { DATABASE_URL, DATABASE_DIRECT_URL } = settings;
+    expect(() => readConfig({ DATABASE_DIRECT_URL })).toThrow('DATABASE_DIRECT_URL needs DATABASE_URL');
+    const urls = [
+      urlOfDatabase(environment.databaseUrl, 'postgres'),
+      `${DATABASE_URL}?application_name=other`,
+    ];
+    const errors = await Promise.all([
+      startError({ DATABASE_URL }),
+      ...urls.map((url) => startError({ DATABASE_URL, DATABASE_DIRECT_URL: url })),
+    ]);
+    const messages = errors.map((error) => (error as Error).message);
+    expect(messages[0]).toMatch(/^DATABASE_URL leads to a pooler.* Set DATABASE_DIRECT_URL/);
+    for (const message of messages.slice(1))
+      expect(message).toMatch(/^A notification .* did not arrive at DATABASE_DIRECT_URL/);
+    expect(await leftovers()).toEqual([]);
+  });
+});
