@@ -142,9 +142,17 @@ describe('a worker that is stopped', () => {
     const errors = await environment.rows('SELECT last_error FROM models WHERE last_error IS NOT NULL');
     expect(errors).toEqual([]);
 
-    await environment.restartGateway();
+    await environment.restartGateway(0, { SHUTDOWN_DRAIN: '10m' });
     for (const { id } of trainings) expect((await ending(environment, 'training', id)).status).toBe('READY');
     expect((await ending(environment, 'generation', generation.id)).status).toBe('COMPLETED');
     expect(await findViolations(environment)).toEqual([]);
+
+    // It drains: it reports that it is not ready, and serves nevertheless, until a second signal.
+    const { gateway } = environment;
+    gateway.signal('SIGTERM');
+    await until(async () => (await (await fetch(`${gateway.url}/readyz`)).text()).includes('stopping'));
+    expect(await environment.client.model(trainings[0]!.id)).toMatchObject({ status: 'READY' });
+    gateway.signal('SIGTERM');
+    expect(await gateway.exitCode()).toBe(1);
   });
 });
