@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { SocketClient } from '../support/raw-client';
 import { eventually } from '../support/until';
 
 interface Attribute {
@@ -115,6 +116,35 @@ describe('traces', () => {
     expect(
       gateway.log.filter((line) => line.msg === 'request' && line.traceId === caller.traceId),
     ).toHaveLength(1);
+  });
+
+  it('continue the trace of a client over WebSocket, of a message or of its socket', async () => {
+    const of = (digit: string): string => `00-${digit.repeat(32)}-${caller.spanId}-01`;
+    const socket = await SocketClient.greeted(environment.url, { traceparent: of('a') });
+    const operate = (id: string, query: string, traceparent?: unknown): Promise<unknown> => {
+      socket.send({ type: 'subscribe', id, payload: { query, extensions: { traceparent } } });
+      return socket.ended(id);
+    };
+    await operate('1', '{ viewer { owner } }');
+    await operate('2', '{ viewer { owner } }', of('b'));
+    const malformed = ['x', { a: 1 }, `${of('d')}0`, of('g')];
+    for (const [index, traceparent] of malformed.entries())
+      await operate(`malformed ${index}`, '{ viewer { owner } }', traceparent);
+    await operate('3', 'subscription { trainingProgress(modelId: "x") { cursor } }', of('c'));
+    socket.socket.close();
+    const namesOf = (digit: string): string[] =>
+      receiver.spans
+        .filter(({ traceId, parentSpanId }) => traceId === digit.repeat(32) && parentSpanId === caller.spanId)
+        .map(({ name }) => name);
+    await eventually(
+      'the spans',
+      async () => namesOf('c'),
+      (names) => names.includes('websocket subscription'),
+    );
+    expect(namesOf('b')).toEqual(['websocket operation']);
+    // Also the operations whose own traceparent is not usable.
+    expect(namesOf('a').length).toBeGreaterThan(1);
+    expect(receiver.text).not.toContain('d'.repeat(32));
   });
 
   it('contain no prompt, signature, key, owner or name that a client has chosen', async () => {

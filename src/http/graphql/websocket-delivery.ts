@@ -18,6 +18,8 @@ export interface Connection {
   endSession: (() => void) | undefined;
   isClosed: boolean;
   operations: number;
+  /** The `traceparent` of `connection_init`; null without one, and unless traces are enabled. */
+  traceparent: string | null;
 }
 
 /** An operation of a connection. */
@@ -25,6 +27,8 @@ export interface OperationArgs extends ExecutionArgs {
   contextValue: GraphQLContext;
   connection: Connection;
   id: string;
+  /** The `traceparent` of the client that the operation continues. */
+  caller: string | null;
 }
 
 const done = { done: true, value: undefined } as const;

@@ -8,12 +8,13 @@ import { DomainError } from '../../core/errors';
 import { newId } from '../../core/ids';
 import { loggableError, type Logger } from '../../core/logger';
 import { ownerHash } from '../../core/owner-hash';
-import { traced } from '../../core/tracing';
+import { isTracing, traced } from '../../core/tracing';
 import { createContext } from '../../graphql/context';
 import { foreignOriginMessage } from '../origins';
 import { refuseSocket } from '../responses';
 import { stoppingError } from '../serving';
 import { BoundedSocket, type SocketLimits } from './bounded-socket';
+import { isRecord } from './graphql-request';
 import { KeepAlive } from './keep-alive';
 import { spreadOf } from './open-streams';
 import { isOpen, PendingResult, SingleResult } from './open-subscription';
@@ -126,6 +127,7 @@ export class WebSocketHandler {
       endSession: undefined,
       isClosed: false,
       operations: 0,
+      traceparent: null,
     };
     const startedMs = performance.now();
     this.connections.add(connection);
@@ -148,7 +150,9 @@ export class WebSocketHandler {
   /** Authenticates at `connection_init`. A refusal closes the socket with 4403 and its message. */
   private async admit({ extra: connection }: ConnectionContext): Promise<boolean> {
     const { operations, authenticate, sessions, rates } = this.options;
-    const credentials = credentialsOf(connection.request!, connection.socket.takeGiven());
+    const given = connection.socket.takeGiven();
+    const credentials = credentialsOf(connection.request!, given);
+    connection.traceparent = traceparentIn(given) ?? traceparentIn(connection.request!.headers);
     connection.request = null;
     try {
       rates?.countAddress(connection);
@@ -205,6 +209,7 @@ export class WebSocketHandler {
       contextValue,
       connection,
       id,
+      caller: traceparentIn(isRecord(given) ? given.extensions : null) ?? connection.traceparent,
       rootValue: undefined,
     };
   }
@@ -215,7 +220,7 @@ export class WebSocketHandler {
     const pending = new PendingResult((client) =>
       traced('websocket operation', {}, () => operations.respondAfterWait(args, args.contextValue, client), {
         kind: 'server',
-        caller: null,
+        caller: args.caller,
       }),
     );
     return new Delivery(pending, operations, args);
@@ -228,7 +233,7 @@ export class WebSocketHandler {
       'websocket subscription',
       {},
       () => operations.subscribe(args, args.contextValue),
-      { kind: 'server', caller: null },
+      { kind: 'server', caller: args.caller },
     );
     return new Delivery(isOpen(opened) ? opened : new SingleResult(opened), operations, args);
   }
@@ -244,6 +249,15 @@ export class WebSocketHandler {
       return new GraphQLError(error.message, { originalError: error });
     }
   }
+}
+
+const traceparentLength = 55;
+
+/** The `traceparent` in a payload, extensions or headers, if traces are enabled. */
+function traceparentIn(given: unknown): string | null {
+  if (!isTracing() || !isRecord(given)) return null;
+  const { traceparent } = given;
+  return typeof traceparent === 'string' && traceparent.length === traceparentLength ? traceparent : null;
 }
 
 function isRefusal(error: unknown): error is DomainError {
