@@ -143,10 +143,13 @@ const networkProblem = 'is not a list of addresses and networks (example: 10.0.0
 /** Addresses and networks, separated by commas. */
 export const networks = list.refine((items) => items.every(isNetwork), networkProblem);
 
+const minTokenLength = 16;
+
 /** The settings of metrics and traces. Those that begin with OTEL have the names of the OpenTelemetry specification. */
 export const monitoringSettings = {
   METRICS_HOST: z.string().default('127.0.0.1'),
   METRICS_PORT: port.optional(),
+  METRICS_TOKEN: z.string().min(minTokenLength, `needs at least ${minTokenLength} characters`).optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   OTEL_EXPORTER_OTLP_HEADERS: headerList.optional(),
   OTEL_SERVICE_NAME: z.string().min(1).max(100).default('likeness'),

@@ -85,6 +85,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
         ...{ checks: checksOf(deps), serving, logger },
         // On the other port if there is one.
         metrics: config.METRICS_PORT === undefined ? metrics : null,
+        metricsToken: config.METRICS_TOKEN,
       }),
       ...fileRoutes(services),
     ],

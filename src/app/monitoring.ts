@@ -23,12 +23,12 @@ export async function openMonitoring(
   { config, logger, shutdown }: Startup,
   metrics: Metrics,
 ): Promise<string | null> {
-  const { METRICS_HOST: host, METRICS_PORT: port, PUBLIC_URL: publicUrl } = config;
+  const { METRICS_HOST: host, METRICS_PORT: port, METRICS_TOKEN: token, PUBLIC_URL: publicUrl } = config;
   if (port === undefined) return null;
   const server = new HttpServer({
     ...{ host, port, logger, sockets: null, isHttps: false, serving: new Serving() },
     settingPrefix: 'METRICS_',
-    routes: [metricsRoute(metrics, false)],
+    routes: [metricsRoute(metrics, { isLocalOnly: false, token })],
     // Pages cannot read it by a name that resolves to this machine.
     origins: new Origins({ publicUrl, isLocalOnly: isLoopback(host) }),
     connections: new Connections({

@@ -1,4 +1,5 @@
 import { get, type ServerResponse } from 'node:http';
+import { hashSecret, verifySecret } from '../auth/secrets';
 import { withinMs } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { loggableError, type Logger } from '../core/logger';
@@ -26,6 +27,8 @@ export interface HealthOptions {
   /** Null: `/metrics` is not served. */
   readonly metrics: Metrics | null;
   readonly serving: Serving;
+  /** What a request for the metrics must carry as a bearer token, from any address; without it only this machine may. */
+  readonly metricsToken?: string | undefined;
   readonly logger: Logger;
   /**
    * Time limit of a check.
@@ -38,7 +41,7 @@ export interface HealthOptions {
  * Routes for monitoring:
  * - `/healthz`: 200 while the process is running
  * - `/readyz`: 200 if every check passes, otherwise 503, with the result of each check; 503 when the process is to stop
- * - `/metrics`: metrics, only for direct loopback requests; 404 for all others
+ * - `/metrics`: metrics, for requests with the token; without one only for direct loopback requests, 404 for all others
  */
 export function healthRoutes(options: HealthOptions): Route[] {
   const failing = new Set<string>();
@@ -55,21 +58,29 @@ export function healthRoutes(options: HealthOptions): Route[] {
         answerReadiness(response, checks, options.serving.phase === 'serving');
       },
     },
-    ...(options.metrics ? [metricsRoute(options.metrics, true)] : []),
+    ...(options.metrics
+      ? [metricsRoute(options.metrics, { isLocalOnly: true, token: options.metricsToken })]
+      : []),
   ];
 }
 
 /**
  * The route of the metrics.
- * @param isLocalOnly - whether it answers only direct loopback requests, and 404 to all others
+ * @param isLocalOnly - whether it answers only direct loopback requests, and 404 to all others, unless there is a token
+ * @param token - the bearer token that every request must carry; 401 without it
  */
-export function metricsRoute(metrics: Metrics, isLocalOnly: boolean): Route {
+export function metricsRoute(
+  metrics: Metrics,
+  { isLocalOnly, token }: { isLocalOnly: boolean; token: string | undefined },
+): Route {
+  const secretSha256 = token === undefined ? null : hashSecret(token);
   return {
     methods: ['GET', 'HEAD'],
     path: '/metrics',
     isQuiet: true,
     handle: async (exchange) => {
-      if (isLocalOnly) checkDirect(exchange);
+      if (secretSha256 !== null) checkToken(exchange, secretSha256);
+      else if (isLocalOnly) checkDirect(exchange);
       const text = await metrics.metrics();
       sendText(exchange.response, 200, text, { 'content-type': metrics.contentType });
     },
@@ -122,6 +133,16 @@ const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
 function answerAlive({ response }: Exchange): void {
   sendJson(response, 200, { status: 'alive' });
+}
+
+/** @throws DomainError UNAUTHENTICATED unless the request has the token */
+function checkToken({ request }: Exchange, secretSha256: string): void {
+  const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  if (verifySecret(given, { secretSha256 })) return;
+  throw new DomainError(
+    'UNAUTHENTICATED',
+    'Metrics need the token of METRICS_TOKEN: Authorization: Bearer <token>.',
+  );
 }
 
 /** @throws DomainError NOT_FOUND unless the request is direct and from this machine */

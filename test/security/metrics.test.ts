@@ -110,6 +110,29 @@ describe('the metrics', () => {
     expect(end.get(sent)).toBeGreaterThan(0);
   });
 
+  it('need the token of METRICS_TOKEN where it is set, from any address', async () => {
+    const token = 'a-token-of-the-collector';
+    const guarded = await TestGateway.start({ METRICS_TOKEN: token, LOG_LEVEL: 'info' });
+    const ask = (headers: Record<string, string>): Promise<Response> =>
+      fetch(`${guarded.url}/metrics`, { headers: { 'x-forwarded-for': '203.0.113.7', ...headers } });
+    try {
+      for (const authorization of ['', 'Bearer', 'Bearer wrong', `Basic ${token}`, `Bearer ${token}x`]) {
+        const refused = await ask({ authorization });
+        expect([authorization, refused.status]).toEqual([authorization, 401]);
+        expect(await refused.text()).not.toContain('likeness_build_info');
+      }
+      // A direct request of the same machine, too.
+      expect((await fetch(`${guarded.url}/metrics`)).status).toBe(401);
+      const answers = await Promise.all(
+        Array.from({ length: 100 }, () => ask({ authorization: `Bearer ${token}` })),
+      );
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      for (const answer of answers) expect(await answer.text()).toContain('likeness_build_info');
+    } finally {
+      await guarded.stop();
+    }
+  });
+
   it('include all that the dashboard and the alert rules use', async () => {
     const text = await (await fetch(`${gateway.metricsUrl}/metrics`)).text();
     const exported = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!));
