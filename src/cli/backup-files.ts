@@ -70,6 +70,11 @@ export interface CopiedFile extends DataFile {
   readonly sha256: string;
 }
 
+/** Whether a file could not be written because the disk, a quota or the limit on the sizes of files is reached. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '');
+}
+
 /** The number and size of files. */
 export interface FileTotal {
   readonly files: number;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
 import { syncFolder } from '../storage/disk-store';
+import { lateErasure } from './backup-erasures.repository';
 import { CommandError } from './shell';
 
 /** The version of the format. */
@@ -18,6 +19,8 @@ const manifest = z.object({
   tables: z.array(z.object({ name: z.string().regex(/^[a-z_]+$/), rows: z.number(), sha256: z.string() })),
   /** `sha256`: of the list of files. Earlier builds have not written it. */
   media: z.object({ files: z.number(), bytes: z.number(), sha256: z.string().optional() }),
+  /** Erasures that were requested while the backup was made. Earlier builds have not written them. */
+  erasures: z.array(lateErasure).default([]),
 });
 
 /** The description of a complete backup: it is written last. */

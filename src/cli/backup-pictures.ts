@@ -4,6 +4,7 @@ import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { avatarKey } from '../generations/avatar.entity';
 import { mediaPath } from '../storage/disk-store';
+import type { S3Store } from '../storage/s3-store';
 import type { CopiedFile } from './backup-files';
 import { findStoredAvatars } from './backup-tables.repository';
 
@@ -12,19 +13,24 @@ const avatarLine = z.object({
   media_token: z.string().nullable(),
   status: z.string(),
   sha256: z.string().nullable(),
+  byte_size: z.number().nullable(),
 });
 
-/** Compares the copies of pictures with the hashes in their rows. */
+/** Compares pictures with their rows: copies by their hashes, objects of a bucket by their sizes. */
 export class PictureComparison {
-  /** The SHA-256 and the id of each stored picture, by the path of its file. */
-  private readonly expected = new Map<string, { sha256: string; id: string }>();
+  /** Each stored picture, by the path of its file. */
+  private readonly expected = new Map<string, { sha256: string; byteSize: number | null; id: string }>();
 
   /** Adds lines of the table `avatars`. */
   add(lines: readonly string[]): void {
     for (const line of lines) {
-      const { id, media_token: mediaToken, status, sha256 } = avatarLine.parse(JSON.parse(line));
+      const { id, media_token, status, sha256, byte_size } = avatarLine.parse(JSON.parse(line));
       if (status === 'STORED' && sha256 !== null)
-        this.expected.set(join('media', mediaPath(avatarKey({ id, mediaToken }))), { sha256, id });
+        this.expected.set(pathOf(avatarKey({ id, mediaToken: media_token })), {
+          sha256,
+          byteSize: byte_size,
+          id,
+        });
     }
   }
 
@@ -35,8 +41,28 @@ export class PictureComparison {
   async findDamaged(sql: Sql, copies: readonly CopiedFile[]): Promise<string[]> {
     for (const { path, sha256 } of copies)
       if (this.expected.get(path)?.sha256 === sha256) this.expected.delete(path);
+    return this.findLeft(sql);
+  }
+
+  /** The same of pictures in a bucket, of which only the sizes are compared. */
+  async findDamagedIn(bucket: Pick<S3Store, 'listSizes'>, sql: Sql): Promise<string[]> {
+    for await (const { key, byteSize } of bucket.listSizes('avatars/', 0))
+      if (this.expected.get(pathOf(key))?.byteSize === byteSize) this.expected.delete(pathOf(key));
+    return this.findLeft(sql);
+  }
+
+  private async findLeft(sql: Sql): Promise<string[]> {
     const ids = [...this.expected.values()].map(({ id }) => id);
     const stored = ids.length === 0 ? [] : await findStoredAvatars(sql, ids);
     return stored.map((id) => toGlobalId('Avatar', id));
   }
+}
+
+const pathOf = (key: string): string => join('media', mediaPath(key));
+
+const maxNamed = 10;
+
+/** Names damaged pictures, of which at most ten. */
+export function nameSome(ids: readonly string[]): string {
+  return ids.slice(0, maxNamed).join(', ') + (ids.length > maxNamed ? ', …' : '');
 }

@@ -90,6 +90,11 @@ export async function allowLongTransaction(sql: Sql): Promise<void> {
   await sql.rows('SET LOCAL idle_in_transaction_session_timeout = 0');
 }
 
+/** Locks tables against changes of other connections, until the end of the transaction. */
+export async function lockTables(sql: Sql, tables: readonly string[]): Promise<void> {
+  await sql.rows(`LOCK TABLE ${tables.join(', ')} IN SHARE ROW EXCLUSIVE MODE`);
+}
+
 /** The first of the tables that has a row; null if all are empty. */
 export async function findFilledTable(sql: Sql, tables: readonly string[]): Promise<string | null> {
   for (const name of tables) {

@@ -2,9 +2,18 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Sql } from '../core/sql';
-import { copyDataFiles, dataFiles, writeLines, type CopiedFile, type DataFile } from './backup-files';
+import { openBucket } from '../storage/open-store';
+import { LateErasures } from './backup-erasures';
+import {
+  copyDataFiles,
+  dataFiles,
+  isDiskFull,
+  writeLines,
+  type CopiedFile,
+  type DataFile,
+} from './backup-files';
 import { backupParts, createBackupFolder, writeManifest, type Manifest } from './backup-manifest';
-import { PictureComparison } from './backup-pictures';
+import { nameSome, PictureComparison } from './backup-pictures';
 import {
   appliedMigrations,
   beginSnapshot,
@@ -15,7 +24,7 @@ import {
 import { tablePath, writeFileList } from './backup-verification';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
-import { withDatabase, type Shell } from './shell';
+import { CommandError, withDatabase, type OperatorContext, type Shell } from './shell';
 
 /** `likeness backup <folder>`: copies the database and the files, also of a running gateway. */
 export function backupCommand(shell: Shell): Command {
@@ -26,29 +35,16 @@ export function backupCommand(shell: Shell): Command {
     .action(async (given: string, { json = false }: { json?: boolean }) => {
       const folder = resolve(given);
       await createBackupFolder(folder);
-      const { tables, media, createdAt, damaged, bucket } = await withDatabase(
-        shell,
-        async ({ database, dataDir, config }) => {
-          const pictures = new PictureComparison();
-          // One transaction: all tables are of the same moment.
-          const dumped = await database.transaction((sql) => dumpTables(shell, sql, { folder, pictures }));
-          // After the tables: files are written before their rows, and never change.
-          const files = await dataFiles(dataDir, { isOwn: true });
-          const copied = await copyFiles(shell, files, {
-            from: dataDir,
-            to: join(folder, backupParts.data),
-          });
-          const facts = { ...dumped, media: await writeFileList(folder, copied) };
-          await writeManifest(folder, facts);
-          const { S3_BUCKET: bucket } = config;
-          const damaged = bucket === undefined ? await pictures.findDamaged(database, copied) : [];
-          return { ...facts, damaged, bucket };
+      const made = await withDatabase(shell, (context) => makeBackup(shell, folder, context)).catch(
+        (error: unknown) => {
+          throw isDiskFull(error) ? diskFull(folder, error) : error;
         },
       );
+      const { tables, media, createdAt, damaged, bucket } = made;
       const rows = tables.reduce((sum, table) => sum + table.rows, 0);
       const text = `Backup of ${createdAt}: ${rows} rows, ${media.files} files (${(media.bytes / 1e6).toFixed(1)} MB) in ${folder}`;
-      shell.print(json ? jsonOf({ folder, createdAt, rows, ...media, damaged }) : text);
-      if (damaged.length > 0) shell.remark(describeDamaged(damaged));
+      shell.print(json ? jsonOf({ folder, createdAt, rows, ...media, damaged, bucket }) : text);
+      if (damaged.length > 0) shell.remark(describeDamaged(damaged, bucket));
       if (bucket !== undefined)
         shell.remark(
           `The pictures are in the bucket ${bucket}, which is not part of the backup: copy it with its own tools.`,
@@ -60,12 +56,56 @@ export function backupCommand(shell: Shell): Command {
     });
 }
 
-const maxNamed = 10;
+/** A backup, and what its operator must know. */
+interface MadeBackup extends Omit<Manifest, 'format'> {
+  /** Global ids of avatars. */
+  readonly damaged: readonly string[];
+  /** The bucket of the pictures, which is not part of it. */
+  readonly bucket: string | undefined;
+}
 
-function describeDamaged(ids: readonly string[]): string {
-  const named = ids.slice(0, maxNamed).join(', ') + (ids.length > maxNamed ? ', …' : '');
+async function makeBackup(
+  shell: Shell,
+  folder: string,
+  { database, dataDir, config }: OperatorContext,
+): Promise<MadeBackup> {
+  const pictures = new PictureComparison();
+  const erasures = new LateErasures(database);
+  const { dumped, copied } = await erasures.during(async () => {
+    // One transaction: all tables are of the same moment.
+    const dumped = await database.transaction((sql) =>
+      dumpTables(shell, sql, { folder, pictures, erasures }),
+    );
+    // After the tables: files are written before their rows, and never change.
+    const files = await dataFiles(dataDir, { isOwn: true });
+    const copied = await copyFiles(shell, files, {
+      from: dataDir,
+      to: join(folder, backupParts.data),
+    });
+    return { dumped, copied };
+  });
+  const media = await writeFileList(folder, copied);
+  const facts = { ...dumped, media, erasures: erasures.all };
+  await writeManifest(folder, facts);
+  const { S3_BUCKET: bucket } = config;
+  const store = await openBucket(config);
+  const damaged = store
+    ? await pictures.findDamagedIn(store, database)
+    : await pictures.findDamaged(database, copied);
+  return { ...facts, damaged, bucket };
+}
+
+const diskFull = (folder: string, cause: unknown): CommandError =>
+  new CommandError(
+    `The disk of ${folder} is full. The backup is incomplete: remove the folder, free space, and make another.`,
+    { cause },
+  );
+
+function describeDamaged(ids: readonly string[], bucket: string | undefined): string {
+  if (bucket !== undefined)
+    return `${ids.length} pictures are missing in the bucket ${bucket}, or have another size: ${nameSome(ids)}.`;
   return (
-    `${ids.length} pictures were missing or damaged before the backup, and are so in it: ${named}. ` +
+    `${ids.length} pictures were missing or damaged before the backup, and are so in it: ${nameSome(ids)}. ` +
     'Keep an earlier backup that has them.'
   );
 }
@@ -73,8 +113,8 @@ function describeDamaged(ids: readonly string[]): string {
 async function dumpTables(
   shell: Shell,
   sql: Sql,
-  { folder, pictures }: { folder: string; pictures: PictureComparison },
-): Promise<Omit<Manifest, 'format' | 'media'>> {
+  { folder, pictures, erasures }: { folder: string; pictures: PictureComparison; erasures: LateErasures },
+): Promise<Omit<Manifest, 'format' | 'media' | 'erasures'>> {
   const createdAt = await beginSnapshot(sql);
   const names = await tablesInOrder(sql);
   const counts = await countTables(sql, names);
@@ -88,6 +128,7 @@ async function dumpTables(
       for await (const lines of dumpTable(sql, name)) {
         bar.add(lines.length, `table ${name}`);
         if (name === 'avatars') pictures.add(lines);
+        if (name === 'erasures') erasures.add(lines);
         yield lines;
       }
     };

@@ -13,6 +13,7 @@ import {
   type BucketLocationConstraint,
   type GetObjectCommandOutput,
   type ListMultipartUploadsCommandOutput,
+  type _Object as S3Object,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { eachOf } from '../core/iterators';
@@ -29,6 +30,12 @@ import {
 } from './media-store';
 import { statusOf, unlessMissing } from './s3-errors';
 import { S3Links } from './s3-links';
+
+/** An object in a list. */
+export interface ListedObject {
+  readonly key: string;
+  readonly byteSize: number;
+}
 
 /** Where pictures are stored. */
 export interface S3Options {
@@ -169,6 +176,11 @@ export class S3Store implements MediaStore {
   /** Also removes unfinished uploads of exited processes. */
   async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
     await this.sweepUploads();
+    for await (const { key } of this.listSizes(prefix, olderThanMs)) yield key;
+  }
+
+  /** The objects of {@link list} with their sizes in bytes. */
+  async *listSizes(prefix: string, olderThanMs: number): AsyncGenerator<ListedObject> {
     // Some compatible stores round the time up to a whole second.
     const writtenBefore = Date.now() - olderThanMs + 1_000;
     let next: string | undefined;
@@ -182,8 +194,9 @@ export class S3Store implements MediaStore {
           }),
         ),
       );
-      for (const { Key = '', LastModified } of page.Contents ?? []) {
-        if (readMediaKey(Key) && LastModified && LastModified.getTime() <= writtenBefore) yield Key;
+      for (const object of page.Contents ?? []) {
+        const listed = listedIn(object, writtenBefore);
+        if (listed) yield listed;
       }
       next = page.NextContinuationToken;
     } while (next !== undefined);
@@ -260,4 +273,11 @@ function openedOf({ Body, ContentRange = '', ContentLength = 0 }: GetObjectComma
   ];
   const part = end! >= start! ? { start: start!, end: end! } : null;
   return { byteSize: byteSize!, part, stream: Body as Readable };
+}
+
+/** Null if it is not a picture, or was written at `writtenBefore` (in milliseconds) or later. */
+function listedIn({ Key, LastModified, Size }: S3Object, writtenBefore: number): ListedObject | null {
+  if (Key === undefined || LastModified === undefined || Size === undefined) return null;
+  const isListed = readMediaKey(Key) !== null && LastModified.getTime() <= writtenBefore;
+  return isListed ? { key: Key, byteSize: Size } : null;
 }

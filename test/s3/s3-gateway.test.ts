@@ -1,11 +1,15 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Store } from '../../src/storage/s3-store';
 import { checkUploadUrls } from '../../src/storage/upload-url-check';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
+import { uuidOf } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
+import { TestDatabase } from '../support/database';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { kill } from '../support/processes';
@@ -149,6 +153,32 @@ describe('a gateway that stores pictures in a bucket', () => {
     // Each with its preview.
     expect(keys.filter((key) => key.startsWith('avatars/'))).toHaveLength(4);
     expect(existsSync(join(environment.dataDir, 'media'))).toBe(false);
+
+    const own = {
+      DATABASE_URL: environment.databaseUrl,
+      DATA_DIR: environment.dataDir,
+      ...server.settings('gateway'),
+    };
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
+    const backup = (name: string): Promise<CommandResult> =>
+      likeness(own, 'backup', join(folder, name), '--json');
+    expect(JSON.parse((await backup('whole')).out)).toMatchObject({ damaged: [], bucket: 'gateway' });
+    const lost = keys.find((key) => key.endsWith('.picture'))!;
+    const owner = avatars.find((avatar) => lost.includes(uuidOf(avatar.id)))!;
+    await server.store('gateway').put(lost, pieces('of another size'), 100);
+    expect(JSON.parse((await backup('another size')).out)).toMatchObject({ damaged: [owner.id] });
+    await server.store('gateway').delete(lost);
+    const missing = await backup('missing');
+    expect(JSON.parse(missing.out)).toMatchObject({ damaged: [owner.id] });
+    expect(missing.remarks).toContain('1 pictures are missing in the bucket gateway');
+    const elsewhere = {
+      ...own,
+      DATABASE_URL: (await TestDatabase.create()).url,
+      DATA_DIR: join(folder, 'restored'),
+    };
+    const restored = await likeness(elsewhere, 'restore', join(folder, 'whole'), '--json');
+    expect(JSON.parse(restored.out)).toMatchObject({ missing: [owner.id] });
+    await rm(folder, { recursive: true, force: true });
 
     await client.delete('deleteModel', model);
     await client.erase();
