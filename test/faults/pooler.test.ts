@@ -1,6 +1,8 @@
 import { Client } from 'pg';
 import { startApp } from '../../src/app/app';
 import { createLogger } from '../../src/core/logger';
+import { createDataSource } from '../../src/database/data-source';
+import { Database } from '../../src/database/database';
 import { readConfig } from '../../src/read-config';
 import type { Job } from '../support/client';
 import { findViolations } from '../support/faults-audit';
@@ -119,6 +121,17 @@ describe('gateways on pgbouncer in transaction mode', () => {
     expect(jobs.filter((job) => !isKnown(job))).toEqual([]);
     expect((await environment.paid()) - before).toBe(jobs.filter(({ status }) => status === 'READY').length);
     expect(await findViolations(environment)).toEqual([]);
+  });
+
+  it('limit the time of transactions, and warn that single statements have no limit', async () => {
+    const options = { url: settings.DATABASE_URL, poolSize: 1, entities: [], isPooled: true };
+    const source = await createDataSource(options).initialize();
+    const database = new Database(source, { isPooled: true, prepares: false });
+    const rows = await database.transaction((sql) => sql.rows('SHOW statement_timeout'));
+    await source.destroy();
+    expect(rows).toEqual([{ statement_timeout: '15s' }]);
+    const warned = environment.gateway.log.filter(({ msg }) => msg.includes('have no time limit'));
+    expect(warned).toHaveLength(1);
   });
 
   it('leave no settings, prepared statements, advisory locks or channels in sessions that other clients get', async () => {
