@@ -131,19 +131,22 @@ export async function eraseLedgerEntries(
 const minRetentionMs = 32 * 86_400_000;
 
 /**
- * Deletes entries of reservations that have ended and are older than the given age, at least a month.
+ * Deletes entries of reservations that are older than the given age, at least a month, and that ended a month ago.
  * @returns the number of deleted rows, at most 2,000 per call
  */
 export async function pruneLedgerEntries(sql: Sql, olderThanMs: number): Promise<number> {
   const before = firstIdAt(Date.now() - Math.max(olderThanMs, minRetentionMs));
   const [gone] = await sql.rows<{ count: number }>(
     `WITH old AS MATERIALIZED (
-       SELECT id FROM ledger_entries WHERE id < $1 AND kind = 'RESERVED' AND due_at IS NULL ORDER BY id LIMIT 1000),
+       SELECT id FROM ledger_entries AS r WHERE id < $1 AND kind = 'RESERVED' AND due_at IS NULL
+          AND NOT EXISTS (SELECT FROM ledger_entries AS e
+                           WHERE e.reservation_id = r.id AND e.kind <> 'RESERVED' AND e.created_at >= now() - $2 * interval '1 ms')
+        ORDER BY id LIMIT 1000),
      ends AS (
        DELETE FROM ledger_entries WHERE kind <> 'RESERVED' AND reservation_id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1),
      reservations AS (DELETE FROM ledger_entries WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1)
      SELECT ((SELECT count(*) FROM ends) + (SELECT count(*) FROM reservations))::int AS count`,
-    [before],
+    [before, minRetentionMs],
   );
   return gone!.count;
 }

@@ -93,6 +93,14 @@ describe('money, after the data of its owner', () => {
     await harness.database.rows(
       `UPDATE ledger_entries e SET reservation_id = r.id FROM ledger_entries r WHERE e.kind = 'SPENT' AND r.kind = 'RESERVED' AND r.job_id = e.job_id`,
     );
+    // It may have been spent in this month, whose limit counts it.
+    await harness.database.rows(
+      `UPDATE ledger_entries SET created_at = now() - interval '31 days' WHERE kind = 'SPENT'`,
+    );
+    expect(await prune()).toBe(0);
+    await harness.database.rows(
+      `UPDATE ledger_entries SET created_at = now() - interval '33 days' WHERE kind = 'SPENT'`,
+    );
     expect(await prune()).toBe(2);
     expect(await entries()).toEqual(['1 RESERVED']);
   });
