@@ -31,8 +31,6 @@ interface PreparedSet {
 interface Prepared {
   readonly reads: PreparedSet;
   readonly others: PreparedSet;
-  /** Those of the others that were run, by name. */
-  readonly known: Map<string, KnownStatement>;
 }
 
 /** A statement that waits for a connection. */
@@ -95,6 +93,8 @@ class StatementNames {
 export class NamedStatements implements PreparedStatements {
   private readonly reads = new StatementNames('read', maxLength.ofReads);
   private readonly others = new StatementNames('statement', maxLength.ofOthers);
+  /** Those of the others that were run with a name, which all connections share. */
+  private readonly known = new LRUCache<string, KnownStatement>({ max: 1_000 });
   private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
   private readonly long: Queue = { waiting: [], connecting: 0 };
   private readonly short: Queue = { waiting: [], connecting: 0 };
@@ -181,17 +181,17 @@ export class NamedStatements implements PreparedStatements {
    * @throws an error for which {@link isOutdatedPlan} holds if a migration has changed its columns; run it again
    */
   async run(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<StatementResult> {
-    const { others: prepared, known } = this.preparedOf(client);
+    const { others: prepared } = this.preparedOf(client);
     const name = this.prepares ? this.others.of(text) : null;
     const query = { text, values: [...parameters], rowMode: 'array' } as const;
     if (name === null || !hasSpace(prepared, name, text)) return client.query<unknown[]>(query);
-    const statement = known.get(name);
+    const statement = prepared.names.has(name) ? this.known.get(name) : undefined;
     try {
       const running = statement && RowsQuery.run(client, statement, parameters);
       if (running) return await running;
       const result = await client.query<unknown[]>({ name, ...query });
       note(prepared, name, text.length);
-      known.set(name, new KnownStatement(name, result.fields));
+      this.known.set(name, new KnownStatement(name, result.fields));
       return result;
     } catch (error) {
       if (isOutdatedPlan(error)) this.others.clear();
@@ -202,7 +202,7 @@ export class NamedStatements implements PreparedStatements {
   private preparedOf(client: PoolClient): Prepared {
     const known = this.preparedBy.get(client);
     if (known) return known;
-    const prepared = { reads: emptySet(), others: emptySet(), known: new Map<string, KnownStatement>() };
+    const prepared = { reads: emptySet(), others: emptySet() };
     this.preparedBy.set(client, prepared);
     return prepared;
   }
