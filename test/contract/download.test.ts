@@ -112,7 +112,7 @@ describe('a download', () => {
     const started = performance.now();
     const error = await failure(fetched(at(path), { ...options, timeoutMs: 300 }));
     expect(error).toMatchObject({ kind: 'UNREACHABLE', cause: new Error('It took longer than 300 ms.') });
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(performance.now() - started).toBeLessThan(15_000);
     await files.untilAlone();
   });
 
