@@ -21,13 +21,15 @@ const line = z.strictObject({
       'must be the global id of a model (model_0192…), or be left out',
     )
     .optional(),
-  owner: shortText(255),
+  /** A user of an API key's owner is `@<owner>/<user>`, each of at most 255 characters. */
+  owner: shortText(512),
   provider: z.enum(providerNames, 'must be "picsart" or "sandbox"'),
   /** The id of the model at the avatar service. */
   providerRef: shortText(255),
   status: z.enum(['READY', 'TRAINING'], 'must be "READY" or "TRAINING"').default('READY'),
   type: z.enum(['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'], 'must be MAN, WOMAN, COUPLE, DOG or CAT'),
-  name: shortText(100),
+  /** As the API accepts it. */
+  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
   photoCount: z.int('must be a whole number').min(1).max(30),
   createdAt: z.iso.datetime('must be a time, such as 2026-11-27T12:00:00Z').optional(),
   readyAt: z.iso.datetime('must be a time, such as 2026-11-27T12:00:00Z').nullish(),

@@ -8,6 +8,8 @@ import { TestGateway } from '../support/gateway';
 
 jest.setTimeout(120_000);
 
+const longOwner = `@acme/${'u'.repeat(255)}`;
+
 describe('the register', () => {
   let gateway: TestGateway;
   let client: Client;
@@ -41,6 +43,12 @@ describe('the register', () => {
 
   it('of a database rebuilds the models in another one, with their ids, and changes nothing when repeated', async () => {
     const file = join(folder, 'models.jsonl');
+    // The API accepts any characters, and the users of an API key have names of two parts.
+    await client.request(
+      'mutation ($input: RenameModelInput!) { renameModel(input: $input) { model { id } } }',
+      { input: { id: trained, name: 'Grace\tHopper\n😀' } },
+    );
+    await gateway.rows('UPDATE models SET owner = $1 WHERE id = $2', [longOwner, uuidOf(trained)]);
     await writeFile(file, 'an older register', { mode: 0o644 });
     expect(await operate('export', '--out', file)).toMatchObject({ code: 0, remarks: '1 models exported.' });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -50,7 +58,7 @@ describe('the register', () => {
       ...{
         kind: 'model',
         id: trained,
-        owner: 'local',
+        owner: longOwner,
         provider: 'sandbox',
         providerRef: row!.ref,
         status: 'READY',
@@ -65,6 +73,7 @@ describe('the register', () => {
     const columns = 'SELECT id, owner, provider_ref, status, name, type, created_at, ready_at FROM models';
     expect(await other.rows(columns)).toEqual(await gateway.rows(columns));
     await other.drop();
+    await gateway.rows(`UPDATE models SET owner = 'local' WHERE id = $1`, [uuidOf(trained)]);
   });
 
   it('adopts a model that was paid for elsewhere: avatars are made from it', async () => {
