@@ -111,7 +111,7 @@ export class NamedStatements implements PreparedStatements {
 
   text({ text, isShort }: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
     return new Promise((resolve, reject) => {
-      const name = this.prepares ? this.reads.of(text) : null;
+      const name = this.nameOf(this.reads, text);
       this.add({ name, text, parameters, isShort, resolve, reject });
     });
   }
@@ -182,7 +182,7 @@ export class NamedStatements implements PreparedStatements {
    */
   async run(client: PoolClient, text: string, parameters: readonly unknown[]): Promise<StatementResult> {
     const { others: prepared } = this.preparedOf(client);
-    const name = this.prepares ? this.others.of(text) : null;
+    const name = this.nameOf(this.others, text);
     const query = { text, values: [...parameters], rowMode: 'array' } as const;
     if (name === null || !hasSpace(prepared, name, text)) return client.query<unknown[]>(query);
     const statement = prepared.names.has(name) ? this.known.get(name) : undefined;
@@ -197,6 +197,10 @@ export class NamedStatements implements PreparedStatements {
       if (isOutdatedPlan(error)) this.others.clear();
       throw error;
     }
+  }
+
+  private nameOf(names: StatementNames, text: string): string | null {
+    return this.prepares ? names.of(text) : null;
   }
 
   private preparedOf(client: PoolClient): Prepared {
