@@ -9,7 +9,13 @@ const publicUrl = 'http://likeness.example';
 export const plain = { AUTH: 'none', LOG_LEVEL: 'warn' };
 
 /** The product with JSON Web Tokens and its default log. */
-export const withJwt = { AUTH: 'jwt', JWT_SECRET: jwtSecret, JWT_AUDIENCE: 'bench' };
+export const withJwt = {
+  AUTH: 'jwt',
+  JWT_SECRET: jwtSecret,
+  JWT_AUDIENCE: 'bench',
+  // All connections of a sample may send the requests of one owner.
+  MAX_OPERATIONS_PER_OWNER: '1000',
+};
 
 /**
  * Starts the product.
