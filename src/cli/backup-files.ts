@@ -110,9 +110,9 @@ export async function copyDataFiles(
 }
 
 /** Removes copies of {@link copyDataFiles} that cannot be used, also parts of them, and the folders that are empty then. */
-export async function removeCopies(files: readonly DataFile[], folder: string): Promise<void> {
+export async function removeCopies(paths: readonly string[], folder: string): Promise<void> {
   const folders = new Set<string>();
-  for (const { path } of files) {
+  for (const path of paths) {
     await rm(join(folder, path), { force: true });
     for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(made);
   }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { codeOf } from '../core/errors';
 import { syncFolder } from '../storage/disk-store';
 import { lateErasure } from './backup-erasures.repository';
+import { lateRevocations } from './backup-revocations.repository';
 import { CommandError } from './shell';
 
 /** The version of the format. */
@@ -21,6 +22,8 @@ const manifest = z.object({
   media: z.object({ files: z.number(), bytes: z.number(), sha256: z.string().optional() }),
   /** Erasures that were requested while the backup was made. Earlier builds have not written them. */
   erasures: z.array(lateErasure).default([]),
+  /** What was revoked while the backup was made. Earlier builds have not written it. */
+  revocations: lateRevocations.default({ keys: [], clientTokens: [] }),
 });
 
 /** The description of a complete backup: it is written last. */

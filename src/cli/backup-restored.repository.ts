@@ -1,5 +1,7 @@
 import type { Sql } from '../core/sql';
 import { jobKinds } from '../generations/generation.kind';
+import { pauseByOperator } from '../upstream/account-pause.repository';
+import type { RestoreMarker } from './restore-marker';
 
 /** By how much the numbers of streams increase: more than the events between a backup and its restore. */
 const epochStep = 1_000_000_000;
@@ -32,7 +34,8 @@ export interface HeldCalls {
 
 /**
  * Makes sure that nothing is paid again: jobs that were QUEUED may have been submitted since the backup, so they become
- * UNCERTAIN with a call of unknown outcome, and submissions are paused until an operator resumes them.
+ * UNCERTAIN with a call of unknown outcome, and submissions of all accounts, also of those that are used later, are paused
+ * until an operator resumes them. Call it in the transaction that loads the rows.
  */
 export async function holdPaidCalls(sql: Sql): Promise<HeldCalls> {
   let uncertain = 0;
@@ -49,10 +52,42 @@ export async function holdPaidCalls(sql: Sql): Promise<HeldCalls> {
     );
     uncertain += changed.length;
   }
-  const paused = await sql.rows(
-    `UPDATE upstream_accounts
-        SET submit_paused_at = now(), submit_pause_reason = 'OPERATOR', trial_at = NULL, probe_at = NULL, probes = 0
-     RETURNING 1`,
+  // A backup that is older than the migration that creates this table, which keeps an existing one.
+  await sql.rows(
+    `CREATE TABLE IF NOT EXISTS submission_pauses
+       (provider text NOT NULL, paused_at timestamptz, CONSTRAINT submission_pauses_pkey PRIMARY KEY (provider))`,
   );
+  const paused = await pauseByOperator(sql, { prefix: '', provider: null });
   return { uncertain, pausedAccounts: paused.length };
+}
+
+/** What a marker says of the transaction that it is called in. */
+export async function describeTransaction(sql: Sql): Promise<Omit<RestoreMarker, 'paths'>> {
+  const [row] = await sql.rows<Omit<RestoreMarker, 'paths'>>(
+    `SELECT (SELECT system_identifier::text FROM pg_control_system()) AS server, d.oid::text AS database,
+            pg_current_xact_id()::text AS transaction
+       FROM pg_database d WHERE d.datname = current_database()`,
+  );
+  return row!;
+}
+
+/** What became of an interrupted restore. */
+export type RestoreOutcome =
+  /** Its rows are not in a database, and its files are of no use. */
+  | 'FAILED'
+  /** It is complete, in this database. */
+  | 'COMPLETE'
+  /** It is complete or running in another database, or it is too long ago. */
+  | 'ELSEWHERE';
+
+/** Finds out what became of a restore. Locks on the tables that it fills must be held, so that it does not run in this database. */
+export async function findOutcome(sql: Sql, marker: RestoreMarker): Promise<RestoreOutcome> {
+  const here = await describeTransaction(sql);
+  if (here.server !== marker.server) return 'ELSEWHERE';
+  const [row] = await sql.rows<{ status: string | null }>(
+    `SELECT CASE WHEN $1::xid8 < pg_current_xact_id() THEN pg_xact_status($1::xid8) END AS status`,
+    [marker.transaction],
+  );
+  if (row!.status === 'aborted') return 'FAILED';
+  return row!.status === 'committed' && here.database === marker.database ? 'COMPLETE' : 'ELSEWHERE';
 }

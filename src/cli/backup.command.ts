@@ -14,6 +14,7 @@ import {
 } from './backup-files';
 import { backupParts, createBackupFolder, writeManifest, type Manifest } from './backup-manifest';
 import { nameSome, PictureComparison } from './backup-pictures';
+import { findRevoked } from './backup-revocations.repository';
 import {
   appliedMigrations,
   beginSnapshot,
@@ -85,7 +86,8 @@ async function makeBackup(
     return { dumped, copied };
   });
   const media = await writeFileList(folder, copied);
-  const facts = { ...dumped, media, erasures: erasures.all };
+  const revocations = await findRevoked(database, new Date(dumped.createdAt));
+  const facts = { ...dumped, media, erasures: erasures.all, revocations };
   await writeManifest(folder, facts);
   const { S3_BUCKET: bucket } = config;
   const store = await openBucket(config);
@@ -114,7 +116,7 @@ async function dumpTables(
   shell: Shell,
   sql: Sql,
   { folder, pictures, erasures }: { folder: string; pictures: PictureComparison; erasures: LateErasures },
-): Promise<Omit<Manifest, 'format' | 'media' | 'erasures'>> {
+): Promise<Omit<Manifest, 'format' | 'media' | 'erasures' | 'revocations'>> {
   const createdAt = await beginSnapshot(sql);
   const names = await tablesInOrder(sql);
   const counts = await countTables(sql, names);

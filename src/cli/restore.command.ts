@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import type { Sql } from '../core/sql';
@@ -6,14 +6,21 @@ import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
 import { readConfig } from '../read-config';
 import { openBucket } from '../storage/open-store';
-import { pauseByOperator } from '../upstream/account-pause.repository';
 import { resumeErasures } from './backup-erasures.repository';
 import { dataFiles, isDiskFull, readLines, removeCopies, type DataFile } from './backup-files';
 import { backupParts, readManifest, type Manifest } from './backup-manifest';
 import { nameSome, PictureComparison } from './backup-pictures';
-import { beginEpoch, holdPaidCalls, type HeldCalls } from './backup-restored.repository';
+import {
+  beginEpoch,
+  describeTransaction,
+  findOutcome,
+  holdPaidCalls,
+  type HeldCalls,
+} from './backup-restored.repository';
+import { revokeAgain } from './backup-revocations.repository';
 import {
   allowLongTransaction,
+  appliedMigrations,
   deleteRows,
   findFilledTable,
   loadRows,
@@ -24,6 +31,7 @@ import { assertTotals, tablePath, verifyBackup } from './backup-verification';
 import { copyFiles } from './backup.command';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
+import { readMarker, removeMarker, writeMarker, type RestoreMarker } from './restore-marker';
 import { CommandError, withDatabase, type Shell } from './shell';
 
 /** What a restore has changed of the rows of the backup. */
@@ -70,45 +78,79 @@ async function restore(
   const from = join(folder, backupParts.data);
   const files = await dataFiles(from, { isOwn: false });
   await verifyBackup(shell, folder, { manifest, files });
-  await assertEmpty(join(resolve(readConfig(shell.environment).DATA_DIR), 'media'));
+  const dataDir = resolve(readConfig(shell.environment).DATA_DIR);
+  const earlier = await readMarker(dataDir);
+  if (earlier === null) await assertEmpty(dataDir);
   const pictures = new PictureComparison();
   const held = await withDatabase(
     shell,
-    async ({ database, dataDir, config }) => {
+    async ({ database, config }) => {
       // Files last, before the commit: a backup that cannot be restored leaves nothing behind.
       const result = await database.transaction(async (sql) => {
         await allowLongTransaction(sql);
-        await assertUnused(sql, manifest);
+        if (await isComplete(sql, manifest, { earlier, dataDir })) return null;
         const held = await loadTables(shell, sql, folder, { manifest, moved, pictures });
-        await restoreFiles(shell, files, { from, to: dataDir, manifest });
+        await restoreFiles(shell, sql, files, { from, to: dataDir, manifest });
         return held;
       });
+      await removeMarker(dataDir);
+      if (result === null) return null;
       const store = await openBucket(config);
       const missing = store ? await pictures.findDamagedIn(store, database) : [];
       return { ...result, missing };
     },
     (url) => migrate(url, manifest.migrations),
   );
-  // Migrations that are newer than the backup. Accounts are paused already: here also those that are used later.
-  const pause = (sql: Sql): Promise<unknown> => pauseByOperator(sql, { prefix: '', provider: null });
-  await withDatabase(
-    shell,
-    ({ database }) => (moved ? Promise.resolve() : database.transaction(pause)),
-    true,
-  );
+  // Migrations that are newer than the backup.
+  await withDatabase(shell, () => Promise.resolve(), true);
   report(shell, manifest, held, json);
+}
+
+/**
+ * Locks the tables, and checks that they and DATA_DIR are empty. Files of an earlier restore that failed are removed before.
+ * @returns true if an earlier restore into this database and DATA_DIR is complete: it was interrupted after the commit
+ */
+async function isComplete(
+  sql: Sql,
+  manifest: Manifest,
+  { earlier, dataDir }: { earlier: RestoreMarker | null; dataDir: string },
+): Promise<boolean> {
+  // Another restore, or a gateway that is started meanwhile, waits.
+  await lockTables(
+    sql,
+    manifest.tables.map(({ name }) => name),
+  );
+  const outcome = earlier && (await findOutcome(sql, earlier));
+  if (outcome === 'COMPLETE') return true;
+  if (outcome === 'ELSEWHERE') {
+    throw new CommandError(
+      `${dataDir} has files of a restore into another database. Restore into a new DATA_DIR and a new database.`,
+    );
+  }
+  await assertMigrations(sql, manifest);
+  await assertUnused(sql, manifest);
+  if (earlier !== null) {
+    await removeCopies(earlier.paths, dataDir);
+    await removeMarker(dataDir);
+  }
+  await assertEmpty(dataDir);
+  return false;
 }
 
 /** Copies the files; if that fails, such as with a full disk, their copies are removed, so that the restore can be repeated. */
 async function restoreFiles(
   shell: Shell,
+  sql: Sql,
   files: readonly DataFile[],
   { from, to, manifest }: { from: string; to: string; manifest: Manifest },
 ): Promise<void> {
+  const paths = files.map(({ path }) => path);
+  await writeMarker(to, { ...(await describeTransaction(sql)), paths });
   try {
     assertTotals(from, await copyFiles(shell, files, { from, to }), manifest);
   } catch (error) {
-    await removeCopies(files, to);
+    await removeCopies(paths, to);
+    await removeMarker(to);
     throw isDiskFull(error)
       ? new CommandError(`The disk of ${to} is full. Nothing was restored: free space, and restore again.`, {
           cause: error,
@@ -117,24 +159,34 @@ async function restoreFiles(
   }
 }
 
-async function assertEmpty(mediaFolder: string): Promise<void> {
-  const names = await readdir(mediaFolder).catch(() => []);
-  if (names.some((name) => !name.startsWith('.'))) {
-    throw new CommandError(`${mediaFolder} is not empty. Restore into a new DATA_DIR.`);
+/** A journal that is not empty has ids of paid calls that another database may not have yet. */
+async function assertEmpty(dataDir: string): Promise<void> {
+  const namesIn = (folder: string): Promise<string[]> => readdir(join(dataDir, folder)).catch(() => []);
+  const refuse = (folder: string): CommandError =>
+    new CommandError(`${join(dataDir, folder)} is not empty. Restore into a new DATA_DIR.`);
+  const media = await namesIn('media');
+  if (media.some((name) => !name.startsWith('.'))) throw refuse('media');
+  for (const name of await namesIn('journal')) {
+    const { size } = await stat(join(dataDir, 'journal', name));
+    if (size > 0) throw refuse('journal');
   }
+}
+
+/** In a database with newer migrations, the rows would lack what these migrations add to rows. */
+async function assertMigrations(sql: Sql, { migrations }: Manifest): Promise<void> {
+  const newer = (await appliedMigrations(sql)).filter((name) => !migrations.includes(name));
+  if (newer.length === 0) return;
+  throw new CommandError(
+    `The database has ${newer.length} migrations that the backup does not have. Restore into a new database (DATABASE_URL, or DATA_DIR).`,
+  );
 }
 
 /** A gateway that was started once has written these; their rows are replaced. */
 const writtenByStart: readonly string[] = ['upstream_accounts', 'learned_durations'];
 
 async function assertUnused(sql: Sql, { tables }: Manifest): Promise<void> {
-  const names = tables.map(({ name }) => name);
-  // Another restore, or a gateway that is started meanwhile, waits.
-  await lockTables(sql, names);
-  const filled = await findFilledTable(
-    sql,
-    names.filter((name) => !writtenByStart.includes(name)),
-  );
+  const names = tables.map(({ name }) => name).filter((name) => !writtenByStart.includes(name));
+  const filled = await findFilledTable(sql, names);
   if (filled === null) return;
   throw new CommandError(
     `The database is not empty: ${filled} has rows. Restore into a new database (DATABASE_URL, or DATA_DIR).`,
@@ -164,10 +216,16 @@ async function loadTables(
   bar.end();
   await beginEpoch(sql);
   const erasures = await resumeErasures(sql, manifest.erasures);
+  await revokeAgain(sql, manifest.revocations);
   return { erasures, ...(moved ? { uncertain: 0, pausedAccounts: 0 } : await holdPaidCalls(sql)) };
 }
 
-function report(shell: Shell, manifest: Manifest, held: Changes, json: boolean): void {
+function report(shell: Shell, manifest: Manifest, held: Changes | null, json: boolean): void {
+  if (held === null) {
+    const text = 'An interrupted restore into this database and DATA_DIR was complete: nothing was changed.';
+    shell.print(json ? jsonOf({ wasComplete: true }) : text);
+    return;
+  }
   const rows = manifest.tables.reduce((sum, table) => sum + table.rows, 0);
   if (json) {
     shell.print(jsonOf({ createdAt: manifest.createdAt, rows, files: manifest.media.files, ...held }));

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -39,9 +40,10 @@ const settingsOf = ({ databaseUrl, dataDir }: Installation): Record<string, stri
 const operateOn = (installation: Installation, ...words: string[]): Promise<CommandResult> =>
   likeness(settingsOf(installation), ...words);
 
+const program = join(__dirname, '../../dist/cli/likeness.js');
+
 /** Runs a command in a process that can write 8 KiB to each file: the effect of a full disk, also for root. */
 const limited = async (installation: Installation, ...words: string[]): Promise<CommandResult> => {
-  const program = join(__dirname, '../../dist/cli/likeness.js');
   const env = { ...process.env, ...settingsOf(installation) };
   try {
     const args = ['-c', 'ulimit -f 8; exec node "$0" "$@"', program, ...words];
@@ -60,9 +62,15 @@ const backup = async (): Promise<string> => {
 };
 
 describe('a backup', () => {
-  it('keeps no data of an owner whose erasure began before or during it', async () => {
+  it('keeps no data and no key of an owner whose erasure began before or during it', async () => {
     const client = new Client(() => original.url);
     await client.settle();
+    const kept = (await operateOn(original, 'keys', 'create', '--owner', 'other')).out;
+    const revoked = (await operateOn(original, 'keys', 'create', '--owner', 'other')).out;
+    await operateOn(original, 'keys', 'create', '--owner', 'local', '--name', 'of Grace');
+    await client.request(
+      'mutation { createClientToken(input: { scopes: [WRITE], expiresInSeconds: 600 }) { token } }',
+    );
     // An erasure that no worker has continued yet.
     const begunAt = new Date().toISOString();
     const begun = newId();
@@ -74,11 +82,12 @@ describe('a backup', () => {
     const target = join(folder, newId());
     // The backup waits after the begin of its snapshot.
     const { made, receipt } = await pool.transaction(async (sql) => {
-      await sql.rows('LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE');
+      await sql.rows('LOCK TABLE learned_durations IN ACCESS EXCLUSIVE MODE');
       const made = operateOn(original, 'backup', target);
-      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'api_keys'::regclass`;
+      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass`;
       await until(async () => (await original.rows(waiting)).length > 0);
-      const { receipt } = await client.erase();
+      const { receipt } = await client.erase(true);
+      expect(await operateOn(original, 'keys', 'revoke', revoked)).toMatchObject({ code: 0 });
       return { made, receipt };
     });
     expect(await made).toMatchObject({ code: 0 });
@@ -108,6 +117,16 @@ describe('a backup', () => {
       );
       for (const table of ['photos', 'models', 'generations', 'avatars'])
         expect([table, await restored.rows(`SELECT 1 FROM ${table}`)]).toEqual([table, []]);
+      const ofOwners = 'SELECT owner, name, revoked_at IS NULL AS "isValid" FROM api_keys ORDER BY 1, 3';
+      expect(await restored.rows(ofOwners)).toEqual([
+        { owner: '@/erased', name: null, isValid: false },
+        { owner: 'other', name: null, isValid: false },
+        { owner: 'other', name: null, isValid: true },
+      ]);
+      const valid = 'SELECT id FROM api_keys WHERE revoked_at IS NULL';
+      expect(await restored.rows(valid)).toEqual([{ id: kept.split('_')[1] }]);
+      const tokens = 'SELECT owner, revoked_at IS NULL AS "isValid" FROM client_tokens';
+      expect(await restored.rows(tokens)).toEqual([{ owner: '@/erased', isValid: false }]);
     } finally {
       await restored.stop();
       await rm(dataDir, { recursive: true, force: true });
@@ -151,6 +170,138 @@ describe('a backup', () => {
     expect(await database.rows('SELECT 1 FROM photos')).toEqual([]);
     expect(await operateOn({ databaseUrl: database.url, dataDir }, 'restore', target)).toMatchObject({
       code: 0,
+    });
+    await database.drop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+});
+
+describe('a restore that is killed', () => {
+  let target: string;
+  let database: TestDatabase;
+  let there: Installation;
+
+  beforeAll(async () => {
+    await new Client(() => original.url).upload(2);
+    target = await backup();
+  });
+  beforeEach(async () => {
+    database = await TestDatabase.create();
+    there = { databaseUrl: database.url, dataDir: await newDataDir() };
+  });
+  afterEach(async () => {
+    await database.drop();
+    await rm(there.dataDir, { recursive: true, force: true });
+  });
+
+  const filesOf = async ({ dataDir }: Installation): Promise<string[]> =>
+    (await readdir(join(dataDir, 'media'), { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('.drafts'))
+      .map(({ name }) => name)
+      .sort();
+  const restore = (...words: string[]): Promise<CommandResult> =>
+    operateOn(there, 'restore', target, ...words);
+
+  /**
+   * Kills a restore when all its files are written, and its server waits in the commit.
+   * @returns the backend of its session, and a function that lets it continue
+   */
+  const killInCommit = async (): Promise<{ backend: number; commit: () => Promise<void> }> => {
+    const holder = await database.session();
+    await holder.query('SELECT pg_advisory_lock(1)');
+    await holder.query(`CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+      'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER waiting AFTER INSERT ON submission_pauses DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION wait()`);
+    const child = spawn(process.execPath, [program, 'restore', target], {
+      env: { ...process.env, ...settingsOf(there) },
+      stdio: 'ignore',
+    });
+    const closed = once(child, 'close');
+    const waiting = `SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'advisory'
+                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    const [session] = await eventually(
+      'the commit',
+      () => database.rows<{ pid: number }>(waiting),
+      (rows) => rows.length > 0,
+    );
+    child.kill('SIGKILL');
+    await closed;
+    return { backend: session!.pid, commit: () => holder.end() };
+  };
+  const pauses = async (): Promise<unknown> =>
+    (JSON.parse((await operateOn(there, 'status', '--json')).out) as { operatorPauses: unknown })
+      .operatorPauses;
+
+  it('before its commit is repeated: only the files that it wrote are removed', async () => {
+    const { backend, commit } = await killInCommit();
+    await database.rows('SELECT pg_terminate_backend($1)', [backend]);
+    await commit();
+    expect(await filesOf(there)).toEqual(await filesOf(original));
+    const foreign = join(there.dataDir, 'media/of-another-program');
+    await writeFile(foreign, 'x');
+    expect(await restore()).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('media is not empty'),
+    });
+    expect(await filesOf(there)).toEqual(['of-another-program']);
+    await rm(foreign);
+    expect(await restore()).toMatchObject({ code: 0, out: expect.stringContaining('Restored the backup') });
+    expect(await filesOf(there)).toEqual(await filesOf(original));
+    expect(await readdir(there.dataDir)).not.toContain('restore.json');
+  });
+
+  it('after its commit has paused all paid calls, and is complete', async () => {
+    const { commit } = await killInCommit();
+    await commit();
+    await eventually('the commit', pauses, (found) => JSON.stringify(found) === '["all"]');
+    expect(await database.rows('SELECT 1 FROM photos')).toEqual(await original.rows('SELECT 1 FROM photos'));
+    // Another database has none of the rows that the files belong to.
+    const other = await TestDatabase.create();
+    const elsewhere = await operateOn({ ...there, databaseUrl: other.url }, 'restore', target);
+    await other.drop();
+    expect(elsewhere).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('of a restore into another'),
+    });
+    expect(await restore('--json')).toMatchObject({ code: 0, out: expect.stringContaining('"wasComplete"') });
+    expect(await filesOf(there)).toEqual(await filesOf(original));
+    expect(await restore()).toMatchObject({ code: 1, remarks: expect.stringContaining('is not empty') });
+  });
+});
+
+describe('a restore', () => {
+  it('pauses accounts that are used later also if the backup is older than such pauses', async () => {
+    const target = await backup();
+    const path = join(target, 'manifest.json');
+    const manifest = JSON.parse(await readFile(path, 'utf8')) as Record<'migrations' | 'tables', unknown[]>;
+    const migrations = manifest.migrations.filter((name) => name !== 'SubmissionPauses1767100000000');
+    const tables = (manifest.tables as { name: string }[]).filter(({ name }) => name !== 'submission_pauses');
+    await writeFile(path, JSON.stringify({ ...manifest, migrations, tables }));
+    const database = await TestDatabase.create();
+    const dataDir = await newDataDir();
+    const there = { databaseUrl: database.url, dataDir };
+    expect(await operateOn(there, 'restore', target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('1 migrations that the backup does not have'),
+    });
+    await database.rows('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    expect(await operateOn(there, 'restore', target)).toMatchObject({ code: 0 });
+    const { out } = await operateOn(there, 'status', '--json');
+    expect(JSON.parse(out)).toMatchObject({ operatorPauses: ['all'] });
+    await database.drop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('does not begin beside a journal with ids of paid calls', async () => {
+    const target = await backup();
+    const database = await TestDatabase.create();
+    const dataDir = await newDataDir();
+    await mkdir(join(dataDir, 'journal'));
+    await writeFile(join(dataDir, 'journal', `submissions.${newId()}.ndjson`), '{}\n');
+    expect(await operateOn({ databaseUrl: database.url, dataDir }, 'restore', target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('journal is not empty'),
     });
     await database.drop();
     await rm(dataDir, { recursive: true, force: true });
