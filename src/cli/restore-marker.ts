@@ -16,7 +16,7 @@ const marker = z.object({
   paths: z.array(z.string()),
 });
 
-/** A restore that has begun to write files. Its transaction tells whether it was completed. */
+/** A restore that has begun to write files. The state of its transaction is the state of the restore. */
 export type RestoreMarker = z.output<typeof marker>;
 
 const pathIn = (dataDir: string): string => join(dataDir, 'restore.json');

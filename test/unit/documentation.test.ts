@@ -26,6 +26,7 @@ const otherNames = [
   'DRILL_SEED',
   'TEST_DATABASE',
   'LIKENESS_URL',
+  'NODE_OPTIONS',
   'IMAGE_NOT_VALID',
   'NOT_EXECUTED',
   'NOT_SENT',
