@@ -48,6 +48,7 @@ export const settings = z.object({
   CORS_ORIGINS: origins.default([]),
   DATABASE_URL: postgresUrl.optional(),
   DATABASE_DIRECT_URL: postgresUrl.optional(),
+  DATABASE_REPLICA_URL: postgresUrl.optional(),
   DATABASE_PREPARED_STATEMENTS: flag.optional(),
   DATABASE_POOL: whole.default(10),
   PLANNED_READS: flag.default(true),

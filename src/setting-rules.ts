@@ -59,6 +59,10 @@ export function contradictions(config: Config): string[] {
       'DATABASE_DIRECT_URL needs DATABASE_URL, the URL of the pooler; write DATABASE_URL=postgres://user:password@pooler:6432/likeness',
     ],
     [
+      config.DATABASE_REPLICA_URL !== undefined && config.DATABASE_URL === undefined,
+      'DATABASE_REPLICA_URL needs DATABASE_URL, the URL of its primary; the embedded database has no replica',
+    ],
+    [
       config.UPSTREAM === 'picsart' && !config.PICSART_API_KEY,
       'PICSART_API_KEY is needed with UPSTREAM=picsart; leave both out to use the sandbox',
     ],

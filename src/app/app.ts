@@ -61,7 +61,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   await Promise.all([prepareDataDirectory(dataDir), startTracing({ config, logger, shutdown })]);
   const metrics = createMetrics(logger);
   const startup = { config, dataDir, logger, shutdown, onCall: metrics.upstreamCall };
-  const [{ directUrl, database }, { provider, sandbox }] = await allStarted(
+  const [{ directUrl, database, costlyReads, replica }, { provider, sandbox }] = await allStarted(
     openDatabase(startup),
     openUpstream(startup),
   );
@@ -73,10 +73,10 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   shutdown.onStop(() => access.stop());
 
   const decoding = createImageSemaphore(availableParallelism(), config.MAX_UPLOADS, config.OWNER_WEIGHTS);
-  metrics.connect({ database, decoding, account: provider.account, budget });
+  metrics.connect({ database, costlyReads, replica, decoding, account: provider.account, budget });
   let listening = '';
   const deps = {
-    ...{ config, logger, database },
+    ...{ config, logger, database, costlyReads },
     media: await openMediaStore(config, dataDir),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
     imageProcessor: new ImageProcessor(decoding, undefined, reportDecoding(metrics, logger)),

@@ -1,20 +1,33 @@
 import { join } from 'node:path';
+import type { DataSource } from 'typeorm';
 import type { Config } from '../config';
 import type { Logger } from '../core/logger';
 import { OutageLog } from '../core/outage';
+import type { CostlyReads } from '../core/sql';
 import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
 import { checkDirectSession } from '../database/direct-session';
 import { checkMigrated, migrate } from '../database/migrate';
+import { ReplicaReads } from '../database/replica-reads';
 import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import type { Startup } from './upstream';
 
-/**
- * Opens the configured database, or the embedded one, with the latest schema.
- * @returns also the URL for what needs a session, such as LISTEN
- */
-export async function openDatabase(startup: Startup): Promise<{ directUrl: string; database: Database }> {
+/** Connections to a replica: for one scrape, and an operator's overview. */
+const replicaPool = 2;
+
+/** The database, and how it is used. */
+interface OpenDatabase {
+  readonly database: Database;
+  /** The URL for what needs a session, such as LISTEN. */
+  readonly directUrl: string;
+  readonly costlyReads: CostlyReads;
+  /** Null without DATABASE_REPLICA_URL. */
+  readonly replica: ReplicaReads | null;
+}
+
+/** Opens the configured database, or the embedded one, with the latest schema. */
+export async function openDatabase(startup: Startup): Promise<OpenDatabase> {
   const { config, shutdown, logger } = startup;
   const { DATABASE_POOL: poolSize, DATABASE_DIRECT_URL } = config;
   const outages = new OutageLog(logger, {
@@ -31,7 +44,25 @@ export async function openDatabase(startup: Startup): Promise<{ directUrl: strin
   const prepares = config.DATABASE_PREPARED_STATEMENTS ?? !isPooled;
   const database = new Database(source, { outages, isPooled, prepares });
   if (isPooled) await warnWithoutTimeLimit(database, logger);
-  return { directUrl, database };
+  const replica = openReplica(startup, database);
+  return { database, directUrl, replica, costlyReads: replica ?? { begin: () => Promise.resolve(database) } };
+}
+
+/** Costly reads on the replica of DATABASE_REPLICA_URL, which may be unavailable at the start. */
+function openReplica({ config, logger, shutdown }: Startup, primary: Database): ReplicaReads | null {
+  const { DATABASE_REPLICA_URL: url } = config;
+  if (url === undefined) return null;
+  let source: DataSource | null = null;
+  shutdown.onStop(() => source?.destroy());
+  const connect = async (): Promise<Database> => {
+    source = await createDataSource({ url, poolSize: replicaPool, entities }).initialize();
+    return new Database(source);
+  };
+  const outages = new OutageLog(logger, {
+    begin: 'the replica cannot be used or is late; costly reads use the primary',
+    end: 'costly reads use the replica again',
+  });
+  return new ReplicaReads({ primary, connect, outages });
 }
 
 async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {

@@ -11,7 +11,7 @@ import type { Config } from '../config';
 import type { BulkLimits } from '../core/bulk-changes';
 import type { Logger } from '../core/logger';
 import type { UrlSigner } from '../core/signature';
-import type { Transactions } from '../core/sql';
+import type { CostlyReads, Transactions } from '../core/sql';
 import type { TransferLimits } from '../core/transfer-slots';
 import type { DatabaseClock } from '../database/database-clock';
 import type { EventFeed } from '../events/feed';
@@ -79,6 +79,7 @@ export interface Infrastructure {
   config: Config;
   logger: Logger;
   database: Transactions;
+  costlyReads: CostlyReads;
   media: MediaStore;
   wakeups: Pick<Wakeups, 'announce'>;
   feed: EventFeed;
@@ -151,7 +152,7 @@ export function createServices(deps: Infrastructure): Services {
     new ViewerResolver(quotas),
     new ActivityResolver(subscriptions.activity),
     ...[privacyResolver, new ClientTokenResolver(deps.clientTokens)],
-    new OperatorResolver(() => readOverview(database)),
+    new OperatorResolver(async () => readOverview(await deps.costlyReads.begin())),
     ...nodeResolvers(database, webhooks.service, {
       ...{ AvatarModel: models, Generation: generations, Avatar: avatars, Photo: photos },
       ClientToken: deps.clientTokens,
@@ -261,13 +262,13 @@ function transferLimits(config: Config, maxTransfers: number, maxPerOwner: numbe
 export function apiSchema(): GraphQLSchema {
   const unused = {} as never;
   const { resolvers } = createServices({
-    config: readConfig({}),
+    ...{ config: readConfig({}), signingSecrets: ['unused'] as [string] },
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {}, spending: new Spending(unpriced) } as never,
-    ...{ logger: unused, database: unused, wakeups: unused, media: unused, guard: unused },
+    ...{ logger: unused, database: unused, costlyReads: unused },
+    ...{ wakeups: unused, media: unused, guard: unused },
     ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused, metrics: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
-    signingSecrets: ['unused'],
   });
   return buildAppSchema(resolvers, ({ viewer }) => Promise.resolve(viewer));
 }

@@ -1,5 +1,6 @@
 import { readDatabaseFacts } from './doctor-facts.repository';
 import { finding, type Finding } from './doctor-finding';
+import { checkReplicas } from './doctor-replica';
 import { withDatabase, type Shell } from './shell';
 
 const minServerVersion = 150_000;
@@ -20,6 +21,7 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
       durability(facts.synchronousCommit, config.DATABASE_URL === undefined),
       migrations(facts.missingMigrations, facts.unknownMigrations),
       clock(facts.clockMs),
+      ...(await checkReplicas(config, database)),
       ...waiting(facts),
     ];
   });

@@ -68,3 +68,35 @@ async function countMigrations(
     unknownMigrations: names.filter((name) => !migrationNames.includes(name)).length,
   };
 }
+
+/** A PostgreSQL server, as part of a replication. */
+export interface ServerFacts {
+  /** The identifier that a primary shares with its replicas. */
+  readonly system: string;
+  readonly isReplica: boolean;
+  /** Standbys that are connected to it. */
+  readonly standbys: number;
+  /** `synchronous_standby_names` */
+  readonly synchronousStandbys: string;
+  /** How far a primary has written its log; null on a replica. */
+  readonly position: string | null;
+  /** Of a replica: the part of the log up to the given position that it has not replayed. */
+  readonly behindBytes: number | null;
+}
+
+/**
+ * Reads what a server is.
+ * @param position - that of the primary
+ */
+export async function readServer(sql: Sql, position: string | null = null): Promise<ServerFacts> {
+  const [server] = await sql.rows<ServerFacts>(
+    `SELECT s.system_identifier::text AS system, r.is AS "isReplica",
+            (SELECT count(*)::int FROM pg_stat_replication) AS standbys,
+            current_setting('synchronous_standby_names') AS "synchronousStandbys",
+            CASE WHEN NOT r.is THEN pg_current_wal_lsn()::text END AS position,
+            CASE WHEN r.is THEN pg_wal_lsn_diff($1::pg_lsn, pg_last_wal_replay_lsn())::float8 END AS "behindBytes"
+       FROM pg_control_system() s, (SELECT pg_is_in_recovery() AS is) r`,
+    [position],
+  );
+  return server!;
+}

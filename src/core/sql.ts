@@ -30,6 +30,12 @@ export interface Transactions extends Sql {
   transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
 }
 
+/** Reads that are expensive and rare, such as counts over all owners. They may be made on a replica. */
+export interface CostlyReads {
+  /** Begins a read of one or more statements, which show everything that was committed before this call. */
+  begin(): Promise<Sql>;
+}
+
 /** A statement that returns one row with one text. */
 export interface ReadStatement {
   readonly text: string;

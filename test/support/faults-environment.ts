@@ -17,6 +17,8 @@ export interface EnvironmentOptions {
   sandbox?: SandboxOptions;
   /** Whether it has its own PostgreSQL, which can be killed; otherwise a database on the shared server. */
   ownPostgres?: boolean;
+  /** A database of the caller's, instead of both. */
+  databaseUrl?: string;
   /** How many gateways share the environment. @defaultValue 1 */
   gateways?: number;
   /**
@@ -109,8 +111,7 @@ export class FaultsEnvironment extends Environment {
       await tokensOf(options.owners),
     );
     try {
-      if (options.ownPostgres) await environment.startPostgres();
-      else environment.shared = await TestDatabase.create();
+      await environment.openDatabase();
       await environment.addGateway();
       while (environment.gateways.length < (options.gateways ?? 1)) await environment.addGateway();
       return environment;
@@ -151,7 +152,7 @@ export class FaultsEnvironment extends Environment {
   readonly anyGateway = (): string => this.gateways[Math.floor(Math.random() * this.gateways.length)]!.url;
 
   get databaseUrl(): string {
-    return this.own?.url ?? this.shared!.url;
+    return this.options.databaseUrl ?? this.own?.url ?? this.shared!.url;
   }
 
   /** Starts another gateway. */
@@ -213,6 +214,12 @@ export class FaultsEnvironment extends Environment {
     await this.sandbox.stop();
     await this.own?.stop().catch(() => undefined);
     await this.shared?.drop();
+  }
+
+  private async openDatabase(): Promise<void> {
+    if (this.options.databaseUrl !== undefined) return;
+    if (this.options.ownPostgres) await this.startPostgres();
+    else this.shared = await TestDatabase.create();
   }
 
   private follow({ options }: RecordingClient, subject: string, kind: 'progress' | 'avatars'): void {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '../../src/database/migrate';
-import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { isTaken } from '../../src/embedded-postgres/process';
 import { Pooler } from './pooler';
 import { rowsAt, templateDatabase, testServer, urlOfDatabase } from './test-server';
@@ -12,17 +12,16 @@ const prefix = 'likeness-test-';
 /**
  * Starts one PostgreSQL for all suites that need one and makes the template database that test files clone. Jest
  * calls this once a run, however many projects name it, and only if a test of one of them runs. With
- * `TEST_DATABASE=pgbouncer` gateways use it through pgbouncer in transaction mode.
+ * `TEST_DATABASE=pgbouncer` gateways use it through pgbouncer in transaction mode; with `TEST_DATABASE=server` it is the
+ * server of DATABASE_URL, which `.ci/with-postgres` starts.
  */
 async function startTestServer(): Promise<void> {
   if (testServer.current !== undefined) return;
   await removeAbandoned();
   const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
-  const postgres = await startEmbeddedPostgres({
-    dir: join(folder, 'postgres'),
-    durable: false,
-    maxConnections: 300,
-  });
+  const options = { dir: join(folder, 'postgres'), durable: false, maxConnections: 300 };
+  const postgres =
+    process.env.TEST_DATABASE === 'server' ? serverOf(process.env) : await startEmbeddedPostgres(options);
   testServer.current = { folder, postgres };
   await makeTemplate(postgres.url);
   process.env.LIKENESS_TEST_DATABASE = postgres.url;
@@ -30,6 +29,11 @@ async function startTestServer(): Promise<void> {
   const pooler = await Pooler.start(postgres.url, 8);
   testServer.current.pooler = pooler;
   process.env.LIKENESS_TEST_POOLER = pooler.urlOf(postgres.url);
+}
+
+/** A server that others start and stop. */
+function serverOf({ DATABASE_URL: url = '' }: NodeJS.ProcessEnv): EmbeddedPostgres {
+  return { url, pid: 0, started: false, stop: () => Promise.resolve() };
 }
 
 async function makeTemplate(url: string): Promise<void> {

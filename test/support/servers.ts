@@ -35,9 +35,12 @@ export class TcpProxy {
   private readonly ends = new Set<Socket>();
   private port = 0;
 
-  /** @param tap - creates, for each connection, a function that receives what the client sends */
+  /**
+   * @param target - of connections from now on
+   * @param tap - creates, for each connection, a function that receives what the client sends
+   */
   constructor(
-    private readonly target: URL,
+    public target: URL,
     private readonly tap?: () => (chunk: Buffer) => void,
   ) {}
 

@@ -75,6 +75,7 @@ export function composeServices({
     signer: new UrlSigner(['a secret of the tests']),
     signingSecrets: ['a secret of the tests'] as const,
     wakeups: { announce: ignore },
+    costlyReads: { begin: () => Promise.resolve(database) },
     clock: new DatabaseClock(database),
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),
     ownerFeed: new OwnerFeed({ database, wakeups: idle, logger }),

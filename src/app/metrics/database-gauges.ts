@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 import { withinMs } from '../../core/clock';
-import type { Sql } from '../../core/sql';
+import type { CostlyReads } from '../../core/sql';
 import {
   accountStates,
   countJobsByState,
@@ -77,7 +77,7 @@ export class DatabaseGauges {
 
   constructor(
     registry: Registry,
-    private readonly sql: Sql,
+    private readonly reads: CostlyReads,
     private readonly buckets: Buckets,
   ) {
     const registers = [registry];
@@ -110,7 +110,7 @@ export class DatabaseGauges {
   }
 
   private async readAll(): Promise<Reading> {
-    const { sql } = this;
+    const sql = await this.reads.begin();
     // One after the other, so that a scrape uses one connection.
     const jobs = await countJobsByState(sql);
     const pauses = await countPauses(sql);

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Logger } from '../../core/logger';
-import type { Sql } from '../../core/sql';
+import type { CostlyReads, Sql } from '../../core/sql';
 import type { CallKind, UpstreamBudget } from '../../upstream/budget.repository';
 import { DatabaseGauges } from './database-gauges';
 import { createJobMetrics, type JobMetrics } from './job-metrics';
@@ -20,8 +20,9 @@ export interface Metrics extends JobMetrics, RequestMetrics, UpstreamMetrics {
 }
 
 /** What has values on each scrape. */
-export interface MetricsSources extends Pick<ProcessSources, 'decoding'> {
+export interface MetricsSources extends Pick<ProcessSources, 'decoding' | 'replica'> {
   readonly database: Sql & { poolState: ProcessSources['pool'] };
+  readonly costlyReads: CostlyReads;
   /** The account of the request budget. */
   readonly account: string;
   readonly budget: Pick<UpstreamBudget, 'bucket'>;
@@ -46,10 +47,10 @@ export function createMetrics(logger: Logger): Metrics {
       await database?.refresh();
       return registry.metrics();
     },
-    connect: ({ database: sql, decoding, account, budget }) => {
+    connect: ({ database: sql, costlyReads, replica, decoding, account, budget }) => {
       const buckets = { account, bucket: (kind: CallKind) => budget.bucket(kind) };
-      database = new DatabaseGauges(registry, sql, buckets);
-      Object.assign(sources, { decoding, pool: () => sql.poolState() });
+      database = new DatabaseGauges(registry, costlyReads, buckets);
+      Object.assign(sources, { decoding, replica, pool: () => sql.poolState() });
     },
     readProcess: (more) => void Object.assign(sources, more),
   };

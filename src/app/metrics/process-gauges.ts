@@ -11,6 +11,8 @@ export interface ProcessSources {
     readonly waiting: number;
     readonly max: number;
   };
+  /** Whether costly reads are made on the replica; null without DATABASE_REPLICA_URL. */
+  readonly replica: { readonly usesReplica: boolean } | null;
   /** Pictures that are decoded, and that wait for it. */
   readonly decoding: { readonly runningCount: number; readonly waitingCount: number };
   /** Open subscriptions and sent results, by transport. */
@@ -84,6 +86,11 @@ function gaugesOfPool(registry: Registry, sources: Partial<ProcessSources>): voi
     'likeness_database_waiting',
     'Statements that wait for a connection.',
     () => sources.pool?.().waiting,
+  );
+  single(
+    'likeness_database_replica_used',
+    '1 if costly reads are made on the replica; 0 if the primary answers, since the replica cannot be used or is late. No value without DATABASE_REPLICA_URL.',
+    () => (sources.replica ? Number(sources.replica.usesReplica) : undefined),
   );
 }
 

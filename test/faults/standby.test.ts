@@ -1,0 +1,156 @@
+import { readConfig } from '../../src/read-config';
+import type { Job } from '../support/client';
+import { likeness } from '../support/command-line';
+import { findViolations } from '../support/faults-audit';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { ending } from '../support/faults-jobs';
+import { ReplicatedPostgres } from '../support/replicated-postgres';
+import { rowsAt } from '../support/test-server';
+import { eventually } from '../support/until';
+
+jest.setTimeout(180_000);
+
+let servers: ReplicatedPostgres;
+let environment: FaultsEnvironment;
+
+beforeAll(async () => {
+  servers = await ReplicatedPostgres.start();
+  const settings = { DATABASE_REPLICA_URL: servers.standbyUrl };
+  environment = await FaultsEnvironment.open({ databaseUrl: servers.url, gateways: 2, settings });
+});
+
+afterAll(async () => {
+  await environment.stop();
+  await servers.stop();
+});
+
+/** Trains a model with this key; repeated until there is an answer. */
+const train = (photoIds: string[], key: string): Promise<Job> =>
+  eventually(
+    'an answer',
+    () => environment.client.train({ photoIds, idempotencyKey: key }),
+    () => true,
+  );
+
+/** Whether a job has succeeded, or its photos could not be served to the avatar service during the outage. */
+const isKnown = ({ status, failure }: Job): boolean =>
+  status === 'READY' || failure?.code === 'PHOTO_UNREACHABLE';
+
+/** Writes a number into the database, into the account of no gateway. When this returns, the write is acknowledged. */
+const writeCredits = (credits: number): Promise<unknown> =>
+  environment.rows(
+    `INSERT INTO upstream_accounts (account, provider, poll_tokens, submit_tokens, credits_available) VALUES ('other', 'other', 0, 0, $1)
+         ON CONFLICT (account) DO UPDATE SET credits_available = $1`,
+    [credits],
+  );
+
+/** The number, as the operator's overview shows it. */
+const readCredits = async (): Promise<number | null | undefined> => {
+  const { operator } = await environment.client.request<{
+    operator: { accounts: { account: string; creditsAvailable: number | null }[] };
+  }>('{ operator { accounts { account creditsAvailable } } }');
+  return operator.accounts.find(({ account }) => account === 'other')?.creditsAvailable;
+};
+
+const usesReplica = async (): Promise<boolean> =>
+  (await environment.gateway.metric('likeness_database_replica_used')) === 1;
+
+/** What the log says about the replica. */
+const said = (): string[] =>
+  environment.gateway.log.map(({ msg }) => msg).filter((msg) => msg.includes('costly reads'));
+const begin = 'the replica cannot be used or is late; costly reads use the primary';
+const end = 'costly reads use the replica again';
+
+/** What `likeness doctor` says about standbys and the replica. */
+const examine = async (replicaUrl = servers.standbyUrl): Promise<string[]> => {
+  const settings = {
+    DATABASE_URL: servers.url,
+    DATABASE_REPLICA_URL: replicaUrl,
+    DATA_DIR: environment.dataDir,
+  };
+  const { out } = await likeness(settings, 'doctor', '--json');
+  const findings = JSON.parse(out) as { check: string; result: string; detail: string }[];
+  return findings
+    .filter(({ check }) => check === 'standbys' || check === 'replica')
+    .map(({ check, result, detail }) => `${check} ${result} ${detail.replace(/\d+ bytes/, 'n bytes')}`);
+};
+
+/** Waits until the log has as many beginnings as ends, and the replica is used. */
+const untilUsed = (): Promise<unknown> =>
+  eventually(
+    'the use of the replica',
+    async () => {
+      await readCredits();
+      return usesReplica();
+    },
+    (isUsed) => isUsed && said().length % 2 === 0,
+  );
+
+describe('costly reads', () => {
+  it('are made on the replica, and show what was acknowledged before', async () => {
+    for (let credits = 1; credits <= 20; credits += 1) {
+      await writeCredits(credits);
+      expect(await readCredits()).toBe(credits);
+    }
+    await untilUsed();
+    const sessions = await rowsAt(
+      servers.standbyUrl,
+      `SELECT FROM pg_stat_activity WHERE application_name = 'likeness' AND query LIKE '%FROM upstream_accounts%'`,
+    );
+    expect(sessions.length).toBeGreaterThan(0);
+  });
+
+  it('are made on the primary while the replica is late or away, which is logged once, and then on the replica again', async () => {
+    await untilUsed();
+    const before = said().length;
+    await rowsAt(servers.standbyUrl, 'SELECT pg_wal_replay_pause()');
+    await writeCredits(101);
+    expect(await readCredits()).toBe(101);
+    expect(await usesReplica()).toBe(false);
+    await servers.crashStandby();
+    await writeCredits(102);
+    expect(await readCredits()).toBe(102);
+    expect(await examine()).toContainEqual(expect.stringMatching(/^replica warn cannot be reached: /));
+    await servers.startStandby();
+    await untilUsed();
+    expect(said().slice(before, before + 2)).toEqual([begin, end]);
+  });
+});
+
+describe('likeness doctor', () => {
+  it('refuses a replica without DATABASE_URL', () => {
+    expect(() => readConfig({ DATABASE_REPLICA_URL: servers.standbyUrl })).toThrow(
+      'DATABASE_REPLICA_URL needs DATABASE_URL',
+    );
+  });
+
+  it('finds whether standbys are synchronous, and whether the replica belongs to the primary', async () => {
+    const standbys = 'standbys ok 1, of which are synchronous: *';
+    expect(await examine()).toEqual([standbys, 'replica ok n bytes behind']);
+    expect(await examine(servers.url)).toEqual([standbys, 'replica fail the server is not a replica']);
+  });
+});
+
+describe('a failover to a synchronous standby', () => {
+  it('loses no paid id and no event, and pays for nothing twice', async () => {
+    const photoIds = await environment.client.upload(5);
+    const keys = Array.from({ length: 12 }, (_, index) => `job-${index}`);
+    const early = await Promise.all(keys.slice(0, 4).map((key) => train(photoIds, key)));
+    // Submitted and polled while the primary is killed.
+    const late = Promise.all(keys.slice(4).map((key) => train(photoIds, key)));
+    await servers.failOver();
+    const jobs = [...early, ...(await late)];
+    const ended = await Promise.all(jobs.map(({ id }) => ending(environment, 'training', id)));
+    expect(ended.filter((job) => !isKnown(job))).toEqual([]);
+    expect(await findViolations(environment)).toEqual([]);
+    const [history] = await environment.rows<{ timeline: number }>(
+      `SELECT ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int AS timeline`,
+    );
+    expect(history).toEqual({ timeline: 2 });
+  });
+
+  it('ends the use of a replica that is the primary now', async () => {
+    await readCredits();
+    expect(await usesReplica()).toBe(false);
+  });
+});
