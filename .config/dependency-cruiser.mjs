@@ -2,13 +2,13 @@
  * Rules for imports. Dependencies point one way:
  *
  *   app → entry points (http, poller, cli) → features (accounts ← auth ← notices ← photos ← jobs ← models ← generations ← activity ← webhooks ← privacy ← operator)
- *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, images) → core
+ *     → shared API vocabulary (graphql) and edges (upstream, storage, events, database, redis, images) → core
  *
  * Imports of types count like imports of values unless a rule excludes them.
  */
 const CORE = '^src/core/';
 const VOCABULARY = '^src/(graphql|reads)/';
-const EDGES = '^src/(upstream|storage|events|database|embedded-postgres|images)/';
+const EDGES = '^src/(upstream|storage|events|database|redis|embedded-postgres|images)/';
 const SANDBOX = '^src/sandbox/';
 const ENTRY_POINTS = '^src/(http|poller|cli)/';
 const ROOT = '^src/(app/|[^/]+[.]ts$)';

@@ -56,6 +56,7 @@ module.exports = {
     suite('security', withDatabase),
     suite('faults', withProcesses),
     suite('s3', withProcesses),
+    suite('redis', withProcesses),
     suite('browser', withDatabase),
     suite('clients', withProcesses),
   ],

@@ -172,3 +172,21 @@ export const s3Settings = {
   S3_READS: z.enum(['gateway', 'presigned', 'cdn'], 'must be gateway, presigned or cdn').default('gateway'),
   S3_PUBLIC_URL: httpUrl.optional(),
 };
+
+/** What several processes use besides the database. */
+export const redisSettings = {
+  REDIS_URL: z
+    .string()
+    .refine(isRedisUrl, 'is not a Redis URL (example: rediss://likeness:password@redis.internal:6379/0)')
+    .optional(),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.:-]{1,100}$/, 'must be at most 100 letters, digits or ._:- (example: likeness)')
+    .default('likeness'),
+};
+
+function isRedisUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, pathname } = new URL(text);
+  return /^rediss?:$/.test(protocol) && /^(\/\d*)?$/.test(pathname);
+}

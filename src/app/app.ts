@@ -9,11 +9,13 @@ import { DatabaseClock } from '../database/database-clock';
 import { streamReader } from '../events/event-page.repository';
 import { EventFeed } from '../events/feed';
 import { OwnerFeed } from '../events/owner-feed';
+import { RedisWakeups } from '../events/redis-wakeups';
 import { everyTopic } from '../events/wake';
 import { Wakeups } from '../events/wakeups';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
+import { RedisConnection } from '../redis/redis-connection';
 import type { Sandbox } from '../sandbox/sandbox';
 import { prepareDataDirectory, signingSecrets } from '../storage/data-directory';
 import { openMediaStore } from '../storage/open-store';
@@ -23,7 +25,7 @@ import { createGuard } from '../upstream/guard';
 import { createAuth } from './auth';
 import { openDatabase } from './database';
 import { createHttpServers, type HttpServers } from './http';
-import { createMetrics } from './metrics/metrics';
+import { createMetrics, type Metrics } from './metrics/metrics';
 import { openMonitoring, reportDecoding } from './monitoring';
 import { createServices, type Services } from './services';
 import { startTracing } from './tracing';
@@ -66,10 +68,10 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
     openUpstream(startup),
   );
 
-  const { wakeups, ...feeds } = await openEvents(directUrl, database, startup);
+  const { redis, wakeups, ...feeds } = await openEvents({ directUrl, database, metrics }, startup);
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW });
   const budget = makeBudget({ config, database, provider });
-  const access = createAuth({ config, logger, database, wakeups });
+  const access = createAuth({ config, logger, database, wakeups, redis });
   shutdown.onStop(() => access.stop());
 
   const decoding = createImageSemaphore(availableParallelism(), config.MAX_UPLOADS, config.OWNER_WEIGHTS);
@@ -143,7 +145,11 @@ async function drain(config: Config, servers: HttpServers, poller: Poller): Prom
 /** How often events make the poller read due times again, in milliseconds. */
 const eventDelayMs = 100;
 
-function startWork(poller: Poller, wakeups: Wakeups, onStreams: Work['onStreams']): void {
+function startWork(
+  poller: Poller,
+  wakeups: Pick<Wakeups, 'onWork' | 'onTopic' | 'onStreams'>,
+  onStreams: Work['onStreams'],
+): void {
   wakeups.onWork(() => poller.wake());
   wakeups.onTopic((topic) => {
     if (topic === webhooksTopic || topic === everyTopic) onStreams('all');
@@ -160,12 +166,32 @@ function startWork(poller: Poller, wakeups: Wakeups, onStreams: Work['onStreams'
   poller.start();
 }
 
+/** Connects in the background: the gateway also works without it. */
+function openRedis({ config, logger, shutdown }: Startup): RedisConnection | null {
+  const { REDIS_URL: url, REDIS_PREFIX: prefix } = config;
+  if (url === undefined) return null;
+  const redis = new RedisConnection({ url, prefix, logger });
+  redis.start();
+  shutdown.onStop(() => redis.stop());
+  return redis;
+}
+
+interface Events {
+  redis: RedisConnection | null;
+  wakeups: Wakeups | RedisWakeups;
+  feed: EventFeed;
+  ownerFeed: OwnerFeed;
+}
+
 async function openEvents(
-  url: string,
-  database: Database,
-  { logger, shutdown }: Startup,
-): Promise<{ wakeups: Wakeups; feed: EventFeed; ownerFeed: OwnerFeed }> {
-  const wakeups = new Wakeups({ url, logger });
+  { directUrl, database, metrics }: { directUrl: string; database: Database; metrics: Metrics },
+  startup: Startup,
+): Promise<Events> {
+  const { logger, shutdown } = startup;
+  const redis = openRedis(startup);
+  if (redis) metrics.readProcess({ redis });
+  const own = new Wakeups({ url: directUrl, logger });
+  const wakeups = redis ? new RedisWakeups(own, redis) : own;
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();
   const feed = new EventFeed({ reader: streamReader(database), wakeups, logger });
@@ -174,7 +200,7 @@ async function openEvents(
     shutdown.onStop(() => each.stop());
     await each.start();
   }
-  return { wakeups, feed, ownerFeed };
+  return { redis, wakeups, feed, ownerFeed };
 }
 
 /** Like Promise.all, but waits until both have settled, so that a failure does not leave a startup running. */

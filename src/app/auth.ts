@@ -5,6 +5,7 @@ import { Authentication, type Credentials } from '../auth/authentication';
 import { ClientTokenService } from '../auth/client-token.service';
 import { KeySet } from '../auth/key-set';
 import { RateLimiter } from '../auth/rate-limiter';
+import { RedisRateWindows } from '../auth/redis-rate-windows';
 import { Revocations } from '../auth/revocations';
 import { TokenVerifier } from '../auth/token-verifier';
 import type { Config } from '../config';
@@ -15,11 +16,13 @@ import { ClientAddresses } from '../http/client-address';
 import { RateGate, type RateRule } from '../http/rate-gate';
 import { countUnfinished } from '../jobs/job-row.repository';
 import { insertNoticeOnce } from '../notices/notice.repository';
+import type { RedisConnection } from '../redis/redis-connection';
 import { HttpExchange } from '../upstream/http-exchange';
 import type { Infrastructure } from './services';
 
 export interface AuthDeps extends Pick<Infrastructure, 'config' | 'logger' | 'database'> {
   wakeups: Pick<Wakeups, 'announce' | 'onTopic'>;
+  redis: RedisConnection | null;
 }
 
 /** Authentication, quotas and rate limits. */
@@ -36,7 +39,7 @@ export interface Auth {
 }
 
 /** Creates the services and starts listening for revoked keys. */
-export function createAuth({ config, logger, database, wakeups }: AuthDeps): Auth {
+export function createAuth({ config, logger, database, wakeups, redis }: AuthDeps): Auth {
   const revocations = new Revocations(database, wakeups, logger);
   const keys = new ApiKeyService(database, wakeups, revocations, logger);
   const exchange = new HttpExchange(1);
@@ -57,7 +60,7 @@ export function createAuth({ config, logger, database, wakeups }: AuthDeps): Aut
     insertNoticeOnce(sql, { owner, kind: 'SPENDING_LIMIT_NEAR', message, subject: null }),
   );
   const quotas = new QuotaService(database, limitsOf(config), spending, countUnfinished(jobKinds));
-  const limiter = new RateLimiter(database, logger);
+  const limiter = new RateLimiter(database, logger, undefined, redis && new RedisRateWindows(redis));
   const addresses = new ClientAddresses(config.TRUSTED_PROXIES);
   const rates = new RateGate({
     counter: limiter,

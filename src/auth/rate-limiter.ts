@@ -3,6 +3,7 @@ import type { Logger } from '../core/logger';
 import { levelOf } from '../core/outage';
 import type { Sql } from '../core/sql';
 import { addCounts, deleteEndedWindows } from './rate-window.repository';
+import type { OwnCount, RedisRateWindows } from './redis-rate-windows';
 
 /** Allows `quota` operations per fixed window. All windows of the same length start at the same time. */
 export interface RatePolicy {
@@ -31,12 +32,21 @@ interface Count {
   shared: number;
   /** What this process has counted since the last exchange. */
   pending: number;
+  /** What this process has counted in this window. */
+  own: number;
+  /** The count of the database at the last exchange with it. The rest of `shared` was exchanged through Redis. */
+  stored: number;
+}
+
+/** A count as it was when it was sent. */
+interface Sent extends OwnCount {
+  readonly pending: number;
 }
 
 /**
- * Rate limits across all processes without a database query per request. Each process counts in memory, adds its counts
- * to shared rows every 500 ms, and reads the total in the same statement. A limit can therefore be exceeded by what other
- * processes admit within that interval. While the database is unavailable, the limit applies per process.
+ * Rate limits across all processes without a query per request. Each process counts in memory, exchanges its counts every
+ * 500 ms through Redis or, without it, through rows of the database, and receives the totals. A limit can therefore be
+ * exceeded by what other processes admit within that interval. While neither is available, the limit applies per process.
  */
 export class RateLimiter {
   private readonly counts = new Map<string, Count>();
@@ -45,13 +55,21 @@ export class RateLimiter {
   private sweptAtMs = 0;
   private isFailing = false;
   private isStopped = false;
+  /** Whether the windows in Redis may lack counts of this process. */
+  private isRedisBehind = false;
 
   constructor(
     private readonly sql: Pick<Sql, 'rows'>,
     private readonly logger: Logger,
     /** How often counts are exchanged with the other processes, in milliseconds. */
     private readonly flushMs = 500,
-  ) {}
+    private readonly redis: RedisRateWindows | null = null,
+  ) {
+    redis?.onReset(() => {
+      this.isRedisBehind = true;
+      this.schedule();
+    });
+  }
 
   /**
    * Counts a request if the quota allows it. Refused requests are not counted.
@@ -64,6 +82,7 @@ export class RateLimiter {
     const isAllowed = used + count <= policy.quota;
     if (isAllowed) {
       counter.pending += count;
+      counter.own += count;
       this.schedule();
     }
     const remaining = Math.max(policy.quota - used - (isAllowed ? count : 0), 0);
@@ -86,7 +105,7 @@ export class RateLimiter {
   private countOf(key: string, endsAtMs: number): Count {
     const known = this.counts.get(key);
     if (known?.endsAtMs === endsAtMs) return known;
-    const fresh = { endsAtMs, shared: 0, pending: 0 };
+    const fresh = { endsAtMs, shared: 0, pending: 0, own: 0, stored: 0 };
     // Reinsert at the end, so that the first entry of the map is the oldest window.
     this.counts.delete(key);
     if (this.counts.size >= limits.maxSubjects) this.forgetOldest();
@@ -109,11 +128,8 @@ export class RateLimiter {
   }
 
   private async exchange(): Promise<void> {
-    const waiting = [...this.counts].filter(([, count]) => count.pending > 0);
     try {
-      for (let index = 0; index < waiting.length; index += limits.maxPerStatement) {
-        await this.share(waiting.slice(index, index + limits.maxPerStatement));
-      }
+      for (const batch of this.batches()) await this.share(batch);
       await this.sweep();
       this.isFailing = false;
     } catch (error) {
@@ -128,19 +144,52 @@ export class RateLimiter {
     }
   }
 
-  private async share(batch: readonly [string, Count][]): Promise<void> {
+  /** What has to be exchanged: new counts, and all of them after Redis may have lost them. */
+  private *batches(): Generator<(readonly [string, Count])[]> {
+    const isBehind = this.isRedisBehind;
+    this.isRedisBehind = false;
+    const now = Date.now();
+    const waiting = [...this.counts].filter(
+      ([, { pending, own, endsAtMs }]) => pending > 0 || (isBehind && own > 0 && endsAtMs > now),
+    );
+    for (let index = 0; index < waiting.length; index += limits.maxPerStatement)
+      yield waiting.slice(index, index + limits.maxPerStatement);
+  }
+
+  private async share(batch: readonly (readonly [string, Count])[]): Promise<void> {
     // All processes use the same order, which prevents deadlocks.
     const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
-    const sent = rows.map(([subject, { endsAtMs, pending }]) => ({
-      subject,
-      endsAt: new Date(endsAtMs),
-      count: pending,
-    }));
-    const counted = await addCounts(this.sql, sent);
-    rows.forEach(([, count], index) => (count.pending -= sent[index]!.count));
+    const sent = rows.map(([subject, { endsAtMs, pending, own }]) => ({ subject, endsAtMs, pending, own }));
+    const totals = await this.redis?.exchange(sent);
+    if (!totals) return this.shareInDatabase(sent);
+    rows.forEach(([, count], index) => {
+      const { pending } = sent[index]!;
+      count.pending -= pending;
+      // A total never decreases within a window, unless Redis has lost its data.
+      count.shared = Math.max(count.shared + pending, totals[index]!);
+    });
+  }
+
+  private async shareInDatabase(sent: readonly Sent[]): Promise<void> {
+    const added = sent.filter(({ pending }) => pending > 0);
+    if (added.length === 0) return;
+    const counted = await addCounts(
+      this.sql,
+      added.map(({ subject, endsAtMs, pending }) => ({
+        subject,
+        endsAt: new Date(endsAtMs),
+        count: pending,
+      })),
+    );
+    for (const { subject, endsAtMs, pending } of added) {
+      const count = this.counts.get(subject);
+      if (count?.endsAtMs === endsAtMs) count.pending -= pending;
+    }
     for (const row of counted) {
       const count = this.counts.get(row.subject);
-      if (count?.endsAtMs === row.endsAt.getTime()) count.shared = row.count;
+      if (count?.endsAtMs !== row.endsAt.getTime()) continue;
+      count.shared += row.count - count.stored;
+      count.stored = row.count;
     }
   }
 

@@ -5,6 +5,7 @@ import { unknownSettings } from '../unknown-settings';
 import { checkDatabase } from './doctor-database';
 import { checkBucket, checkFolders, checkPublicUrl, checkUpstream } from './doctor-environment';
 import { finding, type Finding } from './doctor-finding';
+import { checkRedis } from './doctor-redis';
 import { messageOf } from './messages';
 import { jsonOf, tableOf } from './printout';
 import { CommandError, type Shell } from './shell';
@@ -13,7 +14,7 @@ import { CommandError, type Shell } from './shell';
 export function doctorCommand(shell: Shell): Command {
   return new Command('doctor')
     .description(
-      'check settings, folders, disk, database, clock, avatar service and public URL; exit code 1 if something must be mended',
+      'check settings, folders, disk, database, Redis, clock, avatar service and public URL; exit code 1 if something must be mended',
     )
     .option('--json', 'print JSON')
     .action(async ({ json = false }: { json?: boolean }) => {
@@ -56,6 +57,7 @@ async function examine(shell: Shell): Promise<Finding[]> {
     ...(await attempt('folders', () => checkFolders(config))),
     ...(await attempt('bucket', () => checkBucket(config))),
     ...(await attempt('database', () => checkDatabase(shell))),
+    ...(await attempt('Redis', () => checkRedis(config))),
     ...(await attempt('avatar service', () => checkUpstream(config))),
     ...(await attempt('public URL', () => checkPublicUrl(config))),
   ];

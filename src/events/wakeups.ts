@@ -85,6 +85,12 @@ export class Wakeups {
     });
   }
 
+  /** Sends to the other processes, as {@link announce}, but calls no listener of this one. */
+  relay(wake: Wake): void {
+    this.outgoing.add(wake);
+    this.send();
+  }
+
   /**
    * Calls `listener` with streams that may have new events.
    * @returns removes the listener
@@ -127,7 +133,8 @@ export class Wakeups {
     this.send();
   }
 
-  private dispatch({ streams = [], work = false, topics = [] }: Wake): void {
+  /** Calls the listeners of this process only. */
+  dispatch({ streams = [], work = false, topics = [] }: Wake): void {
     if (streams.length > 0) this.call(this.streamListeners, (listener) => listener(streams));
     if (work) this.call(this.workListeners, (listener) => listener());
     for (const topic of topics) this.call(this.topicListeners, (listener) => listener(topic));

@@ -1,8 +1,9 @@
 import { utimes } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Job, isOver } from '../support/client';
-import { findViolations, media } from '../support/faults-audit';
+import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { media } from '../support/faults-pictures';
 import { numbersFrom } from '../support/random';
 import type { RecordingClient } from '../support/recording-client';
 import { eventually } from '../support/until';

@@ -1,9 +1,10 @@
 import { utimes } from 'node:fs/promises';
 import type { FailpointName } from '../../src/core/failpoint';
 import { EnvironmentPool } from '../support/environment-pool';
-import { findViolations, media, rowId } from '../support/faults-audit';
+import { findViolations, rowId } from '../support/faults-audit';
 import type { Crash, FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
+import { media } from '../support/faults-pictures';
 import { eventually, within } from '../support/until';
 
 jest.setTimeout(300_000);

@@ -1,8 +1,9 @@
 import { rm, truncate, writeFile } from 'node:fs/promises';
 import { Client, type StoredAvatar } from '../support/client';
-import { findViolations, media, rowId } from '../support/faults-audit';
+import { findViolations, rowId } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
+import { media } from '../support/faults-pictures';
 import { eventually } from '../support/until';
 
 jest.setTimeout(240_000);

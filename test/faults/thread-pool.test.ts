@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
-import { media, rowId } from '../support/faults-audit';
+import { rowId } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { media } from '../support/faults-pictures';
 import { eventually } from '../support/until';
 
 jest.setTimeout(120_000);

@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import sharp from 'sharp';
 import { readGlobalId } from '../../src/core/ids';
-import { avatarKey, previewKey } from '../../src/generations/avatar.entity';
 import type { FaultsEnvironment } from './faults-environment';
+import { mediaDirectory, orphans, pictures, type PictureStore } from './faults-pictures';
 import { stepProblems, type JobState } from './history';
 import { brokenLedgerEntries } from './ledger-check';
 
@@ -16,20 +14,28 @@ const settleMs = 60_000;
  * Checks all invariants of an environment once no job is in progress: paid calls, ids, states, events, pictures, files,
  * and what clients and the upstream observed (history.ts). Every test of the suite ends with an empty list.
  * @param hasDeleted - whether jobs were deleted, including their ledger entries
+ * @param store - where the pictures are, if not in the data directory
  */
 export async function findViolations(
   environment: FaultsEnvironment,
-  { hasDeleted = false } = {},
+  {
+    hasDeleted = false,
+    store = mediaDirectory(environment),
+  }: { hasDeleted?: boolean; store?: PictureStore } = {},
 ): Promise<string[]> {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const found = await runChecks(environment, hasDeleted);
+    const found = await runChecks(environment, hasDeleted, store);
     if (found.length === 0 || Date.now() > deadline) return found;
     await pause(100);
   }
 }
 
-async function runChecks(environment: FaultsEnvironment, hasDeleted: boolean): Promise<string[]> {
+async function runChecks(
+  environment: FaultsEnvironment,
+  hasDeleted: boolean,
+  store: PictureStore,
+): Promise<string[]> {
   const found = await Promise.all([
     states(environment),
     streams(environment),
@@ -37,8 +43,8 @@ async function runChecks(environment: FaultsEnvironment, hasDeleted: boolean): P
     hasDeleted ? [] : payments(environment),
     timelines(environment),
     money(environment),
-    pictures(environment),
-    orphans(environment),
+    pictures(environment, store),
+    orphans(environment, store),
     journals(environment),
     environment.checker.problems(environment.clients, environment.anyGateway),
   ]);
@@ -186,87 +192,6 @@ async function money(environment: FaultsEnvironment): Promise<string[]> {
   return broken;
 }
 
-interface AvatarRow {
-  id: string;
-  status: string;
-  media_token: string | null;
-  sha256: string | null;
-  byte_size: number | null;
-  content_type: string | null;
-  is_early: boolean;
-}
-
-/** Pictures with status STORED are complete files on the disk and decode. */
-async function pictures(environment: FaultsEnvironment): Promise<string[]> {
-  const rows = await environment.rows<AvatarRow>(
-    'SELECT id, status, media_token, sha256, byte_size, content_type, expires_at > now() AND answer_index IS NOT NULL AS is_early FROM avatars',
-  );
-  const files = await media(environment);
-  const wrong = await Promise.all(rows.map((row) => pictureProblem(row, files)));
-  return wrong.flatMap((problem, index) =>
-    problem === null ? [] : [`avatar ${rows[index]!.id} ${problem}`],
-  );
-}
-
-async function pictureProblem(row: AvatarRow, files: ReadonlyMap<string, string>): Promise<string | null> {
-  if (row.status !== 'STORED') return missingProblem(row);
-  const names = { id: row.id, mediaToken: row.media_token };
-  const [original, preview] = [files.get(avatarKey(names)), files.get(previewKey(names))];
-  if (!original || !preview) return 'has no bytes';
-  const bytes = await readFile(original);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== row.sha256 || bytes.length !== row.byte_size) return 'has other bytes than its row says';
-  const shown = await Promise.all([decodes(bytes), decodes(await readFile(preview))]);
-  return shown.every(Boolean) ? null : 'is no picture';
-}
-
-/** A DELAYED picture is retried until its deadline; no job waits for it. */
-function missingProblem({ status, is_early: isEarly }: AvatarRow): string | null {
-  if (status === 'PENDING') return 'is left PENDING';
-  return status === 'LOST' && isEarly ? 'was given up before its time was over' : null;
-}
-
-/** Whether these bytes decode as a picture. */
-async function decodes(bytes: Buffer): Promise<boolean> {
-  return sharp(bytes, { failOn: 'error' })
-    .raw()
-    .toBuffer()
-    .then(
-      () => true,
-      () => false,
-    );
-}
-
-/** There are no files without a row, and no pending deletions. */
-async function orphans(environment: FaultsEnvironment): Promise<string[]> {
-  const known = await environment.rows<{ key: string }>(
-    `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
-       FROM avatars, unnest(ARRAY['.picture', '.preview.jpg']) AS ending WHERE status = 'STORED' OR media_token IS NOT NULL
-      UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'
-      UNION ALL SELECT 'renditions/' || r.id FROM avatar_renditions r JOIN avatars a ON a.id = r.avatar_id`,
-  );
-  const keys = new Set(known.map(({ key }) => key));
-  const pendingDeletions = await environment.rows<{ key: string }>('SELECT key FROM media_deletions');
-  const extra = [...(await media(environment)).keys()].filter((key) => !keys.has(key));
-  return [
-    ...extra.map((key) => `${key} has no row`),
-    ...pendingDeletions.map(({ key }) => `${key} is not deleted yet`),
-  ];
-}
-
-/** The files of the media store by key. */
-export async function media(environment: FaultsEnvironment): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  for (const folder of ['avatars', 'photos', 'renditions']) {
-    const root = join(environment.mediaDir, folder);
-    const names = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
-    for (const entry of names.filter((name) => name.isFile() && !name.name.startsWith('.'))) {
-      files.set(`${folder}/${entry.name}`, join(entry.parentPath, entry.name));
-    }
-  }
-  return files;
-}
-
 /** No journal holds an id that the database lacks. */
 async function journals(environment: FaultsEnvironment): Promise<string[]> {
   const rows = await environment.rows<{ ref: string }>(
@@ -274,9 +199,9 @@ async function journals(environment: FaultsEnvironment): Promise<string[]> {
   );
   const known = new Set(rows.map(({ ref }) => ref));
   const missing: string[] = [];
-  for (const name of (await readdir(environment.journalDir)).filter((one) => one.endsWith('.ndjson'))) {
+  for (const path of await journalFiles(environment)) {
     // A gateway that adopts the file renames it; its entries are in the next one.
-    const text = await readFile(join(environment.journalDir, name), 'utf8').catch(() => '');
+    const text = await readFile(path, 'utf8').catch(() => '');
     const lines = text.split('\n');
     const entries = lines.flatMap((line) => readLine(line));
     // The database refuses and settles an id of another job, so it is never stored.
@@ -285,6 +210,12 @@ async function journals(environment: FaultsEnvironment): Promise<string[]> {
     missing.push(...open.filter(({ ref }) => !known.has(ref!)).map(keyOf));
   }
   return missing.map((key) => `only the journal knows the id of ${key}`);
+}
+
+async function journalFiles({ dataDirs }: FaultsEnvironment): Promise<string[]> {
+  const folders = [...dataDirs].map((folder) => join(folder, 'journal'));
+  const files = folders.map(async (folder) => (await readdir(folder)).map((name) => join(folder, name)));
+  return (await Promise.all(files)).flat().filter((path) => path.endsWith('.ndjson'));
 }
 
 interface JournalLine {

@@ -75,6 +75,8 @@ export class FaultsEnvironment extends Environment {
   /** One client per owner. */
   readonly clients: readonly RecordingClient[];
   readonly gateways: GatewayProcess[] = [];
+  /** The data directories of all gateways. */
+  readonly dataDirs = new Set<string>();
   /** The folder of the installation of gateways that start from now on; undefined: this one. */
   installed: string | undefined = undefined;
   private own: EmbeddedPostgres | null = null;
@@ -112,7 +114,6 @@ export class FaultsEnvironment extends Environment {
     );
     try {
       await environment.openDatabase();
-      await environment.addGateway();
       while (environment.gateways.length < (options.gateways ?? 1)) await environment.addGateway();
       return environment;
     } catch (error) {
@@ -240,6 +241,7 @@ export class FaultsEnvironment extends Environment {
       ...this.options.settings,
       ...settings,
     };
+    this.dataDirs.add(environment.DATA_DIR);
     return GatewayProcess.start(environment, this.options.openFiles, this.installed);
   }
 }

@@ -28,6 +28,7 @@ const otherNames = [
   'LIKENESS_URL',
   'NODE_OPTIONS',
   'IMAGE_NOT_VALID',
+  'NODE_EXTRA_CA_CERTS',
   'NOT_EXECUTED',
   'NOT_SENT',
   'PICSART_KEY',

@@ -22,6 +22,8 @@ export interface ProcessSources {
   };
   /** Connections of clients. */
   readonly connections: { readonly openCount: number };
+  /** The connection to Redis; absent without REDIS_URL. */
+  readonly redis: { readonly isUp: boolean; readonly lossCount: number };
   /** Requests that wait for a change of a job. */
   readonly waits: { readonly count: number };
 }
@@ -41,6 +43,7 @@ export function gaugesOfProcess(registry: Registry, sources: Partial<ProcessSour
     ['version', 'node_version'],
   );
   gaugesOfPool(registry, sources);
+  gaugesOfRedis(registry, sources);
   gaugesOfClients(registry, sources);
   gaugeOf(
     registry,
@@ -92,6 +95,20 @@ function gaugesOfPool(registry: Registry, sources: Partial<ProcessSources>): voi
     '1 if costly reads are made on the replica; 0 if the primary answers, since the replica cannot be used or is late. No value without DATABASE_REPLICA_URL.',
     () => (sources.replica ? Number(sources.replica.usesReplica) : undefined),
   );
+}
+
+function gaugesOfRedis(registry: Registry, sources: Partial<ProcessSources>): void {
+  gaugeOf(registry, {
+    name: 'likeness_redis_up',
+    help: '1 while this process uses Redis, 0 while it uses the database instead. No value without REDIS_URL.',
+    read: () => oneOf(sources.redis && Number(sources.redis.isUp)),
+  });
+  gaugeOf(registry, {
+    name: 'likeness_redis_losses_total',
+    help: 'How often this process has lost Redis and has used the database instead.',
+    type: 'counter',
+    read: () => oneOf(sources.redis?.lossCount),
+  });
 }
 
 function gaugesOfClients(registry: Registry, sources: Partial<ProcessSources>): void {

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import type { RedisConnection } from '../redis/redis-connection';
+
+/** What a process has counted for a subject in the window that ends at `endsAtMs`. */
+export interface OwnCount {
+  /** A hash. */
+  readonly subject: string;
+  readonly endsAtMs: number;
+  readonly own: number;
+}
+
+/** How long a window is kept after its end, in milliseconds: the clocks of processes differ. */
+const keptMs = 60_000;
+
+/** Stores the counts of a process (ARGV[1]) in the hash of each window, and returns the sums of all processes. */
+const script = `
+local totals = {}
+for index, key in ipairs(KEYS) do
+  redis.call('HSET', key, ARGV[1], ARGV[2 * index])
+  redis.call('PEXPIRE', key, ARGV[2 * index + 1])
+  local total = 0
+  for _, count in ipairs(redis.call('HVALS', key)) do total = total + count end
+  totals[index] = total
+end
+return totals`;
+
+/**
+ * Rate windows in Redis: a hash for each subject and window, with the count of each process. A process writes its whole
+ * count, so that a repeated write changes nothing and a Redis that has lost its data is filled again.
+ */
+export class RedisRateWindows {
+  private readonly processId = randomBytes(9).toString('base64url');
+
+  constructor(private readonly redis: RedisConnection) {}
+
+  /** Calls `listener` when Redis is available again, possibly without its data. */
+  onReset(listener: () => void): void {
+    this.redis.onState((isUp) => {
+      if (isUp) listener();
+    });
+  }
+
+  /** Writes counts and returns the totals of all processes, in the same order; null if Redis is unavailable. */
+  async exchange(counts: readonly OwnCount[]): Promise<readonly number[] | null> {
+    const { redis } = this;
+    if (!redis.isUp) return null;
+    const now = Date.now();
+    const keys = counts.map(({ subject, endsAtMs }) => `${redis.prefix}:rate:${subject}:${endsAtMs}`);
+    const values = counts.flatMap(({ own, endsAtMs }) => [own, Math.max(endsAtMs - now, 0) + keptMs]);
+    const isSent = redis.run((client) =>
+      client.eval(script, keys.length, ...keys, this.processId, ...values),
+    );
+    // The connection reports its loss.
+    return isSent.then(
+      (totals) => totals as number[],
+      () => null,
+    );
+  }
+}
