@@ -96,7 +96,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   journal.start();
   shutdown.onStop(() => journal.stop());
   const { poller, replay, onStreams } = createWork(
-    { ...deps, budget, downloads: new Downloads(guard, (host) => provider.trustsHost(host)), journal },
+    { ...deps, budget, downloads: new Downloads(guard, provider), journal },
     services,
   );
   await replay();

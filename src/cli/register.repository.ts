@@ -1,8 +1,8 @@
 import { newId, readGlobalId, toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import { appendEvents, openStream } from '../events/event-log.repository';
+import { eventOf } from '../jobs/job-event';
 import { findJob } from '../jobs/job-row.repository';
-import { eventOf } from '../jobs/job.repository';
 import { ModelEntity } from '../models/model.entity';
 import { modelKind } from '../models/model.kind';
 import type { RegisterLine } from './register-lines';

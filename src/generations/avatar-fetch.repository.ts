@@ -254,11 +254,11 @@ export class AvatarFetches {
   }
 }
 
-/** The call of a try, without an id: file hosts send none. */
+/** The call of a try. */
 function callOf({ download }: FetchTry): Pick<CallNote, 'httpStatus' | 'durationMs' | 'correlationId'> {
   return {
     httpStatus: download?.httpStatus ?? null,
     durationMs: download?.durationMs ?? null,
-    correlationId: null,
+    correlationId: download?.correlationId ?? null,
   };
 }

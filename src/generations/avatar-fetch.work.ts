@@ -150,8 +150,8 @@ export class AvatarWork {
       maxBytes,
       timeoutMs: this.deps.downloadTimeoutMs,
       signal,
+      onAnswer: call.onAnswer,
     });
-    call.httpStatus = 200;
     await failpoint('result:fetched');
     // Unique, so that no try can replace bytes of another.
     const token = randomBytes(8).toString('hex');
@@ -223,7 +223,7 @@ export class AvatarWork {
 
   private async conclude(attempt: FetchTry, failed: FailedFetch): Promise<void> {
     const row = attempt.row as ClaimedAvatar;
-    attempt.download?.fail(failed.error);
+    attempt.download?.end();
     const code = failureOf(failed.error);
     if (code !== null) {
       const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row) : null;

@@ -1,12 +1,26 @@
-import { DownloadError } from '../upstream/download';
+import type { ResultAnswer } from '../upstream/downloads';
 
 /** Measures the download of a picture, for the timeline of its generation. */
 export class DownloadCall {
   private readonly startedMs = performance.now();
   private endedMs: number | null = null;
 
+  private answer: ResultAnswer | null = null;
+
+  /** Records that the answer has begun. */
+  readonly onAnswer = (answer: ResultAnswer): void => {
+    this.answer = answer;
+  };
+
   /** The HTTP status; null until there is an answer. */
-  httpStatus: number | null = null;
+  get httpStatus(): number | null {
+    return this.answer?.httpStatus ?? null;
+  }
+
+  /** The upstream's id of the exchange; null without an answer that has one. */
+  get correlationId(): string | null {
+    return this.answer?.correlationId ?? null;
+  }
 
   /** From the request to the last byte read, or until now, in milliseconds. */
   get durationMs(): number {
@@ -22,13 +36,8 @@ export class DownloadCall {
     }
   }
 
-  /** Ends the download with an error, which has the status if there was an answer without the file. */
-  fail(error: unknown): void {
-    this.end();
-    if (error instanceof DownloadError) this.httpStatus ??= error.status ?? null;
-  }
-
-  private end(): void {
+  /** Ends the download if its bytes have not ended it. */
+  end(): void {
     this.endedMs ??= performance.now();
   }
 }

@@ -8,10 +8,11 @@ import type { Viewer } from '../core/viewer';
 import { appendEvents, type Positioned } from '../events/event-log.repository';
 import type { JobPhotoService } from '../photos/job-photo.service';
 import type { AvatarProvider } from '../upstream/provider';
+import { eventOf } from './job-event';
 import { findJobsOf, readJob } from './job-row.repository';
 import { noteTrace } from './job-traces';
 import { reservationOf, type JobKind, type JobRow } from './job.kind';
-import { eventOf, type JobRepository } from './job.repository';
+import type { JobRepository } from './job.repository';
 import { addEntry } from './timeline.repository';
 
 /** What the services that create jobs use. */

@@ -11,6 +11,7 @@ import {
 } from '../core/sql';
 import { appendEvents } from '../events/event-log.repository';
 import type { Wakeups } from '../events/wakeups';
+import { eventsOf } from './job-event';
 import { JobLog } from './job-log';
 import type { JobMove } from './job-move';
 import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
@@ -131,11 +132,7 @@ export class JobRepository {
     this.log.noteMoved(kind, moves, moved);
     await settleQuotas(sql, kind, moves, moved);
     await trimTimelines(sql, kind, moved);
-    const withEvent = new Set(moves.filter((move) => move.appendsEvent).map((move) => move.id));
-    await appendEvents(
-      sql,
-      moved.filter((row) => withEvent.has(row.id)).map((row) => eventOf(kind, row)),
-    );
+    await appendEvents(sql, eventsOf(kind, moves, moved));
     await failpoint('move:before-commit');
     return moved;
   }
@@ -172,20 +169,6 @@ export class JobRepository {
  */
 export function laterThan(updatedAt: string): string {
   return `greatest(clock_timestamp(), ${updatedAt} + interval '1 ms')`;
-}
-
-/** The event with the row's current state. */
-export function eventOf<Row extends JobRow>(
-  kind: JobKind<Row>,
-  row: Row,
-): Parameters<typeof appendEvents>[1][number] {
-  return {
-    streamId: kind.streamOf(row),
-    kind: kind.eventKind,
-    subjectId: row.id,
-    generationId: kind.table === 'generations' ? row.id : null,
-    payload: kind.payloadOf(row),
-  };
 }
 
 /** Whether a move changes neither the state of a job nor what its subscribers see. */

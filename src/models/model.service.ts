@@ -9,8 +9,8 @@ import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { appendEvents, openStream } from '../events/event-log.repository';
 import { createJob, type JobCreation, type JobServiceDeps } from '../jobs/job-creation';
+import { eventOf } from '../jobs/job-event';
 import { findJobsOf, readJob } from '../jobs/job-row.repository';
-import { eventOf } from '../jobs/job.repository';
 import { comparedOptions, queueColumns, type QueueOptions } from '../jobs/queue-options';
 import type { PhotoSource } from '../photos/job-photo.service';
 import type { AvatarType, ProviderFacts } from '../upstream/provider';
@@ -87,8 +87,7 @@ export class ModelService {
     const renamed = await writeTransaction(database, viewer, async (sql) => {
       const model = await renameModel(sql, viewer.owner, id, name.trim());
       if (!model) throw notFound('model', 'input.id');
-      const event = eventOf(modelKind, model);
-      await appendEvents(sql, [{ ...event, payload: { ...event.payload, isRename: true } }]);
+      await appendEvents(sql, [eventOf(modelKind, model, true)]);
       return readJob(sql, modelKind, model);
     });
     jobs.wake(modelKind, [renamed]);

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import type { TcpSocketConnectOpts } from 'node:net';
 import { isOutOfDescriptors } from '../core/errors';
@@ -58,6 +58,11 @@ export interface DownloadOptions {
    * @defaultValue photo
    */
   subject?: 'photo' | 'picture';
+  /**
+   * Called with the status and the headers of the answer, after redirects, before its body is read or refused.
+   * @defaultValue none
+   */
+  onAnswer?: (status: number, headers: IncomingHttpHeaders) => void;
 }
 
 /** A download in progress. */
@@ -90,6 +95,7 @@ export async function download(url: string, options: DownloadOptions): Promise<D
   const limit = new TimeLimit(options.timeoutMs, options.signal);
   try {
     const response = await follow(url, options, limit);
+    options.onAnswer?.(response.statusCode ?? 0, response.headers);
     refuseUnlessFile(response, options);
     return { contentType: response.headers['content-type'], bytes: read(response, options, limit) };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { download, type Download, type DownloadOptions } from './download';
-import type { Guard, Trust } from './guard';
+import type { Guard } from './guard';
+import type { AvatarProvider } from './provider';
 
 /** Limits of a download. */
 export type DownloadLimits = Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 'signal'>;
@@ -7,15 +8,28 @@ export type DownloadLimits = Pick<DownloadOptions, 'maxBytes' | 'timeoutMs' | 's
 /** Limits of a download from a client's URL. */
 export type PhotoDownloadLimits = DownloadLimits & Pick<DownloadOptions, 'owner'>;
 
+/** The answer to the download of a finished picture, whether it has the picture or not. */
+export interface ResultAnswer {
+  readonly httpStatus: number;
+  /** The upstream's id of the exchange, for support requests; null if the answer has none. */
+  readonly correlationId: string | null;
+}
+
+/** Limits of the download of a finished picture. */
+export interface ResultDownloadOptions extends DownloadLimits {
+  /** Called when the answer begins, before its body is read or refused. @defaultValue none */
+  onAnswer?: (answer: ResultAnswer) => void;
+}
+
 /** Maximum number of redirects of photo hosts. */
 const photoRedirects = 3;
 
 /** Downloads from URLs of clients and of the upstream, each with its trust. */
 export class Downloads {
-  /** @param trust - hosts of the upstream, which may be private */
+  /** @param provider - knows the hosts of the upstream, which may be private, and the ids in its answers */
   constructor(
     private readonly guard: Guard,
-    private readonly trust: Trust,
+    private readonly provider: Pick<AvatarProvider, 'trustsHost' | 'correlationIdOf'>,
   ) {}
 
   /** Downloads a photo from a client's URL. Throws like {@link download}. */
@@ -24,13 +38,15 @@ export class Downloads {
   }
 
   /** Downloads a finished picture from the upstream's URL, without redirects. */
-  result(url: string, limits: DownloadLimits): Promise<Download> {
+  result(url: string, { onAnswer, ...limits }: ResultDownloadOptions): Promise<Download> {
     return download(url, {
       ...limits,
       guard: this.guard,
-      trust: this.trust,
+      trust: (hostname) => this.provider.trustsHost(hostname),
       redirects: 0,
       subject: 'picture',
+      onAnswer: (httpStatus, headers) =>
+        onAnswer?.({ httpStatus, correlationId: this.provider.correlationIdOf(headers) }),
     });
   }
 }

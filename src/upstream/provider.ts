@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 /** The kinds of subject that a model can be trained for. */
 export const avatarTypes = ['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'] as const;
 
@@ -160,6 +161,11 @@ export interface AvatarProvider {
   checkAccount(signal: AbortSignal): Promise<AccountCheck>;
   /** Whether a result URL's host is the provider's own and may be private (`PICSART_BASE_URL` on loopback). */
   trustsHost(hostname: string): boolean;
+  /**
+   * The upstream's id of an exchange in the headers of the answer to a download: printable, at most 200 characters.
+   * Null if they have none.
+   */
+  correlationIdOf(headers: IncomingHttpHeaders): string | null;
   stop(): Promise<void>;
 }
 

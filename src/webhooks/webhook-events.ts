@@ -31,10 +31,11 @@ export function messageOf(type: string, timestamp: Date, data: object): string {
 
 /**
  * Whether the event may be a change of a job to a status that is sent. Then {@link webhookEventOf} needs the job's event before
- * it: changes that leave the status as it is are events too. Renames are marked, since the event before may be deleted by then.
+ * it: changes that leave the status as it is are events too. They are marked (`isRename` by an earlier version), since the event
+ * before may be deleted by then.
  */
 export function mayEnterStatus({ kind, payload }: StoredEvent): boolean {
-  if (payload.isRename === true) return false;
+  if (payload.keepsStatus === true || payload.isRename === true) return false;
   return (kind === 'MODEL' || kind === 'GENERATION') && known.has(`${kind}_${String(payload.status)}`);
 }
 

@@ -108,7 +108,7 @@ describe('the entries of a timeline', () => {
       {
         kind: 'DOWNLOAD_FAILED',
         message: 'A picture could not be downloaded; it is tried again.',
-        call: { httpStatus: 503, correlationId: null },
+        call: { httpStatus: 503, correlationId: expect.stringMatching(/^download of https:/) as string },
       },
       { kind: 'POLLED', message: 'The avatar service was asked how the job stands; it was finished.' },
     ]);

@@ -67,9 +67,9 @@ describe('Job.timeline', () => {
   });
 
   it('shows the ids of calls only with the scope ADMIN', async () => {
-    const idsOf = async (client: Client): Promise<(string | null)[]> => {
-      const { nodes } = await pageOf(client, settled.modelId);
-      return nodes.flatMap(({ call }) => (call ? [call.correlationId] : []));
+    const idsOf = async (client: Client, id = settled.modelId, of = ''): Promise<(string | null)[]> => {
+      const { nodes } = await pageOf(client, id);
+      return nodes.flatMap(({ kind, call }) => (call && kind.startsWith(of) ? [call.correlationId] : []));
     };
     const ledger = await gateway.rows<{ id: string }>(
       'SELECT correlation_id AS id FROM submissions WHERE model_id = $1',
@@ -79,11 +79,15 @@ describe('Job.timeline', () => {
       subject: 'anna',
       claims: { scope: 'likeness:read likeness:admin' },
     });
-    const [submitted, ...polled] = await idsOf(Client.with(gateway, 'anna', token));
+    const operator = Client.with(gateway, 'anna', token);
+    const [submitted, ...polled] = await idsOf(operator);
     expect(submitted).toBe(ledger[0]!.id);
     expect(polled.length).toBeGreaterThan(0);
-    for (const id of polled) expect(id).toMatch(/^[0-9a-f-]{36}$/);
-    expect(new Set(await idsOf(anna))).toEqual(new Set([null]));
+    const downloads = await idsOf(operator, settled.generationId, 'AVATAR_STORED');
+    expect(new Set(downloads).size).toBe(3);
+    for (const id of [...polled, ...downloads]) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+    const shown = [...(await idsOf(anna)), ...(await idsOf(anna, settled.generationId))];
+    expect(new Set(shown)).toEqual(new Set([null]));
   });
 
   it('has pages in both directions', async () => {

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { download, DownloadError, type DownloadOptions } from '../../src/upstream/download';
-import { Downloads } from '../../src/upstream/downloads';
+import { Downloads, type ResultAnswer } from '../../src/upstream/downloads';
 import { createGuard, maxUrlLength } from '../../src/upstream/guard';
 import { listening, stopped } from '../support/servers';
 import { startFileHost, type FileHost } from './file-host';
@@ -214,10 +214,15 @@ describe('a download', () => {
 describe('downloads', () => {
   it('follow redirects for photos only, and trust hosts for results only', async () => {
     const files = await startFileHost();
-    const url = `http://${files.host}/photo.jpg`;
+    const at = (path: string): string => `http://${files.host}${path}`;
+    const url = at('/photo.jpg');
     const limits = { maxBytes: 100, timeoutMs: 5000 };
-    const allowed = new Downloads(createGuard({ allow: [files.host] }), () => false);
-    const trusting = new Downloads(createGuard({ allow: [] }), (hostname) => hostname === '127.0.0.1');
+    const host = { trustsHost: () => false, correlationIdOf: () => 'id of an answer' };
+    const allowed = new Downloads(createGuard({ allow: [files.host] }), host);
+    const trusting = new Downloads(createGuard({ allow: [] }), {
+      ...host,
+      trustsHost: (hostname) => hostname === '127.0.0.1',
+    });
     try {
       expect(await textOf((await allowed.photo(files.redirectTo(url), limits)).bytes)).toBe('a photo');
       expect(await textOf((await trusting.result(url, limits)).bytes)).toBe('a photo');
@@ -226,6 +231,16 @@ describe('downloads', () => {
         message: 'The picture could not be fetched from its URL.',
       });
       expect(await failure(trusting.photo(url, limits))).toMatchObject({ kind: 'REFUSED_ADDRESS' });
+      const begun: ResultAnswer[] = [];
+      const onAnswer = (answer: ResultAnswer): unknown => begun.push(answer);
+      for (const path of ['/photo.jpg', '/gone', '/large', '/cut', '/reset']) {
+        await trusting
+          .result(at(path), { ...limits, onAnswer })
+          .then(({ bytes }) => textOf(bytes))
+          .catch(() => undefined);
+      }
+      expect(begun.map(({ httpStatus }) => httpStatus)).toEqual([200, 410, 200, 200]);
+      expect(begun[1]).toEqual({ httpStatus: 410, correlationId: 'id of an answer' });
     } finally {
       await files.stop();
     }

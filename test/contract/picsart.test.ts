@@ -204,6 +204,15 @@ describe('picsart provider', () => {
     await Promise.all([other.stop(), named.stop()]);
   });
 
+  it('finds the id of a download in its headers, without what cannot be printed, and bounded', () => {
+    const idOf = (id: string): string | null =>
+      calls.provider.correlationIdOf({ 'x-picsart-correlation-id': id, vary: ['a', 'b'] as never });
+    expect(idOf('c-78')).toBe('c-78');
+    expect(idOf('c\u0000 \u00fc-79\n')).toBe('c-79');
+    expect(idOf('x'.repeat(5_000))).toHaveLength(200);
+    expect(calls.provider.correlationIdOf({ vary: 'accept' })).toBeNull();
+  });
+
   it('derives the account id from key and host, without revealing the key', () => {
     expect(providerAt(`${calls.upstream.url}/v1`).account).toBe(calls.provider.account);
     expect(providerAt('https://other.example').account).not.toBe(calls.provider.account);

@@ -139,6 +139,35 @@ describe('a webhook that changes while its deliveries are created or sent', () =
     }
     await other.end();
   });
+
+  it('is sent no second event of a failure whose code changes after its events were deleted', async () => {
+    await createWebhook(owner, { url: receiver.url, eventTypes: ['GENERATION_FAILED', 'MODEL_READY'] });
+    const modelId = await owner.trained(await owner.upload());
+    const { sandbox } = gateway;
+    await sandbox.fault({ on: 'result', kind: 'status', status: 503, times: 100_000 });
+    const { id } = await owner.generate(modelId);
+    const passes = (change: string): Promise<void> =>
+      until(async () => {
+        const changed = await gateway.rows(
+          `UPDATE avatars SET due_at = now(), ${change} WHERE owner = $1 AND lease IS NULL AND failing_since IS NOT NULL RETURNING 1`,
+          [name()],
+        );
+        return changed.length > 0;
+      });
+    const failsWith = (code: string): Promise<void> =>
+      until(async () => (await owner.generation(id))?.failure?.code === code);
+    await passes(`failing_since = now() - interval '1 day'`);
+    await failsWith('RESULT_UNREACHABLE');
+    await until(() => receiver.types.includes('generation.failed'));
+    await gateway.rows('DELETE FROM events WHERE owner = $1', [name()]);
+    await passes(`expires_at = now() - interval '100 days'`);
+    await failsWith('RESULT_EXPIRED');
+    const headers = { 'x-picsart-api-key': sandbox.apiKey };
+    await fetch(new URL('/sandbox/faults', sandbox.url), { method: 'DELETE', headers });
+    const last = await emitModel(database, name(), ['READY']);
+    await until(() => receiver.received.some(({ data }) => data.id === last));
+    expect(receiver.types).toEqual(['model.ready', 'generation.failed', 'model.ready']);
+  });
 });
 
 describe('a person who is erased while a delivery is being sent', () => {

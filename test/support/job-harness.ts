@@ -14,7 +14,8 @@ import { SubmissionEntity } from '../../src/jobs/submission.entity';
 import { modelKind } from '../../src/models/model.kind';
 import { DiskStore } from '../../src/storage/disk-store';
 import type { MediaStore } from '../../src/storage/media-store';
-import { DownloadError, type Download } from '../../src/upstream/download';
+import { DownloadError } from '../../src/upstream/download';
+import type { Downloads } from '../../src/upstream/downloads';
 import { Client, type Job as ApiJob, type RetryInput } from './client';
 import { TestDatabase } from './database';
 import { armFailpoints, JobProcess, jobSettings, publicUrl, type JobTable } from './job-process';
@@ -54,7 +55,7 @@ export interface JobEvent {
 export class JobHarness {
   readonly provider = new ScriptedProvider();
   /** Downloads the pictures of the upstream. */
-  pictures: (url: string) => Promise<Download> = (url) =>
+  pictures: Downloads['result'] = (url) =>
     Promise.reject(new DownloadError('UNREACHABLE', `Nothing is scripted for ${url}.`));
   private readonly processes: JobProcess[] = [];
   private folders = 0;
@@ -96,7 +97,7 @@ export class JobHarness {
   process(): JobProcess {
     const { database, provider, media } = this;
     const folder = join(this.folder, `journal-${(this.folders += 1)}`);
-    const pictures = (url: string): Promise<Download> => this.pictures(url);
+    const pictures: Downloads['result'] = (...call) => this.pictures(...call);
     return this.keep(new JobProcess({ database, provider, media, pictures }, folder));
   }
 

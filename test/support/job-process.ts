@@ -7,7 +7,7 @@ import type { JobSteps } from '../../src/jobs/job-steps';
 import type { Journal } from '../../src/jobs/journal';
 import type { PaidCallRecorder } from '../../src/jobs/paid-call-recorder';
 import type { MediaStore } from '../../src/storage/media-store';
-import type { Download } from '../../src/upstream/download';
+import type { Downloads } from '../../src/upstream/downloads';
 import type { AvatarProvider } from '../../src/upstream/provider';
 import { composeServices, type Composition } from './services';
 
@@ -46,7 +46,7 @@ export interface ProcessContext {
   provider: AvatarProvider;
   media: MediaStore;
   /** Downloads the pictures of the upstream. */
-  pictures: (url: string) => Promise<Download>;
+  pictures: Downloads['result'];
 }
 
 const current = new AsyncLocalStorage<JobProcess>();

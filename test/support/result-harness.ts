@@ -5,6 +5,7 @@ import { AvatarEntity } from '../../src/generations/avatar.entity';
 import { MediaDeletion } from '../../src/storage/media-deletion';
 import { readObject } from '../../src/storage/media-store';
 import { DownloadError, type Download } from '../../src/upstream/download';
+import type { Downloads } from '../../src/upstream/downloads';
 import { JobHarness, useJobHarness, type Job } from './job-harness';
 import { done, type PollAnswer } from './scripted-provider';
 
@@ -45,9 +46,18 @@ class ResultHarness extends JobHarness {
   /** The content of each URL; by default a picture that differs for each path. */
   readonly host = new Map<string, Delivery>();
   readonly fetched: string[] = [];
-  override pictures = async (url: string): Promise<Download> => {
+  override pictures: Downloads['result'] = async (url, { onAnswer }) => {
     this.fetched.push(url);
-    return (this.host.get(url) ?? (() => defaultPicture(url)))();
+    const answer = (httpStatus: number): void =>
+      onAnswer?.({ httpStatus, correlationId: `download of ${url}` });
+    try {
+      const file = await (this.host.get(url) ?? (() => defaultPicture(url)))();
+      answer(200);
+      return file;
+    } catch (error) {
+      if (error instanceof DownloadError && error.status !== undefined) answer(error.status);
+      throw error;
+    }
   };
 
   /** How often the upstream was polled for picture URLs. */

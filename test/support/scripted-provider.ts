@@ -254,6 +254,10 @@ export class ScriptedProvider implements AvatarProvider {
     return false;
   }
 
+  correlationIdOf(): null {
+    return null;
+  }
+
   async stop(): Promise<void> {
     // Nothing was started.
   }

@@ -56,7 +56,7 @@ export function composeServices({
   const config = readConfig({ ...settings, DATA_DIR: dataDir });
   const logger = createLogger('silent');
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW, resolve: createResolver(lookup) });
-  const downloads = new Downloads(guard, (host) => provider.trustsHost(host));
+  const downloads = new Downloads(guard, provider);
   const journal = new Journal(join(dataDir, 'journal'));
   journal.start();
   const idle = new Wakeups({ url: '', logger });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from '../../core/logger';
 import { OutageLog } from '../../core/outage';
 import { traced, type Span, type SpanAttributes } from '../../core/tracing';
-import type { ExchangeAnswer } from '../exchange-answer';
+import { joined, type ExchangeAnswer } from '../exchange-answer';
 import { ExchangeError, HttpExchange } from '../http-exchange';
 import {
   UpstreamError,
@@ -133,6 +134,10 @@ export class PicsartProvider implements AvatarProvider {
 
   trustsHost(hostname: string): boolean {
     return withoutBrackets(hostname) === withoutBrackets(new URL(this.baseUrl).hostname);
+  }
+
+  correlationIdOf(headers: IncomingHttpHeaders): string | null {
+    return readNotice(joined(headers)).correlationId ?? null;
   }
 
   async stop(): Promise<void> {
