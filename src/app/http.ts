@@ -199,7 +199,7 @@ function makeOperations(deps: HttpDeps): Operations {
   };
   const schema = buildAppSchema(services.resolvers, admit, deps.access.clientTokens);
   const streams = new OpenStreams();
-  metrics.readProcess({ streams });
+  metrics.readProcess({ streams, uploads: services.uploads.transfers });
   return new Operations({
     schema,
     streams,

@@ -94,7 +94,7 @@ export interface Infrastructure {
   signingSecrets: readonly [string, ...string[]];
   quotas: QuotaService;
   clientTokens: ClientTokenService;
-  metrics: Pick<Metrics, 'rendition'>;
+  metrics: Pick<Metrics, 'rendition' | 'uploadWait'>;
   /** The URL that the HTTP server listens on, without a trailing slash; empty before it listens. */
   localUrl: () => string;
   /** The public URL of the gateway, without a trailing slash; available once it listens. */
@@ -222,6 +222,7 @@ function makePhotos(deps: Infrastructure): PhotoServices {
       ...{ database, urls, intake, spool },
       maxBytes: maxPhotoBytes,
       limits: transferLimits(config, config.MAX_UPLOADS, config.MAX_UPLOADS_PER_OWNER),
+      onWaited: (outcome) => deps.metrics.uploadWait(outcome),
     }),
     photos: new PhotoService(database, media, deletion, urls, {
       maxByteSize: maxPhotoBytes,

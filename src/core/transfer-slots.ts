@@ -1,17 +1,13 @@
-import { unlessAborted } from './clock';
 import { OwnerShares } from './owner-shares';
 import { equalWeights, type OwnerWeights } from './owner-weights';
+import { Transfer, type TransferRate } from './transfer';
 
 /** Limits of uploads or downloads. */
-export interface TransferLimits {
+export interface TransferLimits extends TransferRate {
   /** Maximum number of concurrent transfers. */
   readonly maxTransfers: number;
   /** Maximum number of concurrent transfers per owner. */
   readonly maxPerOwner: number;
-  /** The average rate that a client must sustain. */
-  readonly minBytesPerSecond: number;
-  /** How far a client may fall behind that rate, in milliseconds of waiting for the client. */
-  readonly graceMs: number;
   /** @defaultValue all owners have weight 1 */
   readonly weights?: OwnerWeights;
   /**
@@ -26,7 +22,12 @@ interface TransferQueue {
   /** Maximum number of transfers that wait, shared between owners by {@link OwnerShares}. */
   readonly maxWaiting: number;
   readonly maxWaitMs: number;
+  /** Called at the end of each wait. @defaultValue none */
+  readonly onWaited?: (outcome: WaitOutcome) => void;
 }
+
+/** How a wait ended: with a slot, or without one. */
+export type WaitOutcome = 'started' | 'refused';
 
 /** A transfer that waits for a slot. */
 interface Waiting {
@@ -46,92 +47,6 @@ export interface TransferErrors {
   full(): Error;
   /** The transfer was too slow while another owner needed its slot. */
   displaced(): Error;
-}
-
-/**
- * While all slots are in use, a transfer below this multiple of the minimum rate may be displaced, so that many transfers
- * at the minimum rate cannot block other owners.
- */
-const crowdedFactor = 4;
-
-/** One upload or download. Only time spent waiting for the client counts against its rate. */
-export class Transfer {
-  private readonly ending = new AbortController();
-  private allowanceMs: number;
-  private bytes = 0;
-  private waitedMs = 0;
-  private waitingSinceMs: number | null = null;
-  private timer: NodeJS.Timeout | undefined;
-
-  constructor(
-    readonly owner: string,
-    private readonly limits: TransferLimits,
-    private readonly errors: Pick<TransferErrors, 'tooSlow'>,
-    private readonly within: Transfer | null,
-  ) {
-    this.allowanceMs = limits.graceMs;
-    const outer = within?.signal;
-    if (outer?.aborted) this.end(outer.reason as Error);
-    else outer?.addEventListener('abort', () => this.end(outer.reason as Error), { once: true });
-  }
-
-  /** Aborted, with the error as its reason, when the client is too slow or the transfer is displaced. */
-  get signal(): AbortSignal {
-    return this.ending.signal;
-  }
-
-  /**
-   * Waits for the client to send or receive data.
-   * @throws the error of `step`, or the reason of {@link signal}
-   */
-  async wait<Result>(step: Promise<Result>): Promise<Result> {
-    this.beginWait();
-    try {
-      return await unlessAborted(this.signal, step);
-    } finally {
-      this.endWait();
-    }
-  }
-
-  /** Starts counting time against the client. */
-  beginWait(): void {
-    this.within?.beginWait();
-    if (this.waitingSinceMs !== null || this.signal.aborted) return;
-    this.waitingSinceMs = performance.now();
-    this.timer = setTimeout(() => this.end(this.errors.tooSlow()), this.allowanceMs);
-  }
-
-  /** Stops counting time against the client. */
-  endWait(): void {
-    this.within?.endWait();
-    clearTimeout(this.timer);
-    if (this.waitingSinceMs === null) return;
-    const waitedMs = performance.now() - this.waitingSinceMs;
-    this.waitedMs += waitedMs;
-    this.allowanceMs = Math.max(0, this.allowanceMs - waitedMs);
-    this.waitingSinceMs = null;
-  }
-
-  /** Counts bytes that the client has sent or received. */
-  count(bytes: number): void {
-    this.within?.count(bytes);
-    const { graceMs, minBytesPerSecond } = this.limits;
-    this.bytes += bytes;
-    this.allowanceMs = Math.min(graceMs, this.allowanceMs + (bytes / minBytesPerSecond) * 1_000);
-  }
-
-  end(reason: Error): void {
-    this.ending.abort(reason);
-  }
-
-  /** Bytes per second of waiting for the client. Null: the transfer is fast enough, too new, or not waiting for the client. */
-  get slowRate(): number | null {
-    if (this.waitingSinceMs === null) return null;
-    const waitedMs = this.waitedMs + performance.now() - this.waitingSinceMs;
-    if (waitedMs < this.limits.graceMs) return null;
-    const rate = (this.bytes / waitedMs) * 1_000;
-    return rate < this.limits.minBytesPerSecond * crowdedFactor ? rate : null;
-  }
 }
 
 /**
@@ -179,6 +94,16 @@ export class TransferSlots {
     }
   }
 
+  /** The number of transfers that have a slot. */
+  get runningCount(): number {
+    return this.running.size;
+  }
+
+  /** The number of transfers that wait for one. */
+  get waitingCount(): number {
+    return [...this.waiting.values()].flat().length;
+  }
+
   /** Whether others that wait come first. */
   private mustWait(owner: string): boolean {
     const isFull = this.running.size >= this.limits.maxTransfers;
@@ -207,16 +132,19 @@ export class TransferSlots {
   /** Resolves when the transfer has a slot. */
   private turn(transfer: Transfer): Promise<void> {
     const { owner } = transfer;
+    const { queue } = this.limits;
     if (this.isStopped || !this.places.tryAcquire(owner, 1)) throw this.refusal(owner);
     return new Promise((resolve, reject) => {
       const refuse = (): void => {
         clearTimeout(timer);
         this.forget(entry);
+        queue!.onWaited?.('refused');
         reject(this.refusal(owner));
       };
-      const timer = setTimeout(refuse, this.limits.queue!.maxWaitMs);
+      const timer = setTimeout(refuse, queue!.maxWaitMs);
       const resume = (): void => {
         clearTimeout(timer);
+        queue!.onWaited?.('started');
         resolve();
       };
       const entry = { transfer, resume, refuse };

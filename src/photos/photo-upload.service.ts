@@ -1,11 +1,12 @@
 import { DomainError, notFound } from '../core/errors';
 import { toGlobalId } from '../core/ids';
 import type { Transactions } from '../core/sql';
+import type { Transfer } from '../core/transfer';
 import {
   TransferSlots,
-  type Transfer,
   type TransferErrors,
   type TransferLimits,
+  type WaitOutcome,
 } from '../core/transfer-slots';
 import { PictureProblem } from '../images/picture-file';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
@@ -55,16 +56,18 @@ export interface PhotoUploadServiceDeps {
   /** Maximum size of an uploaded photo. */
   maxBytes: number;
   limits: TransferLimits;
+  /** Called when an upload no longer waits for a slot. */
+  onWaited: (outcome: WaitOutcome) => void;
 }
 
 /** Receives the bytes of photos for the slots of `PhotoService.createUploads`. */
 export class PhotoUploadService {
-  private readonly transfers: TransferSlots;
+  readonly transfers: TransferSlots;
   /** Photos whose bytes this process is receiving. */
   private readonly receiving = new Set<string>();
 
   constructor(private readonly deps: PhotoUploadServiceDeps) {
-    const queue = { maxWaiting: deps.limits.maxTransfers, maxWaitMs };
+    const queue = { maxWaiting: deps.limits.maxTransfers, maxWaitMs, onWaited: deps.onWaited };
     this.transfers = new TransferSlots({ ...deps.limits, queue }, transferErrors);
   }
 

@@ -1,5 +1,6 @@
 import { DomainError } from '../core/errors';
-import type { Transfer, TransferErrors } from '../core/transfer-slots';
+import type { Transfer } from '../core/transfer';
+import type { TransferErrors } from '../core/transfer-slots';
 
 /** An archive during its download. */
 export interface Archive {

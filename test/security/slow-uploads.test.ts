@@ -15,6 +15,7 @@ const settings = {
   MAX_UPLOADS_PER_OWNER: '3',
   MIN_TRANSFER_RATE: '8kB',
   TRANSFER_GRACE: '2s',
+  METRICS_PORT: '0',
 };
 
 let gateway: TestGateway;
@@ -63,6 +64,12 @@ async function spooled(): Promise<number> {
   return targets.filter((target) => target.startsWith(join(gateway.dataDir, 'uploads'))).length;
 }
 
+/** The value of a metric by its name and labels. */
+async function metric(name: string): Promise<number> {
+  const lines = (await (await fetch(`${gateway.metricsUrl}/metrics`)).text()).split('\n');
+  return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length));
+}
+
 /** Bytes in referenced buffers. */
 function bufferedBytes(): number {
   setFlagsFromString('--expose-gc');
@@ -78,11 +85,16 @@ describe('slow uploads', () => {
       expect((await begin(slot)).text).toMatch(/^HTTP\/1.1 100 Continue/);
     }
     const waiting = put(slots[3]!);
+    await until(async () => (await metric('likeness_uploads{state="waiting"}')) === 1);
+    expect(await metric('likeness_uploads{state="running"}')).toBe(3);
     // Two of bob's, one after the other: he has the last slot.
     for (const slot of await bob.slots(2)) expect(await put(slot)).toMatchObject({ status: 201 });
     expect(await Promise.race([waiting, Promise.resolve('waits')])).toBe('waits');
     connections[0]!.socket.destroy();
     expect(await waiting).toMatchObject({ status: 201 });
+    expect(await metric('likeness_uploads{state="waiting"}')).toBe(0);
+    expect(await metric('likeness_upload_waits_total{outcome="started"}')).toBe(1);
+    expect(await metric('likeness_upload_waits_total{outcome="refused"}')).toBe(0);
   });
 
   it('below the minimum rate end with TIMEOUT, and can be retried', async () => {

@@ -1,5 +1,6 @@
 import { readOwnerWeights } from '../../src/core/owner-weights';
-import { TransferSlots, type Transfer, type TransferLimits } from '../../src/core/transfer-slots';
+import type { Transfer } from '../../src/core/transfer';
+import { TransferSlots, type TransferLimits } from '../../src/core/transfer-slots';
 
 const limits: TransferLimits = {
   maxTransfers: 4,

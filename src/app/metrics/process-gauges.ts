@@ -2,6 +2,12 @@ import { createRequire } from 'node:module';
 import type { Registry } from 'prom-client';
 import { gaugeOf, type GaugeValue } from './instruments';
 
+/** Work that runs, and that waits for a slot. */
+interface Load {
+  readonly runningCount: number;
+  readonly waitingCount: number;
+}
+
 /** Parts of the process whose state is read on each scrape. */
 export interface ProcessSources {
   /** The connections to PostgreSQL: open ones by use, and statements that wait for one. */
@@ -14,7 +20,9 @@ export interface ProcessSources {
   /** Whether costly reads are made on the replica; null without DATABASE_REPLICA_URL. */
   readonly replica: { readonly usesReplica: boolean } | null;
   /** Pictures that are decoded, and that wait for it. */
-  readonly decoding: { readonly runningCount: number; readonly waitingCount: number };
+  readonly decoding: Load;
+  /** Uploads of photos that have a slot, and that wait for one. */
+  readonly uploads: Load;
   /** Open subscriptions and sent results, by transport. */
   readonly streams: {
     readonly openBy: Readonly<Record<string, number>>;
@@ -45,22 +53,17 @@ export function gaugesOfProcess(registry: Registry, sources: Partial<ProcessSour
   gaugesOfPool(registry, sources);
   gaugesOfRedis(registry, sources);
   gaugesOfClients(registry, sources);
-  gaugeOf(
-    registry,
-    {
-      name: 'likeness_decodings',
-      help: 'Pictures that are being decoded (running), and that wait for it (waiting).',
-      read: () => {
-        const { decoding } = sources;
-        return decoding
-          ? [
-              [{ state: 'running' }, decoding.runningCount],
-              [{ state: 'waiting' }, decoding.waitingCount],
-            ]
-          : [];
-      },
-    },
-    ['state'],
+  const loadOf = (name: string, help: string, load: () => Load | undefined): void =>
+    gaugeOf(registry, { name, help, read: () => valuesOfLoad(load()) }, ['state']);
+  loadOf(
+    'likeness_decodings',
+    'Pictures that are being decoded (running), and that wait for it (waiting).',
+    () => sources.decoding,
+  );
+  loadOf(
+    'likeness_uploads',
+    'Uploads of photos that have a slot (running), and that wait for one (waiting).',
+    () => sources.uploads,
   );
 }
 
@@ -141,6 +144,14 @@ function gaugesOfClients(registry: Registry, sources: Partial<ProcessSources>): 
     help: 'Requests of this process that wait for a change of a model or generation.',
     read: () => oneOf(sources.waits?.count),
   });
+}
+
+function valuesOfLoad(load: Load | undefined): GaugeValue[] {
+  if (!load) return [];
+  return [
+    [{ state: 'running' }, load.runningCount],
+    [{ state: 'waiting' }, load.waitingCount],
+  ];
 }
 
 function oneOf(value: number | undefined): GaugeValue[] {

@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client';
+import type { WaitOutcome } from '../../core/transfer-slots';
 import type { OperationRecord } from '../../http/graphql/operation-records';
 import type { AnsweredRequest } from '../../http/server';
 import type { ReadOutcome } from '../../reads/planned-reads';
@@ -16,6 +17,8 @@ export interface RequestMetrics {
   deprecatedUse: (element: string) => void;
   /** A request of an origin that is not allowed was refused. */
   refusedOrigin: () => void;
+  /** An upload no longer waits for a slot. */
+  uploadWait: (outcome: WaitOutcome) => void;
 }
 
 /** The methods that routes have, and those of probes and browsers. */
@@ -46,12 +49,22 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
     name: 'likeness_refused_origins_total',
     help: 'Requests that were refused because of their origin.',
   });
+  const uploadWaits = counterOf(
+    registry,
+    {
+      name: 'likeness_upload_waits_total',
+      help: 'Uploads that waited for a slot, by how their wait ended: started or refused.',
+      begin: [{ outcome: 'started' }, { outcome: 'refused' }],
+    },
+    ['outcome'],
+  );
   return {
     answered: countAnswers(registry),
     operation: countOperations(registry),
     read: (outcome) => reads({ outcome }),
     deprecatedUse: (element) => deprecatedUses({ element }),
     refusedOrigin: () => refusedOrigins(),
+    uploadWait: (outcome) => uploadWaits({ outcome }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Transfer } from '../../core/transfer-slots';
+import type { Transfer } from '../../core/transfer';
 import type { Exchange, Route } from '../router';
 import { sendStream, type FileRequest } from './file-stream';
 
