@@ -219,8 +219,7 @@ function makePhotos(deps: Infrastructure): PhotoServices {
     intake,
     photoHeartbeat,
     uploads: new PhotoUploadService({
-      ...{ database, urls, intake, spool },
-      maxBytes: maxPhotoBytes,
+      ...{ database, urls, intake, spool, maxBytes: maxPhotoBytes },
       limits: transferLimits(config, config.MAX_UPLOADS, config.MAX_UPLOADS_PER_OWNER),
       onWaited: (outcome) => deps.metrics.uploadWait(outcome),
     }),
