@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { setTimeout as pause } from 'node:timers/promises';
 
 const checkMs = 50;
+const checkTimeoutMs = 2_000;
 
 /**
  * A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. A connection that a
@@ -52,7 +53,8 @@ export class Balancer {
   private async check(port: string): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
-      const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal }).catch(() => null);
+      const options = { signal: AbortSignal.timeout(checkTimeoutMs) };
+      const response = await fetch(`http://127.0.0.1:${port}/readyz`, options).catch(() => null);
       await response?.text().catch(() => undefined);
       if (response?.ok) this.ready.add(port);
       else this.ready.delete(port);
