@@ -35,3 +35,11 @@ export function problemOfBehalf(subject: string): string | null {
 export function ownerOnBehalf(keyOwner: string, subject: string): string {
   return `@${keyOwner}/${subject}`;
 }
+
+/** Validates an owner of any kind: that of a token or key, or a user that a key acts for, `@acme/bob`. */
+export function problemOfOwner(owner: string): string | null {
+  const [, keyOwner, user] = /^@([^/]*)\/(.*)$/su.exec(owner) ?? [];
+  if (keyOwner === undefined || user === undefined) return problemOfSubject(owner);
+  if (keyOwner === '') return 'uses the reserved form @/…';
+  return problemOfSubject(keyOwner) ?? problemOfBehalf(user);
+}

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, type Stats } from 'node:fs';
-import { constants, copyFile, lstat, mkdir, open, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { constants, copyFile, lstat, open, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { pipeline as completePipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { codeOf } from '../core/errors';
+import { createFolder } from '../core/folders';
 import { eachOf } from '../core/iterators';
 import { syncFolder } from '../storage/disk-store';
 import { CommandError } from './shell';
@@ -99,7 +100,7 @@ export async function copyDataFiles(
   const folders = new Set([to]);
   await eachOf(files, copiesAtOnce, async ({ path }) => {
     const target = join(to, path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    await createFolder(dirname(target));
     for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
     const copy = await unlessDeleted(copyDurably(join(from, path), target));
     if (copy !== null) copies.push({ path, ...copy });

@@ -5,6 +5,7 @@ import { codeOf } from '../core/errors';
 import { syncFolder } from '../storage/disk-store';
 import { lateErasure } from './backup-erasures.repository';
 import { lateRevocations } from './backup-revocations.repository';
+import { createNamedFolder } from './command-files';
 import { CommandError } from './shell';
 
 /** The version of the format. */
@@ -39,7 +40,7 @@ export const backupParts = {
 
 /** Creates the folder of a new backup, readable by this user only. It may exist if it is empty. */
 export async function createBackupFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await createNamedFolder(folder);
   if ((await readdir(folder)).length > 0) {
     throw new CommandError(`${folder} is not empty. Name a new folder for each backup.`);
   }

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { createFolder } from '../core/folders';
 import type { Sql } from '../core/sql';
 import { openBucket } from '../storage/open-store';
 import { LateErasures } from './backup-erasures';
@@ -146,7 +146,7 @@ export async function copyFiles(
   files: readonly DataFile[],
   { from, to }: { from: string; to: string },
 ): Promise<CopiedFile[]> {
-  await mkdir(to, { recursive: true, mode: 0o700 });
+  await createFolder(to);
   const bar = new ProgressBar(shell, files.length);
   const copies = await copyDataFiles(files, { from, to }, () => bar.add(1, 'files'));
   bar.end();

@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AvatarType, GenerationProgressEvent, TrainingProgressEvent } from '../client/api';
 import type { LikenessClient } from '../client/client';
+import { createNamedFolder } from './command-files';
 import {
   createDemoClient,
   DemoError,
@@ -128,8 +129,9 @@ class Demo {
   /** @throws an error with a message for the user */
   async run(folder: string): Promise<void> {
     const files = await readFolder(folder, this.print);
-    // Checked first, so that an unknown style is reported before the training is paid.
+    // Checked first, so that an unknown style and a folder that cannot be created are reported before the training is paid.
     const styles = await this.chooseStyles();
+    await createNamedFolder(this.options.out);
     await withAdvice(this.server, () => this.create(folder, files, styles));
   }
 
@@ -209,7 +211,6 @@ class Demo {
   /** Downloads the avatars to the output folder. */
   private async write(avatars: readonly DemoAvatar[]): Promise<void> {
     const { out } = this.options;
-    await mkdir(out, { recursive: true });
     for (const [index, avatar] of avatars.entries()) {
       const path = join(out, fileNameOf(avatar, index + 1));
       const bytes = await downloadImage(avatar.url, avatar, this.server.maxUnavailableMs);

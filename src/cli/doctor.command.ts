@@ -48,7 +48,7 @@ async function examine(shell: Shell): Promise<Finding[]> {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const cure = 'Set them as the messages say; docs/settings.md describes them.';
-    return [...unknown, finding('settings', 'fail', error.problems.join('; '), cure)];
+    return [finding('settings', 'fail', error.problems.join('; '), cure)];
   }
   const from = config.DATABASE_URL === undefined ? `in ${config.DATA_DIR}` : 'at DATABASE_URL';
   return [

@@ -5,7 +5,7 @@ import type { JobKind } from '../jobs/job.kind';
 import { findNamedJob, makeLifecycles } from './job-lifecycles';
 import { listAllJobs, type JobListOptions } from './job-listing.repository';
 import { statusOption } from './jobs.command';
-import { jsonOf, tableOf } from './printout';
+import { jsonOf, printState, tableOf } from './printout';
 import { CommandError, withDatabase, type Shell } from './shell';
 
 const columns = ['id', 'owner', 'status', 'progress', 'attempt', 'failureCode', 'createdAt'] as const;
@@ -33,11 +33,12 @@ export function retryCommand(shell: Shell): Command {
   return new Command('retry')
     .description('retry a failed or UNCERTAIN model or generation; this is paid again')
     .argument('<id>', 'the global id, model_… or generation_…')
-    .action((globalId: string) =>
+    .option('--json', 'print JSON')
+    .action((globalId: string, options: { json?: boolean }) =>
       withDatabase(shell, async (context) => {
         const { kind, id, operator } = await findNamedJob(context, globalId);
-        const queued = await (await makeLifecycles(context))[kind.table].retry(operator, id);
-        shell.print(`${globalId} is ${queued.status}.`);
+        const { status } = await (await makeLifecycles(context))[kind.table].retry(operator, id);
+        printState(shell, { id: globalId, status }, options);
       }),
     );
 }
@@ -54,14 +55,15 @@ export function cancelCommand(shell: Shell): Command {
       'cancel an unfinished model or generation; what the avatar service has accepted is still charged',
     )
     .argument('<id>', 'the global id, model_… or generation_…')
-    .action((globalId: string) =>
+    .option('--json', 'print JSON')
+    .action((globalId: string, options: { json?: boolean }) =>
       withDatabase(shell, async (context) => {
         const { kind, id, operator } = await findNamedJob(context, globalId);
         const action = cancelActions[kind.table];
         const cancelled = await (
           await makeLifecycles(context)
         )[kind.table].cancel(operator, id, (sql) => audit(sql, operator, { action, subject: globalId }));
-        shell.print(`${globalId} is ${cancelled.status}.`);
+        printState(shell, { id: globalId, status: cancelled.status }, options);
       }),
     );
 }
@@ -74,7 +76,8 @@ export function deleteCommand(shell: Shell): Command {
     )
     .argument('<id>', 'the global id, model_… or generation_…')
     .option('--yes', 'confirm the deletion')
-    .action((globalId: string, { yes = false }: { yes?: boolean }) =>
+    .option('--json', 'print JSON')
+    .action((globalId: string, { yes = false, json = false }: { yes?: boolean; json?: boolean }) =>
       withDatabase(shell, async (context) => {
         const { kind, id, operator } = await findNamedJob(context, globalId);
         if (!yes) {
@@ -83,7 +86,7 @@ export function deleteCommand(shell: Shell): Command {
           );
         }
         await (await makeLifecycles(context))[kind.table].delete(operator, id);
-        shell.print(`${globalId} is deleted.`);
+        shell.print(json ? jsonOf({ id: globalId, deleted: true }) : `${globalId} is deleted.`);
       }),
     );
 }

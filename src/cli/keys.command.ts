@@ -22,6 +22,11 @@ interface CreateOptions {
   json?: boolean;
 }
 
+interface RevokeOptions {
+  webhooksTo?: string;
+  json?: boolean;
+}
+
 /** `likeness keys …`: manages API keys for AUTH=keys. */
 export function keysCommand(shell: Shell): Command {
   const keys = new Command('keys').description('API keys: create, list, revoke');
@@ -52,8 +57,9 @@ export function keysCommand(shell: Shell): Command {
     .description('revoke a key permanently, close its open sockets and disable its webhooks')
     .argument('<id>', 'the id of the key, or the key itself')
     .option('--webhooks-to <id>', 'a key that replaces it: its webhooks continue with that key')
-    .action((id: string, { webhooksTo }: { webhooksTo?: string }) =>
-      withDatabase(shell, (context) => revoke(shell, context, id, webhooksTo)),
+    .option('--json', 'print JSON')
+    .action((id: string, options: RevokeOptions) =>
+      withDatabase(shell, (context) => revoke(shell, context, id, options)),
     );
   return keys;
 }
@@ -97,24 +103,29 @@ async function revoke(
   shell: Shell,
   context: OperatorContext,
   given: string,
-  webhooksTo: string | undefined,
+  { webhooksTo, json = false }: RevokeOptions,
 ): Promise<void> {
-  const id = readKey(given)?.id ?? given;
-  if (webhooksTo !== undefined)
-    await continueWebhooks(shell, context, id, readKey(webhooksTo)?.id ?? webhooksTo);
+  const id = idOf(given);
+  const to = webhooksTo === undefined ? null : idOf(webhooksTo);
+  const movedWebhooks = to === null ? 0 : await continueWebhooks(context, id, to);
   if (!(await service(context).revoke(operatorFor('operator'), id))) {
     throw new CommandError('There is no key with this id; see `keys list`.');
   }
-  shell.print(`Key ${id} is revoked.`);
+  const lines = [
+    ...(to === null ? [] : [`${movedWebhooks} webhooks continue with key ${to}.`]),
+    `Key ${id} is revoked.`,
+  ];
+  shell.print(json ? jsonOf({ id, revoked: true, movedWebhooks }) : lines.join('\n'));
 }
 
-/** Moves the webhooks of a key to another one that can act for the same owners. */
-async function continueWebhooks(
-  shell: Shell,
-  { database }: OperatorContext,
-  from: string,
-  to: string,
-): Promise<void> {
+/** The id of a key that is given by its id or as a whole. */
+const idOf = (given: string): string => readKey(given)?.id ?? given;
+
+/**
+ * Moves the webhooks of a key to another one that can act for the same owners.
+ * @returns their number
+ */
+async function continueWebhooks({ database }: OperatorContext, from: string, to: string): Promise<number> {
   const [old, next] = [await findKey(database, from), await findKey(database, to)];
   if (!old || !next) throw new CommandError('There is no key with this id; see `keys list`.');
   const canReplace = next.isActive && next.owner === old.owner && next.onBehalf === old.onBehalf;
@@ -123,7 +134,7 @@ async function continueWebhooks(
       `Key ${to} cannot replace key ${from}: it must be active, of the same owner, with the scope read, and act for others if and only if the other one does.`,
     );
   }
-  shell.print(`${await moveWebhooks(database, from, to)} webhooks continue with key ${to}.`);
+  return moveWebhooks(database, from, to);
 }
 
 function service({ database, wakeups, logger }: OperatorContext): ApiKeyService {

@@ -33,6 +33,15 @@ export function jsonOf(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
+/** Prints the state of an object that a command has changed. */
+export function printState(
+  shell: { print(text: string): void },
+  state: { id: string; status: string },
+  { json = false }: { json?: boolean },
+): void {
+  shell.print(json ? jsonOf(state) : `${state.id} is ${state.status}.`);
+}
+
 /** Formats a duration with at most two units: `2 d 3 h`, `45 s`. */
 export function spanOf(ms: number): string {
   const units = [

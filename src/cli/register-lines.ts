@@ -1,38 +1,60 @@
 import { z } from 'zod';
+import { problemOfOwner } from '../auth/subjects';
+import { durationUnits } from '../core/clock';
+import { codeOf } from '../core/errors';
 import { readGlobalId } from '../core/ids';
 import { providerNames } from '../setting-notations';
+import { picsartFacts } from '../upstream/picsart/facts';
+import { printable } from './printout';
 import { CommandError } from './shell';
 
+/** Of all avatar services. */
+const { minPhotos, maxPhotos } = picsartFacts(1, []);
+
+const text = z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a text') });
+
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in 64 hexadecimal digits');
-const shortText = (max: number): z.ZodString =>
-  z
-    .string()
-    .min(1, 'must not be empty')
-    .max(max, `must have at most ${max} characters`)
-    .regex(/^\P{Cc}*$/u, 'must not have control characters');
+
+/** As the DateTime of the API, within the time in which there can be models. */
+const time = text
+  .pipe(z.iso.datetime('must be a time, such as 2026-11-27T12:00:00Z'))
+  .refine((at) => isPossible(Date.parse(at)), 'must be a time from the year 2000 until now');
+
+const firstMs = Date.UTC(2000);
+const isPossible = (atMs: number): boolean => atMs >= firstMs && atMs <= Date.now() + durationUnits.d;
+
+const photoCountProblem = `must be a whole number from ${minPhotos} to ${maxPhotos}`;
 
 const line = z.strictObject({
   kind: z.literal('model', 'must be "model"'),
   /** A new one, if left out. */
-  id: z
-    .string()
+  id: text
     .refine(
       (id) => readGlobalId(id)?.kind === 'AvatarModel',
       'must be the global id of a model (model_0192…), or be left out',
     )
     .optional(),
-  /** A user of an API key's owner is `@<owner>/<user>`, each of at most 255 characters. */
-  owner: shortText(512),
+  owner: text.superRefine((owner, context) => {
+    const problem = problemOfOwner(owner);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  }),
   provider: z.enum(providerNames, 'must be "picsart" or "sandbox"'),
   /** The id of the model at the avatar service. */
-  providerRef: shortText(255),
+  providerRef: text
+    .min(1, 'must not be empty')
+    .max(255, 'must have at most 255 characters')
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters or halves of characters'),
   status: z.enum(['READY', 'TRAINING'], 'must be "READY" or "TRAINING"').default('READY'),
   type: z.enum(['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'], 'must be MAN, WOMAN, COUPLE, DOG or CAT'),
   /** As the API accepts it. */
-  name: z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters'),
-  photoCount: z.int('must be a whole number').min(1).max(30),
-  createdAt: z.iso.datetime('must be a time, such as 2026-11-27T12:00:00Z').optional(),
-  readyAt: z.iso.datetime('must be a time, such as 2026-11-27T12:00:00Z').nullish(),
+  name: text
+    .trim()
+    .min(1, 'must not be empty')
+    .max(100, 'must have at most 100 characters')
+    .regex(/^[^\0\p{Cs}]*$/u, 'must not have NUL or halves of characters'),
+  photoCount: z.int(photoCountProblem).min(minPhotos, photoCountProblem).max(maxPhotos, photoCountProblem),
+  createdAt: time.optional(),
+  readyAt: time.nullish(),
   /** The SHA-256 of the stored avatars, to recognise their files. They are not imported. */
   avatarHashes: z.array(hash).optional(),
 });
@@ -46,61 +68,76 @@ export interface NumberedLine {
   readonly model: RegisterLine;
 }
 
-/** Maximum number of problems that one error names. */
+/** Maximum number of problems that one error names, and their maximum length. */
 const maxProblems = 20;
+const maxProblemLength = 300;
 
 /** Collects problems of lines, so that one error names them all. */
 export class LineProblems {
-  private readonly found: string[] = [];
+  private readonly named: string[] = [];
+  private others = 0;
 
+  /** @param problem - may contain text of the line */
   add(number: number, problem: string): void {
-    this.found.push(`line ${number}: ${problem}`);
+    if (this.named.length === maxProblems) this.others += 1;
+    else this.named.push(`  line ${number}: ${printable(problem.slice(0, maxProblemLength))}`);
   }
 
   /** @throws CommandError if there are problems */
   throwIfAny(): void {
-    if (this.found.length === 0) return;
-    const rest = this.found.length - maxProblems;
-    const shown = this.found.slice(0, maxProblems).concat(rest > 0 ? [`and ${rest} more`] : []);
+    if (this.named.length === 0) return;
+    const shown = this.others > 0 ? [...this.named, `  and ${this.others} more`] : this.named;
     throw new CommandError(
-      `Nothing was imported. Correct these lines and import the file again:\n${shown.map((text) => `  ${text}`).join('\n')}`,
+      `Nothing was imported. Correct these lines and import the file again:\n${shown.join('\n')}`,
     );
   }
 }
 
-/** Reads the lines of a register, each a JSON object; empty lines are skipped. Lines that name the same model twice are problems. */
-export function readRegister(text: string, problems: LineProblems): NumberedLine[] {
-  const lines: NumberedLine[] = [];
-  const seen = new Map<string, number>();
-  for (const [index, content] of text.split('\n').entries()) {
-    if (content.trim() === '') continue;
-    const number = index + 1;
-    const model = readLine(content, number, problems);
-    if (!model) continue;
-    for (const key of [
-      `${model.provider} ${model.providerRef}`,
-      ...(model.id === undefined ? [] : [model.id]),
-    ]) {
-      const first = seen.get(key);
-      if (first === undefined) seen.set(key, number);
-      else problems.add(number, `names the same model as line ${first}. Remove one of them.`);
-    }
-    lines.push({ number, model });
-  }
-  return lines;
-}
+/** The lines of a register, each a JSON object; empty lines are skipped. Lines that name the same model twice are problems. */
+export class RegisterLines {
+  /** Those without problems. */
+  readonly all: NumberedLine[] = [];
+  private readonly firsts = new Map<string, number>();
 
-function readLine(content: string, number: number, problems: LineProblems): RegisterLine | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(content);
-  } catch {
-    problems.add(number, 'is not a JSON object on one line.');
+  constructor(private readonly problems: LineProblems) {}
+
+  /** Adds a line of a file in UTF-8. */
+  add(number: number, bytes: Buffer): void {
+    const model = this.read(number, bytes);
+    if (model === null) return;
+    const { provider, providerRef, id } = model;
+    for (const key of [`${provider} ${providerRef}`, ...(id === undefined ? [] : [id])]) {
+      const first = this.firsts.get(key);
+      if (first === undefined) this.firsts.set(key, number);
+      else this.problems.add(number, `names the same model as line ${first}. Remove one of them.`);
+    }
+    this.all.push({ number, model });
+  }
+
+  private read(number: number, bytes: Buffer): RegisterLine | null {
+    let value: unknown;
+    try {
+      // It skips a byte order mark.
+      const content = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+      if (content.trim() === '') return null;
+      value = JSON.parse(content);
+    } catch (error) {
+      const isText = codeOf(error) !== 'ERR_ENCODING_INVALID_ENCODED_DATA';
+      this.problems.add(
+        number,
+        isText ? 'is not a JSON object on one line.' : 'is not UTF-8. Save the file in UTF-8.',
+      );
+      return null;
+    }
+    const parsed = line.safeParse(value);
+    if (parsed.success) return parsed.data;
+    for (const issue of parsed.error.issues) this.problems.add(number, describe(issue));
     return null;
   }
-  const parsed = line.safeParse(value);
-  if (parsed.success) return parsed.data;
-  for (const { path, message } of parsed.error.issues)
-    problems.add(number, `${path.join('.') || 'the line'} ${message}`);
-  return null;
+}
+
+function describe(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys')
+    return `has unknown fields: ${issue.keys.join(', ')}. Correct or remove them.`;
+  return issue.path.length === 0 ? 'is not a JSON object.' : `${issue.path.join('.')} ${issue.message}`;
 }

@@ -1,6 +1,3 @@
-import { open, readFile } from 'node:fs/promises';
-import { Readable, type Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Command } from 'commander';
 import { audit } from '../accounts/audit.repository';
 import { toGlobalId } from '../core/ids';
@@ -9,10 +6,18 @@ import { JobRepository } from '../jobs/job.repository';
 import { settleWithin } from '../jobs/operator-settlement';
 import type { ModelEntity } from '../models/model.entity';
 import { modelKind } from '../models/model.kind';
+import { writePrivateFile } from './command-files';
 import { jsonOf } from './printout';
-import { LineProblems, readRegister, type NumberedLine, type RegisterLine } from './register-lines';
-import { findModel, findRegistered, insertRegistered, registeredModels } from './register.repository';
-import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
+import { readRegister } from './register-file';
+import { LineProblems, type NumberedLine, type RegisterLine } from './register-lines';
+import {
+  awaitOtherImports,
+  findModel,
+  findRegistered,
+  insertRegistered,
+  registeredModels,
+} from './register.repository';
+import { operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
 /** `likeness export`: writes the register of models, so that none that was paid for is lost with the database. */
 export function exportCommand(shell: Shell): Command {
@@ -30,21 +35,10 @@ export function exportCommand(shell: Shell): Command {
           }
         };
         if (out === undefined) for await (const text of lines()) shell.print(text.trimEnd());
-        else await pipeline(Readable.from(lines()), await createPrivateFile(out));
+        else await writePrivateFile(out, lines());
         shell.remark(`${count} models exported.`);
       }),
     );
-}
-
-/** Opens a file that is readable by this user only, also if it exists with another mode. Its content is replaced. */
-async function createPrivateFile(path: string): Promise<Writable> {
-  const file = await open(path, 'a', 0o600);
-  // Not a device or pipe, such as /dev/stdout.
-  if ((await file.stat()).isFile()) {
-    await file.chmod(0o600);
-    await file.truncate();
-  }
-  return file.createWriteStream();
 }
 
 /** `likeness import <file>`: adds the models of a register. */
@@ -66,14 +60,7 @@ interface ImportResult {
 }
 
 async function importRegister(shell: Shell, file: string, asJson: boolean): Promise<void> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new CommandError(`${file} cannot be read (${(error as { code?: string }).code}).`, {
-      cause: error,
-    });
-  });
-  const problems = new LineProblems();
-  const lines = readRegister(text, problems);
-  problems.throwIfAny();
+  const lines = await readRegister(file);
   const result = await withDatabase(shell, (context) => addModels(context, lines), true);
   if (asJson) {
     shell.print(jsonOf(result));
@@ -91,6 +78,7 @@ async function addModels(
   const jobs = new JobRepository(database, wakeups);
   const deadlineMs = config.TRAINING_DEADLINE;
   const { added, settled } = await database.transaction(async (sql) => {
+    await awaitOtherImports(sql);
     const problems = new LineProblems();
     const added: string[] = [];
     const settled: ModelEntity[] = [];

@@ -5,6 +5,7 @@ import { eventOf } from '../jobs/job-event';
 import { findJob } from '../jobs/job-row.repository';
 import { ModelEntity } from '../models/model.entity';
 import { modelKind } from '../models/model.kind';
+import { allowLongTransaction } from './backup-tables.repository';
 import type { RegisterLine } from './register-lines';
 
 const rowsAtOnce = 500;
@@ -26,6 +27,12 @@ export async function* registeredModels(sql: Sql, owner: string | null): AsyncGe
     last = rows.at(-1)!.id;
     yield rows.map((row) => ({ ...row, id: toGlobalId('AvatarModel', row.id) }));
   }
+}
+
+/** Lets a transaction take as long as it needs, and waits until no other one imports, so that both do not add the same models. */
+export async function awaitOtherImports(sql: Sql): Promise<void> {
+  await allowLongTransaction(sql);
+  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('register', 0))`);
 }
 
 /** A model that the database has already. */

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
@@ -37,10 +37,10 @@ export async function readMarker(dataDir: string): Promise<RestoreMarker | null>
 
 /**
  * Writes the marker, before the first file.
+ * @param dataDir - must exist
  * @throws CommandError if another restore has begun to write into DATA_DIR
  */
 export async function writeMarker(dataDir: string, content: RestoreMarker): Promise<void> {
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const path = pathIn(dataDir);
   const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
     if (codeOf(error) !== 'EEXIST') throw error;

@@ -5,6 +5,7 @@ import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
 import { readConfig } from '../read-config';
+import { prepareDataDirectory } from '../storage/data-directory';
 import { openBucket } from '../storage/open-store';
 import { resumeErasures } from './backup-erasures.repository';
 import { dataFiles, isDiskFull, readLines, removeCopies, type DataFile } from './backup-files';
@@ -81,6 +82,7 @@ async function restore(
   const dataDir = resolve(readConfig(shell.environment).DATA_DIR);
   const earlier = await readMarker(dataDir);
   if (earlier === null) await assertEmpty(dataDir);
+  await prepareDataDirectory(dataDir);
   const pictures = new PictureComparison();
   const held = await withDatabase(
     shell,

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { createLogger } from '../core/logger';
 import { startSandbox } from '../sandbox/sandbox';
+import { createNamedFolder } from './command-files';
 import type { Shell } from './shell';
 
 interface SandboxOptions {
@@ -28,6 +29,7 @@ export function sandboxCommand(shell: Shell): Command {
 
 /** Runs until SIGINT or SIGTERM. */
 async function run(shell: Shell, { key, forget, ...options }: SandboxOptions): Promise<void> {
+  if (options.dir !== undefined) await createNamedFolder(options.dir);
   const sandbox = await startSandbox({
     ...options,
     apiKey: key,

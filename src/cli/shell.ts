@@ -11,6 +11,7 @@ import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import { Wakeups } from '../events/wakeups';
 import { readConfig } from '../read-config';
+import { prepareDataDirectory } from '../storage/data-directory';
 
 /** The environment of a command. */
 export interface Shell {
@@ -103,6 +104,7 @@ async function findDatabase(
       `There is no database in ${dataDir}. Set DATA_DIR or DATABASE_URL as for the gateway.`,
     );
   }
+  if (isFirst) await prepareDataDirectory(dataDir);
   const server = await startEmbeddedPostgres({ dir, durable: true });
   return { url: server.url, close: () => server.stop() };
 }

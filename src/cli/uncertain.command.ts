@@ -4,13 +4,14 @@ import { jobKinds } from '../generations/generation.kind';
 import { JobRepository } from '../jobs/job.repository';
 import { settleUncertain, type UncertainVerdict } from '../jobs/operator-settlement';
 import { findNamedJob } from './job-lifecycles';
-import { jsonOf, tableOf } from './printout';
+import { jsonOf, printState, tableOf } from './printout';
 import { CommandError, withDatabase, type OperatorContext, type Shell } from './shell';
 import { listUncertain } from './uncertain-listing.repository';
 
 interface SettleOptions {
   accepted?: string;
   notExecuted?: boolean;
+  json?: boolean;
 }
 
 const columns = [
@@ -48,6 +49,7 @@ export function uncertainCommand(shell: Shell): Command {
     .argument('<id>', 'the global id, model_… or generation_…')
     .option('--accepted <provider-id>', 'it was accepted, with this id: the job continues')
     .option('--not-executed', 'it was not executed: the job is submitted again')
+    .option('--json', 'print JSON')
     .action((id: string, options: SettleOptions) =>
       withDatabase(shell, (context) => settle(shell, context, id, options)),
     );
@@ -76,7 +78,7 @@ async function settle(
       }),
   );
   if (settled === null) throw new CommandError(`${globalId} is not UNCERTAIN. Nothing was changed.`);
-  shell.print(`${globalId} is ${settled.status}.`);
+  printState(shell, { id: globalId, status: settled.status }, options);
 }
 
 function verdictOf({ accepted, notExecuted = false }: SettleOptions): UncertainVerdict {

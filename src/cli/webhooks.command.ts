@@ -6,7 +6,7 @@ import type { WebhookEntity } from '../webhooks/webhook.entity';
 import { enableWebhook, lockWebhook, pauseWebhook } from '../webhooks/webhook.repository';
 import { webhookStatuses } from '../webhooks/webhook.state';
 import { statusOption } from './jobs.command';
-import { jsonOf, tableOf } from './printout';
+import { jsonOf, printState, tableOf } from './printout';
 import { CommandError, withDatabase, type Shell } from './shell';
 import { listWebhooks, ownerOfWebhook } from './webhook-listing.repository';
 
@@ -36,7 +36,8 @@ export function webhooksCommand(shell: Shell): Command {
       .command(name)
       .description(description)
       .argument('<id>', 'the global id, webhook_…')
-      .action((id: string) => changeWebhook(shell, id, apply));
+      .option('--json', 'print JSON')
+      .action((id: string, options: { json?: boolean }) => changeWebhook(shell, id, options, apply));
   };
   change('pause', 'send nothing until it is enabled; events are kept for 24 hours', pauseWebhook);
   change(
@@ -53,7 +54,12 @@ async function enableForOwner(sql: Sql, id: string): Promise<WebhookEntity> {
   return enableWebhook(sql, id);
 }
 
-function changeWebhook(shell: Shell, globalId: string, apply: typeof pauseWebhook): Promise<void> {
+function changeWebhook(
+  shell: Shell,
+  globalId: string,
+  options: { json?: boolean },
+  apply: typeof pauseWebhook,
+): Promise<void> {
   const read = readGlobalId(globalId);
   if (read?.kind !== 'Webhook')
     throw new CommandError(`"${globalId}" is not the id of a webhook (example: webhook_0192…).`);
@@ -65,6 +71,6 @@ function changeWebhook(shell: Shell, globalId: string, apply: typeof pauseWebhoo
     });
     if (!changed) throw new CommandError('There is no webhook with this id.');
     wakeups.announce({ work: true });
-    shell.print(`${toGlobalId('Webhook', changed.id)} is ${changed.status}.`);
+    printState(shell, { id: toGlobalId('Webhook', changed.id), status: changed.status }, options);
   });
 }

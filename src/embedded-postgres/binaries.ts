@@ -1,6 +1,7 @@
-import { mkdir, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { codeOf } from '../core/errors';
+import { createFolder } from '../core/folders';
 import { EmbeddedPostgresError, explainFileError } from './errors';
 
 /** PostgreSQL's programs and their environment. */
@@ -64,7 +65,7 @@ async function linkLibraries(native: string, linkFolder: string): Promise<string
     if (!['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) throw error;
   }
   try {
-    await mkdir(linkFolder, { recursive: true });
+    await createFolder(linkFolder, 0o777);
     for (const { path, target } of links) await link(target, join(linkFolder, basename(path)));
   } catch (error) {
     throw explainFileError(

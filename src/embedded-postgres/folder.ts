@@ -1,18 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import {
-  chown,
-  mkdir,
-  mkdtemp,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { codeOf } from '../core/errors';
+import { createFolder } from '../core/folders';
 import type { Binaries } from './binaries';
 import { EmbeddedPostgresError, explain, explainFileError } from './errors';
 import { withIdentity, type Identity, type User } from './identity';
@@ -137,7 +127,7 @@ function checkShellSafe(program: string): void {
 
 /** Creates the parent of a server's folder, and removes the remains of failed initializations from it. */
 export async function prepareParent({ dir }: ServerFolder): Promise<void> {
-  await mkdir(dirname(dir), { recursive: true }).catch((error: unknown) => {
+  await createFolder(dirname(dir), 0o777).catch((error: unknown) => {
     throw explainFileError(`The folder ${dirname(dir)} for the embedded PostgreSQL cannot be created`, error);
   });
   const siblings = await readdir(dirname(dir)).catch(() => []);

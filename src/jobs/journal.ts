@@ -5,7 +5,6 @@ import {
   fsyncSync,
   ftruncateSync,
   futimesSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
+import { createFolderSync } from '../core/folders';
 import { ForeignJournals } from './foreign-journals';
 
 const journalEntry = z.object({
@@ -93,7 +93,7 @@ export class Journal {
 
   /** Reads the files of other processes and creates a file with all unsettled entries. */
   start(): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    createFolderSync(this.folder);
     for (const path of this.foreign.list(this.path)) this.read(path);
     this.create();
     this.renewals = setInterval(() => this.renew(), renewMs).unref();

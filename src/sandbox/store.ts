@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
+import { createFolder } from '../core/folders';
 import { type Generation, generationSchema, type Model, modelSchema } from './jobs';
 
 /** Executed paid calls, also of earlier runs with the same folder. A paid service would charge for these. */
@@ -53,7 +54,7 @@ export class SandboxStore {
       await rm(join(folder, 'state.json'), { force: true });
       await rm(join(folder, 'pictures'), { recursive: true, force: true });
     }
-    await mkdir(join(folder, 'pictures'), { recursive: true, mode: 0o700 });
+    await createFolder(join(folder, 'pictures'));
     await store.load(join(folder, 'state.json'));
     await store.sweep(join(folder, 'pictures'));
     return store;
@@ -182,7 +183,7 @@ export async function readEndpoint(folder: string | undefined): Promise<SandboxE
 
 /** Writes the first endpoint of a folder; returns false if another process has written one. */
 export async function claimEndpoint(folder: string, endpoint: SandboxEndpoint): Promise<boolean> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await createFolder(folder);
   const aside = join(folder, `${randomUUID()}.new`);
   await writeFile(aside, JSON.stringify(endpoint), { mode: 0o600 });
   try {

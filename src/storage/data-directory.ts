@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { constants, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { access, mkdir, readdir, stat } from 'node:fs/promises';
+import { constants, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../core/errors';
+import { createFolder, createFolderSync } from '../core/folders';
 
 /** PostgreSQL limits the path of a file to 1,024 bytes; its own part is below 200. */
 const maxPathBytes = 800;
@@ -31,7 +32,7 @@ export async function prepareDataDirectory(path: string): Promise<void> {
     throw new DataDirectoryError(
       `The path of DATA_DIR is ${bytes} bytes long; the maximum is ${maxPathBytes}. Set DATA_DIR to a shorter path.`,
     );
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await createFolder(path).catch((error: unknown) => {
     throw new DataDirectoryError(
       `DATA_DIR ${path} cannot be created (${reasonOf(error)}). Set DATA_DIR to a folder that this user can write.`,
       { cause: error },
@@ -101,7 +102,7 @@ export function signingSecrets(given: readonly string[], dataDir: string): [stri
   const [first, ...others] = given;
   if (first !== undefined) return [first, ...others];
   const path = join(dataDir, 'signing-secret');
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  createFolderSync(dataDir);
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, randomBytes(32).toString('base64url'), { mode: 0o600, flush: true });
   try {

@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { open, opendir, rename, rm, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { codeOf } from '../core/errors';
+import { createFolder } from '../core/folders';
 import { eachOf } from '../core/iterators';
 import {
   type MediaStore,
@@ -207,7 +208,7 @@ async function copy(
  * created them without a sync. Above the root only created directories are synced; others may not be readable.
  */
 async function makeFolder(path: string, root: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  const first = await createFolder(path);
   const minLength = Math.min(first?.length ?? Infinity, root.length + 1);
   for (let made = path; made.length >= minLength; made = dirname(made)) await syncFolder(dirname(made));
 }

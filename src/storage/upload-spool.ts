@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
+import { open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createFolder } from '../core/folders';
 import { inStore, StorageUnavailableError } from './media-store';
 
 /**
@@ -14,7 +15,7 @@ export class UploadSpool {
   /** Opens a spool, and removes empty files of processes that ended between opening and unlinking one. */
   static async open(folder: string): Promise<UploadSpool> {
     await inStore(async () => {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await createFolder(folder);
       for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
     });
     return new UploadSpool(folder);
@@ -34,7 +35,7 @@ export class UploadSpool {
   }
 
   private async openNameless(): Promise<FileHandle> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    await createFolder(this.folder);
     const path = join(this.folder, randomUUID());
     const handle = await open(path, 'wx+', 0o600);
     await rm(path, { force: true });

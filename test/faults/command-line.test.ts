@@ -233,15 +233,56 @@ describe('the command line', () => {
   it.each([
     [{ DATABASE_URL: 'postgres://unknown@127.0.0.1:1/nowhere' }, /cannot be reached/],
     [{ DATA_DIR: '/nonexistent/likeness' }, /no database in \/nonexistent\/likeness/],
-    [{ DATABASE_URL: 'mysql://root@localhost' }, /DATABASE_URL is not a PostgreSQL URL/],
+    [
+      { UPSTREAM: 'picsart', PICSART_KEY: 'x' },
+      /is needed .*PICSART_KEY is not a setting; did you mean PICSART_API_KEY/s,
+    ],
   ])('reports invalid settings: %j', async (environment, why) => {
     const { code, out, remarks } = await likeness(environment, 'models', 'list');
     expect({ code, out }).toEqual({ code: 1, out: '' });
     expect(remarks).toMatch(why);
   });
 
+  it.each([
+    [['backup', '/proc/likeness/x'], /The folder \/proc\/likeness\/x cannot be created: .* Name a folder/],
+    [['sandbox', '--dir', '/proc/likeness'], /The folder \/proc\/likeness cannot be created/],
+    [['keys', 'create', '--owner', 'x'], /DATA_DIR \/proc\/likeness cannot be created .*Set DATA_DIR/],
+    [['media', 'move', '--from', 's3', '--to', 'disk'], /S3_BUCKET/],
+  ])('names folders that cannot be created: %j', async (words, why) => {
+    const { code, out, remarks } = await likeness({ DATA_DIR: '/proc/likeness' }, ...words);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(remarks).toMatch(why);
+  });
+
+  it('prints JSON for scripts, and refuses unknown options, of every command', async () => {
+    const wordsOf = async (...path: string[]): Promise<string[][]> => {
+      const { code, out } = await likeness({}, ...path, '--help');
+      expect(code).toBe(0);
+      const [, listed] = out.split('Commands:\n');
+      if (listed === undefined) return [path];
+      const names = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name!);
+      const found = await Promise.all(
+        names.filter((name) => name !== 'help').map((name) => wordsOf(...path, name)),
+      );
+      return found.flat();
+    };
+    const commands = await wordsOf();
+    expect(commands.length).toBeGreaterThan(30);
+    const without: string[] = [];
+    for (const words of commands) {
+      const { out } = await likeness({}, ...words, '--help');
+      if (!out.includes('--json')) without.push(words.join(' '));
+      expect(await likeness({}, ...words, '--jsn')).toMatchObject({ code: 1, out: '' });
+    }
+    // These write lines of JSON or a file, or run until they are stopped.
+    expect(without.sort()).toEqual(['demo', 'export', 'migrate', 'sandbox', 'schema']);
+  });
+
   it('prints its usage', async () => {
-    expect(await operate('--help')).toMatchObject({ code: 0, out: expect.stringContaining('retry <id>') });
+    expect(await operate('--help')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('retry [options] <id>'),
+    });
     expect(await operate('frobnicate')).toMatchObject({
       code: 1,
       out: '',

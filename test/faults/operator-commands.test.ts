@@ -113,14 +113,14 @@ describe('cancel and delete', () => {
     // Otherwise the fault may remain for the next training.
     await client.becomes('model', id, 'TRAINING');
     expect((await json<{ id: string }[]>('jobs', '--limit', '1')).map((job) => job.id)).toEqual([id]);
-    expect(await operate('cancel', id)).toMatchObject({ code: 0, out: `${id} is CANCELLED.` });
+    expect(await json('cancel', id)).toEqual({ id, status: 'CANCELLED' });
     expect(await operate('delete', id)).toMatchObject({
       code: 1,
       out: '',
       remarks: expect.stringContaining('confirm with --yes'),
     });
     expect(await client.model(id)).toMatchObject({ status: 'CANCELLED' });
-    expect(await operate('delete', id, '--yes')).toMatchObject({ code: 0, out: `${id} is deleted.` });
+    expect(await json('delete', id, '--yes')).toEqual({ id, deleted: true });
     expect(await client.model(id)).toBeNull();
     expect(await audited(id)).toEqual(['cancelModel', 'deleteModel']);
   });

@@ -64,6 +64,11 @@ describe('a data directory that cannot be used', () => {
       () => join(folder, 'file', 'data'),
       /cannot be created \(a part of the path is a file\).*Set DATA_DIR/,
     ],
+    [
+      'in /proc',
+      () => '/proc/likeness/data',
+      /DATA_DIR \/proc\/likeness\/data cannot be created.*Set DATA_DIR/,
+    ],
   ])('%s is rejected with the cause and the fix', async (_, path, message) => {
     await writeFile(join(folder, 'file'), '');
     const { code, output } = await startOnce(path());
@@ -134,6 +139,19 @@ describe('a port that is in use', () => {
       { level: 'warn', setting: 'PICSART_KEY', nearest: 'PICSART_API_KEY' },
       { level: 'info', msg: 'Preparing the database …' },
     ]);
+  });
+});
+
+describe('a setting that is misspelt', () => {
+  it('is named in the error that the other setting is missing', async () => {
+    const { code, output } = await startOnce(join(folder, 'data'), {
+      env: { PICSART_KEY: 'secret', UPSTREAM: 'picsart' },
+    });
+    expect(output).toMatch(
+      /PICSART_API_KEY is needed .*\n +PICSART_KEY is not a setting; did you mean PICSART_API_KEY\?/s,
+    );
+    expect(output).not.toContain('secret');
+    expect(code).toBe(1);
   });
 });
 
