@@ -15,6 +15,18 @@ export function findOwnedErasures(sql: Sql): Promise<LateErasure[]> {
 }
 
 /**
+ * The erasures since a snapshot that have lost their owner.
+ * @param since - the time of the snapshot; some that were requested before may have been committed after it
+ */
+export async function findDisownedErasures(sql: Sql, since: Date): Promise<string[]> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM erasures WHERE owner IS NULL AND erased_at > $1::timestamptz - interval '1 hour'`,
+    [since],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/**
  * Adds erasures that were requested after the snapshot of a backup, for workers to carry out. An owner whose erasure is running
  * in the backup has one erasure, of the later time.
  * @returns the number of erasures that workers will carry out, also of those that the backup has in its tables

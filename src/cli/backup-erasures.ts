@@ -1,6 +1,7 @@
 import { pause } from '../core/clock';
 import type { Transactions } from '../core/sql';
-import { findOwnedErasures, type LateErasure } from './backup-erasures.repository';
+import { findDisownedErasures, findOwnedErasures, type LateErasure } from './backup-erasures.repository';
+import { CommandError } from './shell';
 
 /** Less than an erasure keeps its owner after its completion. */
 const intervalMs = 3_000;
@@ -43,8 +44,20 @@ export class LateErasures {
     await this.collect();
   }
 
-  /** The erasures that are not in the tables. */
-  get all(): LateErasure[] {
+  /**
+   * The erasures that are not in the tables.
+   * @param since - the time of the snapshot
+   * @throws CommandError if the owner of one is not known: it was requested and completed while this process was suspended
+   */
+  async all(since: Date): Promise<LateErasure[]> {
+    const ids = await findDisownedErasures(this.database, since);
+    const missed = ids.filter((id) => !this.found.has(id) && !this.inTables.has(id));
+    if (missed.length > 0) {
+      throw new CommandError(
+        `${missed.length} erasures were completed while the backup was suspended: it would have the data of their owners. ` +
+          'Remove its folder, and make another.',
+      );
+    }
     return [...this.found.values()].filter(({ id }) => !this.inTables.has(id));
   }
 

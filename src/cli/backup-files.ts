@@ -14,8 +14,9 @@ import { CommandError } from './shell';
 /** Concurrent copies or verifications of files. */
 export const copiesAtOnce = 8;
 
-/** What is copied from DATA_DIR. Pictures in other sizes and formats are made again when they are requested. */
-const copied = ['media', 'journal', 'signing-secret'];
+/** The folders that are copied from DATA_DIR, besides the signing secret. Pictures in other sizes and formats are made again when they are requested. */
+export const copiedFolders = ['media', 'journal'] as const;
+const copied = [...copiedFolders, 'signing-secret'];
 const skipped = new Set([join('media', '.drafts'), join('media', 'renditions')]);
 
 /** A file of DATA_DIR, by its path in it. */

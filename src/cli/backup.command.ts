@@ -1,10 +1,12 @@
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { Command } from 'commander';
 import { createFolder } from '../core/folders';
 import type { Sql } from '../core/sql';
+import { readConfig } from '../read-config';
 import { openBucket } from '../storage/open-store';
 import { LateErasures } from './backup-erasures';
 import {
+  copiedFolders,
   copyDataFiles,
   dataFiles,
   isDiskFull,
@@ -35,6 +37,7 @@ export function backupCommand(shell: Shell): Command {
     .option('--json', 'print JSON')
     .action(async (given: string, { json = false }: { json?: boolean }) => {
       const folder = resolve(given);
+      assertOutside(folder, resolve(readConfig(shell.environment).DATA_DIR));
       await createBackupFolder(folder);
       const made = await withDatabase(shell, (context) => makeBackup(shell, folder, context)).catch(
         (error: unknown) => {
@@ -55,6 +58,15 @@ export function backupCommand(shell: Shell): Command {
           'It contains photos, pictures and secrets: protect it, and delete it when it is no longer needed.',
         );
     });
+}
+
+/** A backup must not become a part of itself, and of the media. */
+function assertOutside(folder: string, dataDir: string): void {
+  const part = copiedFolders.find((name) => `${folder}${sep}`.startsWith(`${join(dataDir, name)}${sep}`));
+  if (part !== undefined)
+    throw new CommandError(
+      `${folder} is in ${join(dataDir, part)}, which is copied. Name a folder elsewhere.`,
+    );
 }
 
 /** A backup, and what its operator must know. */
@@ -86,8 +98,9 @@ async function makeBackup(
     return { dumped, copied };
   });
   const media = await writeFileList(folder, copied);
-  const revocations = await findRevoked(database, new Date(dumped.createdAt));
-  const facts = { ...dumped, media, erasures: erasures.all, revocations };
+  const since = new Date(dumped.createdAt);
+  const revocations = await findRevoked(database, since);
+  const facts = { ...dumped, media, erasures: await erasures.all(since), revocations };
   await writeManifest(folder, facts);
   const { S3_BUCKET: bucket } = config;
   const store = await openBucket(config);

@@ -147,17 +147,22 @@ async function restoreFiles(
   { from, to, manifest }: { from: string; to: string; manifest: Manifest },
 ): Promise<void> {
   const paths = files.map(({ path }) => path);
-  await writeMarker(to, { ...(await describeTransaction(sql)), paths });
+  const marker = { ...(await describeTransaction(sql)), paths };
+  const describe = (error: unknown): unknown =>
+    isDiskFull(error)
+      ? new CommandError(`The disk of ${to} is full. Nothing was restored: free space, and restore again.`, {
+          cause: error,
+        })
+      : error;
+  await writeMarker(to, marker).catch((error: unknown) => {
+    throw describe(error);
+  });
   try {
     assertTotals(from, await copyFiles(shell, files, { from, to }), manifest);
   } catch (error) {
     await removeCopies(paths, to);
     await removeMarker(to);
-    throw isDiskFull(error)
-      ? new CommandError(`The disk of ${to} is full. Nothing was restored: free space, and restore again.`, {
-          cause: error,
-        })
-      : error;
+    throw describe(error);
   }
 }
 

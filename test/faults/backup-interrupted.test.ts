@@ -133,6 +133,33 @@ describe('a backup', () => {
     }
   });
 
+  it('is refused if an erasure was requested and completed unseen, such as while its process was suspended', async () => {
+    const pool = await original.database.pool(1);
+    const target = join(folder, newId());
+    const made = await pool.transaction(async (sql) => {
+      await sql.rows('LOCK TABLE learned_durations IN ACCESS EXCLUSIVE MODE');
+      const backing = operateOn(original, 'backup', target);
+      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass`;
+      await until(async () => (await original.rows(waiting)).length > 0);
+      await original.rows(
+        `INSERT INTO erasures (id, erased_at, completed_at, due_at) VALUES ($1, now(), now(), NULL)`,
+        [newId()],
+      );
+      return { backing };
+    });
+    expect(await made.backing).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('1 erasures were completed while the backup was suspended'),
+    });
+    expect(await readdir(target)).not.toContain('manifest.json');
+    // Its own folder is not copied.
+    const inside = join(original.dataDir, 'media/backup');
+    expect(await operateOn(original, 'backup', inside)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('media, which is copied'),
+    });
+  });
+
   it('is restored once by two restores at the same time', async () => {
     await new Client(() => original.url).upload(1);
     const target = await backup();
@@ -286,23 +313,18 @@ describe('a restore', () => {
       remarks: expect.stringContaining('1 migrations that the backup does not have'),
     });
     await database.rows('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+    // A journal has ids of paid calls that the backup may not have.
+    const journal = join(dataDir, 'journal');
+    await mkdir(journal);
+    await writeFile(join(journal, `submissions.${newId()}.ndjson`), '{}\n');
+    expect(await operateOn(there, 'restore', target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining(`${journal} is not empty`),
+    });
+    await rm(journal, { recursive: true });
     expect(await operateOn(there, 'restore', target)).toMatchObject({ code: 0 });
     const { out } = await operateOn(there, 'status', '--json');
     expect(JSON.parse(out)).toMatchObject({ operatorPauses: ['all'] });
-    await database.drop();
-    await rm(dataDir, { recursive: true, force: true });
-  });
-
-  it('does not begin beside a journal with ids of paid calls', async () => {
-    const target = await backup();
-    const database = await TestDatabase.create();
-    const dataDir = await newDataDir();
-    await mkdir(join(dataDir, 'journal'));
-    await writeFile(join(dataDir, 'journal', `submissions.${newId()}.ndjson`), '{}\n');
-    expect(await operateOn({ databaseUrl: database.url, dataDir }, 'restore', target)).toMatchObject({
-      code: 1,
-      remarks: expect.stringContaining('journal is not empty'),
-    });
     await database.drop();
     await rm(dataDir, { recursive: true, force: true });
   });
