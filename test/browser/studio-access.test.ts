@@ -90,6 +90,11 @@ describe('the studio for everyone', () => {
       await studio.page.getByText('Look into the camera').waitFor();
       await check('camera');
       await studio.button('Done').click();
+      await studio.context.setOffline(true);
+      await studio.page.getByText('You are offline.').waitFor();
+      await check('offline');
+      await studio.context.setOffline(false);
+      await studio.page.getByText('You are offline.').waitFor({ state: 'detached' });
       await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
       await studio.expectAvatars(2);
       await studio.page.getByLabel('Show').selectOption('Favorites');
@@ -160,64 +165,45 @@ describe('the studio for everyone', () => {
     const studio = await StudioPage.open(browser, gateway.url);
     const { keyboard } = studio.page;
     await keyboard.press('Tab');
-    expect(await focused(studio)).toBe('Skip to the content');
+    expect(await studio.focused()).toBe('Skip to the content');
     await keyboard.press('Enter');
     const opened = studio.page.waitForEvent('filechooser');
-    await tabTo(studio, 'Choose photos');
+    await studio.tabTo('Choose photos');
     await keyboard.press('Enter');
     await (await opened).setFiles(await photos(5, 10));
     await studio.page.getByText('5 of 5 usable.').waitFor();
-    await tabTo(studio, 'Woman');
+    await studio.tabTo('Woman');
     await keyboard.press('Space');
-    await tabTo(studio, 'Name (optional)');
+    await studio.tabTo('Name (optional)');
     await keyboard.type('Ada');
-    await tabTo(studio, 'Train the model');
+    await studio.tabTo('Train the model');
     await keyboard.press('Enter');
     await studio.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
     await studio.expectReady();
-    await tabTo(studio, 'Make 2 avatars');
+    await studio.tabTo('Make 2 avatars');
     await keyboard.press('Enter');
     await studio.expectAvatars(2);
-    await tabTo(studio, /^Open /);
+    await studio.tabTo(/^Open /);
     await keyboard.press('Enter');
     const large = studio.page.getByRole('dialog').first();
     await large.waitFor();
-    await tabTo(studio, 'Favorite');
+    await studio.tabTo('Favorite');
     await keyboard.press('Space');
     await large.locator('button[aria-pressed=true]').waitFor();
     const [position] = /\d of \d/.exec(await large.innerText())!;
-    await tabTo(studio, 'Delete');
+    await studio.tabTo('Delete');
     await keyboard.press('Enter');
     await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).waitFor();
     // Keys act on what is in front: neither is another avatar deleted, nor the picture closed.
     await keyboard.press('ArrowRight');
     await keyboard.press('Escape');
     await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).waitFor({ state: 'detached' });
-    expect(await focused(studio)).toBe('Delete');
+    expect(await studio.focused()).toBe('Delete');
     expect(await large.innerText()).toContain(position);
     await keyboard.press('Escape');
     await large.waitFor({ state: 'detached' });
     // The focus is where it was.
-    expect(await focused(studio)).toMatch(/^Open /);
+    expect(await studio.focused()).toMatch(/^Open /);
     await studio.context.close();
   });
 });
-
-/** The name of the focused element. */
-function focused(studio: StudioPage): Promise<string> {
-  return studio.page.evaluate<string>(`(() => {
-    const { ariaLabel, labels, innerText } = document.activeElement;
-    return (ariaLabel ?? (labels?.[0] ?? { innerText }).innerText).trim();
-  })()`);
-}
-
-/** Presses Tab until an element has the focus. */
-async function tabTo(studio: StudioPage, name: string | RegExp): Promise<void> {
-  const maxSteps = 60;
-  for (let step = 0; step < maxSteps; step++) {
-    await studio.page.keyboard.press('Tab');
-    const found = await focused(studio);
-    if (typeof name === 'string' ? found === name : name.test(found)) return;
-  }
-  throw new Error(`Tab does not reach ${String(name)}.`);
-}

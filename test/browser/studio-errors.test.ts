@@ -232,6 +232,19 @@ describe('an order of avatars in the studio', () => {
     expect(await generationCount()).toBe(before + 1);
   });
 
+  it('is kept while the browser is offline, and sent once when it is online', async () => {
+    const before = await generationCount();
+    await studio.context.setOffline(true);
+    await studio.page.getByText('You are offline.').waitFor();
+    await studio.button(/^Make 2/).click();
+    await studio.button('Sending …').waitFor();
+    expect(await storedOrders(studio.page)).toHaveLength(1);
+    await studio.context.setOffline(false);
+    await studio.page.getByText('You are offline.').waitFor({ state: 'detached' });
+    await until(async () => (await storedOrders(studio.page)).length === 0);
+    expect(await generationCount()).toBe(before + 1);
+  });
+
   it('is made once if the page is loaded again before the answer', async () => {
     const before = await generationCount();
     await intercept('mutation', async (route) => {

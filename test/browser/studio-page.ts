@@ -109,6 +109,25 @@ export class StudioPage {
     await this.page.getByRole('heading', { level: 1, name }).waitFor();
   }
 
+  /** The name of the focused element. */
+  focused(): Promise<string> {
+    return this.page.evaluate<string>(`(() => {
+      const { ariaLabel, labels, innerText } = document.activeElement;
+      return (ariaLabel ?? (labels?.[0] ?? { innerText }).innerText).trim();
+    })()`);
+  }
+
+  /** Presses Tab until an element has the focus. */
+  async tabTo(name: string | RegExp): Promise<void> {
+    const maxSteps = 60;
+    for (let step = 0; step < maxSteps; step++) {
+      await this.page.keyboard.press('Tab');
+      const found = await this.focused();
+      if (typeof name === 'string' ? found === name : name.test(found)) return;
+    }
+    throw new Error(`Tab does not reach ${String(name)}.`);
+  }
+
   /** Waits until avatars can be ordered on the page of a model. */
   async expectReady(): Promise<void> {
     await this.page.getByRole('heading', { name: 'New avatars' }).waitFor();

@@ -87,8 +87,12 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.page.getByLabel('API key or token').fill('lk_wrong');
     await studio.button('Sign in').click();
     await studio.page.getByText('This key is not valid').waitFor();
-    await studio.page.getByLabel('API key or token').fill(`Authorization: Bearer “${key}” `);
-    await studio.button('Sign in').click();
+    // With the keyboard alone.
+    await studio.page.reload();
+    await studio.tabTo('API key or token');
+    await studio.page.keyboard.insertText(`Authorization: Bearer “${key}” `);
+    await studio.tabTo('Sign in');
+    await studio.page.keyboard.press('Enter');
     await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
     await studio.choosePhotos(await photos(5));
     await studio.chooseType('Woman');
@@ -108,8 +112,10 @@ describe('the studio of a gateway that asks for keys', () => {
     await other.page.getByLabel('API key or token').fill(key);
     await other.button('Sign in').click();
     await other.page.getByText('Signed in as grace').waitFor();
-    await studio.button('Sign out').click();
-    await studio.button('Sign out and forget it').click();
+    await studio.tabTo('Sign out');
+    await studio.page.keyboard.press('Enter');
+    await studio.tabTo('Sign out and forget it');
+    await studio.page.keyboard.press('Enter');
     await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     expect(await other.page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
     await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();

@@ -12,6 +12,7 @@ import * as operationsPlugin from '@graphql-codegen/typescript-operations';
 import { parse } from 'graphql';
 import ts from 'typescript';
 import { documents } from '../../src/client/documents.ts';
+import { freePort } from '../../src/core/free-port';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
 import { TcpProxy } from '../support/servers';
@@ -163,10 +164,20 @@ describe('the programs of docs/clients.md', () => {
     120_000,
   );
 
-  it('include one that writes the allow-list of likeness/client', async () => {
-    const { stdout } = await run(process.execPath, ['allow-list.mjs'], { cwd: folder });
-    expect(Object.values(JSON.parse(stdout) as object)).toEqual(
-      Object.values(documents).map((document) => document.toString()),
-    );
-  });
+  it('include one that writes an allow-list, with which a server executes only what is listed', async () => {
+    const PORT = String(await freePort());
+    const server = { PORT, ROLE: 'api', DATABASE_URL: gateway.databaseUrl, DATA_DIR: join(folder, 'data') };
+    const env = { ...process.env, ...server };
+    const { stdout } = await run('bash', ['allow-list.sh'], { cwd: folder, env });
+    const [listed, another] = stdout.trim().split('\n');
+    expect(listed).toMatch(/^listed: .*"uploadUrl":"http/);
+    expect(another).toMatch(/^another: .*QUERY_NOT_ALLOWED/);
+    expect(another).not.toContain('owner":');
+    const list = JSON.parse(await read('persisted-queries.json')) as Record<string, string>;
+    const own = Object.values(documents).map((document) => document.toString());
+    const texts = Object.values(list);
+    expect(texts.slice(0, own.length)).toEqual(own);
+    const names = texts.slice(own.length).map((text) => /^\w+ (\w+)/.exec(text)?.[1]);
+    expect(names).toEqual(['CreatePhotoUploads', 'Train', 'TrainingProgress', 'Generate', 'AvatarCompleted']);
+  }, 60_000);
 });
