@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
 import type * as Api from '@opentelemetry/api';
 import type { Span as OtelSpan, Tracer as OtelTracer } from '@opentelemetry/api';
 import type { SpanExporter } from '@opentelemetry/sdk-trace';
@@ -10,7 +12,7 @@ import type { Startup } from './upstream';
 /** Spans that wait to be sent; further ones are dropped, so that a receiver that is down costs no memory. */
 const queue = { maxQueueSize: 2_048, maxExportBatchSize: 512, scheduledDelayMillis: 1_000 } as const;
 
-/** The time limit of a request to the receiver, in milliseconds. */
+/** The time limit of a request to the receiver with its answer, in milliseconds. */
 const exportMs = 5_000;
 
 /** The longest value of an attribute, in characters. */
@@ -38,9 +40,12 @@ export async function startTracing({
     end: 'traces are sent again',
   });
   const headers = config.OTEL_EXPORTER_OTLP_HEADERS;
+  const agent = new (endpoint.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const url = `${endpoint}/v1/traces`;
   const exporter = reporting(
-    new OTLPTraceExporter({ url: `${endpoint}/v1/traces`, headers, timeoutMillis: exportMs }),
+    new OTLPTraceExporter({ url, headers, timeoutMillis: exportMs, httpAgentOptions: () => agent }),
     outages,
+    () => agent.destroy(),
   );
   const share = config.OTEL_TRACES_SAMPLER_ARG;
   const byId = new sdk.TraceIdRatioBasedSampler(share);
@@ -64,13 +69,23 @@ export async function startTracing({
   });
 }
 
-/** The exporter, whose failures are an outage in the log. */
-function reporting(exporter: SpanExporter, outages: OutageLog): SpanExporter {
+/**
+ * The exporter, whose failures are an outage in the log. Its own time limit begins again with each byte of an answer, and its
+ * stop waits for what is being sent: an answer without an end is cut off.
+ * @param disconnect - closes the connections to the receiver
+ */
+function reporting(exporter: SpanExporter, outages: OutageLog, disconnect: () => void): SpanExporter {
   return {
     export: (spans, done) => {
+      let isLate = false;
+      const limit = setTimeout(() => {
+        isLate = true;
+        disconnect();
+      }, exportMs);
       exporter.export(spans, (result) => {
+        clearTimeout(limit);
         // The message of the exporter's error may have the answer of the receiver.
-        if (result.error) outages.failed(new Error('The receiver did not accept the spans.'));
+        if (result.error || isLate) outages.failed(new Error('The receiver did not accept the spans.'));
         else outages.succeeded();
         done(result);
       });

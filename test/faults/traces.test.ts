@@ -22,16 +22,32 @@ interface SpanRecord {
 const promptText = 'wearing-a-purple-hat-in-the-snow';
 const caller = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' };
 
+/** What a receiver does instead of answering: not answer at all, answer without an end, or refuse. */
+type ReceiverFault = 'hangs' | 'drips' | 'refuses';
+
 /** A receiver of OTLP over HTTP. */
 class Receiver {
+  requests = 0;
   readonly spans: SpanRecord[] = [];
   /** Everything that was received. */
   text = '';
   readonly authorizations = new Set<string | undefined>();
+  private readonly drips = new Set<NodeJS.Timeout>();
   private readonly server: Server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (part: string) => (body += part));
     request.on('end', () => {
+      this.requests += 1;
+      if (this.fault === 'hangs') return;
+      if (this.fault === 'drips') {
+        response.writeHead(200);
+        this.drips.add(setInterval(() => response.write(' '), 200));
+        return;
+      }
+      if (this.fault === 'refuses') {
+        response.writeHead(503, { 'retry-after': '60' }).end('no');
+        return;
+      }
       this.authorizations.add(request.headers.authorization);
       this.text += body;
       const { resourceSpans = [] } = JSON.parse(body) as {
@@ -42,12 +58,15 @@ class Receiver {
     });
   });
 
+  constructor(private readonly fault: ReceiverFault | null = null) {}
+
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
   async stop(): Promise<void> {
+    for (const drip of this.drips) clearInterval(drip);
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
@@ -228,5 +247,38 @@ describe('traces', () => {
     );
     expect(await ask()).toMatchObject({ data: { viewer: { owner: 'local' } } });
     expect(lines()).toHaveLength(1);
+  });
+
+  it('delay neither requests nor the stop of a process whose receiver hangs, never ends its answer, or refuses', async () => {
+    const codes = await Promise.all(
+      (['hangs', 'drips', 'refuses'] as const).map(async (fault) => {
+        const broken = new Receiver(fault);
+        const gateway = await environment.addGateway({
+          ROLE: 'api',
+          OTEL_EXPORTER_OTLP_ENDPOINT: await broken.start(),
+        });
+        try {
+          const ask = async (): Promise<number> => (await fetch(`${gateway.url}/healthz`)).status;
+          expect(await ask()).toBe(200);
+          await eventually(
+            'a batch of spans',
+            async () => broken.requests,
+            (requests) => requests > 0,
+          );
+          // With the others, spans still have to be sent at the stop.
+          const after = fault === 'drips' ? 0 : 20;
+          for (let request = 0; request < after; request += 1) expect(await ask()).toBe(200);
+          await gateway.stop();
+          return [fault, await gateway.exitCode()];
+        } finally {
+          await broken.stop();
+        }
+      }),
+    );
+    expect(codes).toEqual([
+      ['hangs', 0],
+      ['drips', 0],
+      ['refuses', 0],
+    ]);
   });
 });
