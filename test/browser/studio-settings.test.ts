@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright-core';
+import type { Browser, Request } from 'playwright-core';
 import { likeness } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
@@ -112,6 +112,7 @@ describe('the studio of a gateway that asks for keys', () => {
     await other.page.getByLabel('API key or token').fill(key);
     await other.button('Sign in').click();
     await other.page.getByText('Signed in as grace').waitFor();
+    const answerLate = await holdPhotos(studio);
     await studio.tabTo('Sign out');
     await studio.page.keyboard.press('Enter');
     await studio.tabTo('Sign out and forget it');
@@ -119,6 +120,7 @@ describe('the studio of a gateway that asks for keys', () => {
     await other.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     expect(await other.page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
     await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await answerLate();
     expect(await studio.page.evaluate('Object.keys(localStorage)')).toEqual([]);
     expect(await studio.page.title()).toBe('Sign in · Likeness');
     await studio.page.getByLabel('API key or token').fill(key);
@@ -151,3 +153,31 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.context.close();
   });
 });
+
+/**
+ * Opens the page Create, and then Account, without an answer to the query for the chosen photos.
+ * @returns a function that answers it
+ */
+async function holdPhotos({ page }: StudioPage): Promise<() => Promise<void>> {
+  let release = (): void => undefined;
+  const isPhotos = (request: Request): boolean => request.postData()?.includes('query Photos') ?? false;
+  const isAsked = new Promise<void>((asked) => {
+    void page.route('**/graphql', async (route) => {
+      if (!isPhotos(route.request())) return route.fallback();
+      await new Promise<void>((resolve) => {
+        release = resolve;
+        asked();
+      });
+      return route.fallback();
+    });
+  });
+  await page.getByRole('link', { name: 'Create', exact: true }).click();
+  await isAsked;
+  await page.getByRole('link', { name: 'Account', exact: true }).click();
+  await page.getByText('Signed in as').waitFor();
+  return async () => {
+    const answered = page.waitForResponse((response) => isPhotos(response.request()));
+    release();
+    await (await answered).finished();
+  };
+}

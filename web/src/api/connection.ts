@@ -40,6 +40,8 @@ export interface Connection {
   /** Why the server does not answer; null if it does. For `useSyncExternalStore`. */
   readonly readError: () => LikenessError | null;
   readonly subscribe: (listener: () => void) => () => void;
+  /** Whether the viewer has signed out since: what arrives late must not be stored. */
+  readonly isClosed: () => boolean;
   readonly close: () => void;
 }
 
@@ -48,6 +50,7 @@ let lastId = 0;
 export function connect(): Connection {
   const listeners = new Set<() => void>();
   let lastError: LikenessError | null = null;
+  let isClosed = false;
   const accessKey = readAccessKey();
   const likeness = createClient({
     url: location.origin,
@@ -68,7 +71,11 @@ export function connect(): Connection {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    close: () => void likeness.close(),
+    isClosed: () => isClosed,
+    close: () => {
+      isClosed = true;
+      void likeness.close();
+    },
   };
 }
 

@@ -88,6 +88,7 @@ export class PhotoDraft {
     const unknown = this.readStoredIds().filter((id) => !known.has(id));
     const restored = await restorePhotos(this.connection.client, unknown);
     clearTimeout(this.retryTimer);
+    if (this.connection.isClosed()) return;
     if (restored === null) {
       this.retryTimer = setTimeout(() => void this.restore(), restoreRetryMs);
       return;
