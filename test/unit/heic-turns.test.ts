@@ -1,3 +1,5 @@
+import sharp from 'sharp';
+import { heicToPng } from '../../src/images/heic-decoder';
 import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { phonePhoto } from '../support/picture-bytes';
 import { facePhoto } from '../support/pictures';
@@ -15,5 +17,17 @@ describe('HEIC photos', () => {
     expect(ended.indexOf('dora')).toBeLessThan(2);
     await Promise.all(slow);
     expect(ended).toHaveLength(4);
+  });
+
+  it('are refused if they have more pixels than their header stated, and keep no profile that is too large', async () => {
+    const limits = { maxPixels: 600 * 600, timeLimitMs: 60_000 };
+    const [png, refusal] = await Promise.all([
+      heicToPng(phonePhoto, { ...limits, profile: Buffer.alloc(1_000_001) }),
+      heicToPng(phonePhoto, { ...limits, maxPixels: 600 * 600 - 1 }).catch((error: unknown) => error),
+    ]);
+    const { width, height, hasAlpha } = await sharp(png).metadata();
+    expect({ width, height, hasAlpha }).toEqual({ width: 600, height: 600, hasAlpha: false });
+    expect(png.includes('iCCP')).toBe(false);
+    expect(refusal).toMatchObject({ code: 'UNREADABLE' });
   });
 });
