@@ -178,6 +178,9 @@ describe('traces', () => {
       async () => receiver.spans.slice(from).map(({ name }) => name),
       (names) => names.includes('websocket operation') && names.includes('GET unknown'),
     );
+    // Work that belongs to no request or job is not recorded.
+    const roots = new Set(receiver.spans.flatMap(({ name, parentSpanId }) => (parentSpanId ? [] : [name])));
+    expect([...roots].filter((name) => name.startsWith('sql '))).toEqual([]);
     for (const secret of [promptText, 'ecret', environment.sandbox.apiKey, '"local"', '?', 'signature'])
       expect([secret, receiver.text.includes(secret)]).toEqual([secret, false]);
     expect(receiver.authorizations).toEqual(new Set(['Bearer receiver-secret']));
