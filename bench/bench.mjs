@@ -12,6 +12,7 @@ import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
 import { fairness } from './scenarios/fairness.mjs';
 import { firstAvatar } from './scenarios/first-avatar.mjs';
 import { idle } from './scenarios/idle.mjs';
+import { jobCosts } from './scenarios/job-costs.mjs';
 import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { media, photos } from './scenarios/media.mjs';
@@ -32,6 +33,7 @@ const scenarios = [
   firstAvatar,
   fairness,
   idle,
+  jobCosts,
   scale,
   subscriptions,
   reconnectStorm,
