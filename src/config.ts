@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { durationUnits } from './core/clock';
+import { engineNames } from './core/engine';
 import { equalWeights } from './core/owner-weights';
 import {
   atLeastDay,
@@ -51,6 +52,7 @@ export const settings = z.object({
   DATABASE_DIRECT_URL: postgresUrl.optional(),
   DATABASE_REPLICA_URL: postgresUrl.optional(),
   DATABASE_PREPARED_STATEMENTS: flag.optional(),
+  DATABASE_ENGINE: z.enum(engineNames, 'must be postgresql or portable').default('postgresql'),
   DATABASE_POOL: whole.default(10),
   PLANNED_READS: flag.default(true),
   MIGRATE: flag.default(true),

@@ -6,6 +6,8 @@ import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
 import { ClientTokenEntity } from './auth/client-token.entity';
 import { RateWindowEntity } from './auth/rate-window.entity';
+import { InstallationEntity } from './database/installation.entity';
+import { LockEntity } from './database/lock.entity';
 import { EventEntity, OwnerEventEntity, OwnerStreamEntity, StreamEntity } from './events/event.entity';
 import { AvatarDownloadEntity } from './generations/avatar-download.entity';
 import { AvatarEntity } from './generations/avatar.entity';
@@ -57,6 +59,8 @@ export const entities = [
   AvatarDownloadEntity,
   RenditionEntity,
   NoticeEntity,
+  LockEntity,
+  InstallationEntity,
   WebhookEntity,
   WebhookDeliveryEntity,
 ];

@@ -1,13 +1,13 @@
 import type { DataSubject } from '../core/data-subject';
 import { newId } from '../core/ids';
-import type { Sql } from '../core/sql';
+import { holdLock, type Sql } from '../core/sql';
 import type { QuotaReservationEntity } from './quota-reservation.entity';
 
 const today = `(now() AT TIME ZONE 'UTC')::date`;
 
 /** Locks an owner's quotas until the transaction ends. */
 export async function lockQuotas(sql: Sql, owner: string): Promise<void> {
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('quota:' || $1, 0))`, [owner]);
+  await holdLock(sql, 'quota', owner);
 }
 
 /** Records a paid request of today. */

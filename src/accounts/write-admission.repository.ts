@@ -1,6 +1,6 @@
 import { BatchQueue } from '../core/batch-queue';
 import { DomainError } from '../core/errors';
-import { type Sql, type Transactions } from '../core/sql';
+import { holdLock, type Sql, type Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 
 /**
@@ -32,12 +32,10 @@ export function isBeingErased(owner: string): string {
  * handle a refusal themselves. Must be the first statement.
  */
 export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promise<WriteVerdict> {
-  const [row] = await sql.rows<{ verdict: WriteVerdict }>('SELECT admit_write($1, $2, $3, $4) AS verdict', [
-    owner,
-    admission?.at ?? null,
-    admission?.erasures ?? null,
-    admissionMs,
-  ]);
+  const [row] = await sql.rows<{ verdict: WriteVerdict }>(
+    `SELECT ${sql.engine.admitWrite}($1, $2, $3, $4) AS verdict`,
+    [owner, admission?.at ?? null, admission?.erasures ?? null, admissionMs],
+  );
   return row!.verdict;
 }
 
@@ -47,7 +45,7 @@ export async function admitWrite(sql: Sql, { owner, admission }: Writer): Promis
  * @returns the start time of the erasure in the database's notation; no data of the owner are created after it
  */
 export async function beginErasure(sql: Sql, owner: string): Promise<string> {
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('erasure:' || $1, 0))`, [owner]);
+  await holdLock(sql, 'erasure', owner);
   const [clock] = await sql.rows<{ at: string }>('SELECT clock_timestamp()::text AS at');
   return clock!.at;
 }

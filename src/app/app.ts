@@ -190,7 +190,7 @@ async function openEvents(
   const { logger, shutdown } = startup;
   const redis = openRedis(startup);
   if (redis) metrics.readProcess({ redis });
-  const own = new Wakeups({ url: directUrl, logger });
+  const own = new Wakeups({ url: database.engine.notifies ? directUrl : null, logger });
   const wakeups = redis ? new RedisWakeups(own, redis) : own;
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();

@@ -7,7 +7,9 @@ import type { CostlyReads } from '../core/sql';
 import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
 import { checkDirectSession } from '../database/direct-session';
-import { checkMigrated, migrate } from '../database/migrate';
+import { engines } from '../database/engine';
+import { agreeOnEngine } from '../database/installation';
+import { checkMigrated, migrate, waitUntilMigrated } from '../database/migrate';
 import { ReplicaReads } from '../database/replica-reads';
 import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
@@ -37,12 +39,15 @@ export async function openDatabase(startup: Startup): Promise<OpenDatabase> {
   const url = config.DATABASE_URL ?? (await startDatabase(startup));
   const directUrl = DATABASE_DIRECT_URL ?? url;
   const isPooled = DATABASE_DIRECT_URL !== undefined;
-  if (config.DATABASE_URL !== undefined) await explained(() => checkDirectSession({ url, directUrl }));
+  const engine = engines[config.DATABASE_ENGINE];
+  if (config.DATABASE_URL !== undefined && engine.notifies)
+    await explained(() => checkDirectSession({ url, directUrl }));
   await prepareSchema(config, directUrl);
   const source = await createDataSource({ url, poolSize, entities, isPooled }).initialize();
   shutdown.onStop(() => source.destroy());
   const prepares = config.DATABASE_PREPARED_STATEMENTS ?? !isPooled;
-  const database = new Database(source, { outages, isPooled, prepares });
+  const database = new Database(source, { outages, isPooled, prepares, engine });
+  await agreeOnEngine(database);
   if (isPooled) await warnWithoutTimeLimit(database, logger);
   const replica = openReplica(startup, database);
   return { database, directUrl, replica, costlyReads: replica ?? { begin: () => Promise.resolve(database) } };
@@ -56,7 +61,7 @@ function openReplica({ config, logger, shutdown }: Startup, primary: Database): 
   shutdown.onStop(() => source?.destroy());
   const connect = async (): Promise<Database> => {
     source = await createDataSource({ url, poolSize: replicaPool, entities }).initialize();
-    return new Database(source);
+    return new Database(source, { engine: primary.engine });
   };
   const outages = new OutageLog(logger, {
     begin: 'the replica cannot be used or is late; costly reads use the primary',
@@ -65,9 +70,11 @@ function openReplica({ config, logger, shutdown }: Startup, primary: Database): 
   return new ReplicaReads({ primary, connect, outages });
 }
 
-async function prepareSchema({ MIGRATE, DATABASE_URL }: Config, url: string): Promise<void> {
-  const prepare = (): Promise<void> => (MIGRATE ? migrate(url) : checkMigrated(url));
-  await (DATABASE_URL === undefined ? prepare() : explained(prepare));
+async function prepareSchema({ MIGRATE, DATABASE_URL, DATABASE_ENGINE }: Config, url: string): Promise<void> {
+  const engine = engines[DATABASE_ENGINE];
+  if (DATABASE_URL === undefined) await migrate(url, undefined, engine);
+  else if (!engine.migratesAtStart) await explained(() => waitUntilMigrated(url));
+  else await explained(() => (MIGRATE ? migrate(url) : checkMigrated(url)));
 }
 
 /** Runs a part of the start; if the configured database cannot be reached, the error says so. */

@@ -1,5 +1,5 @@
 import { erasedOwner, type DataSubject } from '../core/data-subject';
-import type { Sql } from '../core/sql';
+import { holdLock, type Sql } from '../core/sql';
 import type { TokenRestriction } from '../core/viewer';
 import { ClientTokenEntity } from './client-token.entity';
 
@@ -20,7 +20,7 @@ const isLive = `(revoked_at IS NULL AND expires_at > now() AND (key_id IS NULL O
 
 /** Locks the owner's number of client tokens until the end of the transaction. */
 export async function lockClientTokens(sql: Sql, owner: string): Promise<void> {
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('client-tokens:' || $1, 0))`, [owner]);
+  await holdLock(sql, 'client-tokens', owner);
 }
 
 /** How many client tokens of the owner have not expired, revoked ones included. */

@@ -1,7 +1,14 @@
 import type { Sql } from '../core/sql';
 
 /** Rows of these tables describe running processes, or are made again. `migrations` is filled by the migrations. */
-const excluded = ['migrations', 'photo_servers', 'rate_windows', 'avatar_renditions'];
+const excluded = [
+  'migrations',
+  'photo_servers',
+  'rate_windows',
+  'avatar_renditions',
+  'locks',
+  'installation',
+];
 
 const rowsAtOnce = 1_000;
 

@@ -1,6 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { apiSchema } from '../app/services';
+import { settings } from '../config';
+import { engines } from '../database/engine';
+import { changeEngine } from '../database/installation';
 import { migrate } from '../database/migrate';
 import { printAppSchema } from '../graphql/build-schema';
 import { CommandError, type Shell } from './shell';
@@ -26,12 +29,15 @@ export function migrateCommand(shell: Shell): Command {
   return new Command('migrate')
     .description('migrate the database at DATABASE_URL to the latest schema')
     .action(async () => {
-      const { DATABASE_URL, DATABASE_DIRECT_URL } = shell.environment;
+      const { DATABASE_URL, DATABASE_DIRECT_URL, DATABASE_ENGINE } = shell.environment;
       const url = [DATABASE_DIRECT_URL, DATABASE_URL].find((each) => each);
       if (!url) {
         throw new CommandError('Set DATABASE_URL. The gateway migrates the embedded database itself.');
       }
-      await migrate(url);
+      const engine =
+        engines[settings.shape.DATABASE_ENGINE.parse(DATABASE_ENGINE?.trim() ? DATABASE_ENGINE : undefined)];
+      await migrate(url, undefined, engine);
+      await changeEngine(url, engine);
       shell.remark('The database has the latest schema.');
     });
 }

@@ -6,6 +6,7 @@ import { createLogger, type Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
 import { createDataSource } from '../database/data-source';
 import { Database } from '../database/database';
+import { engines } from '../database/engine';
 import { checkMigrated, migrate } from '../database/migrate';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
@@ -74,15 +75,17 @@ export async function withDatabase<Result>(
   const config = readConfig(shell.environment);
   const logger = createLogger('silent');
   const dataDir = resolve(config.DATA_DIR);
+  const engine = engines[config.DATABASE_ENGINE];
   const { url, close } = await findDatabase(config, dataDir, isFirst !== false);
   try {
     if (typeof isFirst === 'function') await isFirst(url);
-    else if (isFirst) await (config.MIGRATE ? migrate(url) : checkMigrated(url));
+    else if (isFirst) await (config.MIGRATE ? migrate(url, undefined, engine) : checkMigrated(url));
     const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
-    const wakeups = new Wakeups({ url, logger });
+    const wakeups = new Wakeups({ url: engine.notifies ? url : null, logger });
     try {
       await wakeups.start();
-      return await work({ config, logger, dataDir, database: new Database(source), wakeups });
+      const database = new Database(source, { engine });
+      return await work({ config, logger, dataDir, database, wakeups });
     } finally {
       await wakeups.stop();
       await source.destroy();

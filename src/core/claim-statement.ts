@@ -1,3 +1,4 @@
+import type { Engine } from './engine';
 import { weightOf } from './owner-weights';
 import { commitsWithoutWaiting, type EntityClass } from './sql';
 
@@ -55,14 +56,19 @@ export function equals(columns: readonly string[], first: number): string {
  * - `placed`: the rows in order, without those that their owner's share excludes at any place, each with its position within its owner, counting from the slots in use, and with its round:
  *   an owner has as many turns in a round as its weight.
  * - `eligible`: those within the share of slots of their owner, see `OwnerShares`.
- * - `claimed`: LATERAL with its own lock reads rows one at a time in that order and skips rows locked by others.
+ * - `claimed`: the first of them that are free, see {@link claimUnlocked} and {@link claimUnchanged}.
  *
  * `lastProbed` is where the next walk starts: after the last visited owner, but before the first one that has turns left.
  *
  * A claim that is lost in a crash of PostgreSQL is made again by another worker: see {@link commitsWithoutWaiting}.
  */
-export function claimStatement(spec: LeasedTable<unknown>, only: readonly string[], limit: number): string {
-  const { table, rows, order = ['due_at'], inTurn = true, set } = spec;
+export function claimStatement(
+  engine: Engine,
+  spec: LeasedTable<unknown>,
+  only: readonly string[],
+  limit: number,
+): string {
+  const { table, rows, order = ['due_at'], inTurn = true } = spec;
   // PostgreSQL keeps the plan of a statement only if it is not worse than one that knows the parameters. Without a
   // constant it assumes that $4 is a tenth of all due rows, and plans each claim again. Few sizes make few statements.
   const maxRead = 2 * 8 ** Math.ceil(Math.log2(limit) / 3) + 16;
@@ -93,14 +99,7 @@ candidates AS (
     SELECT t.id, t.owner, ${rankOf(order)} FROM ${table} t WHERE t.owner = owners.owner AND ${due}
      ORDER BY ${order.join(', ')} LIMIT ceil(2.0 * $3 * owners.weight / (SELECT sum(weight) FROM owners))) theirs),
 ${placement},
-claimed AS (
-  UPDATE ${table} SET lease = $1, due_at = now() + $2 * interval '1 ms'${set ? `, ${set}` : ''}
-   WHERE id = ANY (ARRAY(
-     SELECT free.id
-       FROM (SELECT id FROM eligible ORDER BY place) eligible,
-            LATERAL (SELECT t.id FROM ${table} t WHERE t.id = eligible.id AND ${due} FOR UPDATE SKIP LOCKED) free
-      LIMIT $3))
-  RETURNING *),
+claimed AS (${engine.skipLocked ? claimUnlocked(spec, due) : claimUnchanged(spec, due)}),
 waiting AS (
   SELECT min(probes) AS probes FROM turn JOIN eligible USING (owner)
    WHERE turn.probes > 0 AND eligible.round = 0 AND NOT EXISTS (SELECT FROM claimed WHERE claimed.id = eligible.id))
@@ -110,6 +109,36 @@ SELECT claimed.*, now() AS "claimedAt", eligible.turn::int AS turn, last.owner A
   FULL JOIN claimed ON true LEFT JOIN eligible USING (id)
  WHERE ${commitsWithoutWaiting}
  ORDER BY eligible.place`;
+}
+
+/** SQL: the assignments of a claim. */
+function assignments({ set }: LeasedTable<unknown>): string {
+  return `lease = $1, due_at = now() + $2 * interval '1 ms'${set ? `, ${set}` : ''}`;
+}
+
+/** SQL: LATERAL with its own lock reads rows one at a time in order and skips rows locked by others. */
+function claimUnlocked(spec: LeasedTable<unknown>, due: string): string {
+  return `
+  UPDATE ${spec.table} SET ${assignments(spec)}
+   WHERE id = ANY (ARRAY(
+     SELECT free.id
+       FROM (SELECT id FROM eligible ORDER BY place) eligible,
+            LATERAL (SELECT t.id FROM ${spec.table} t WHERE t.id = eligible.id AND ${due} FOR UPDATE SKIP LOCKED) free
+      LIMIT $3))
+  RETURNING *`;
+}
+
+/**
+ * SQL: an UPDATE that waits for concurrent changes of its rows, and then compares the present row: it must still be due, and its
+ * lease the one that was read. Of concurrent claims only one finds it so, since each changes both.
+ */
+function claimUnchanged(spec: LeasedTable<unknown>, due: string): string {
+  return `
+  UPDATE ${spec.table} t SET ${assignments(spec)}
+    FROM (SELECT read.id AS found_id, read.lease AS found_lease FROM eligible JOIN ${spec.table} read ON read.id = eligible.id
+           ORDER BY eligible.place LIMIT $3) found
+   WHERE t.id = found_id AND t.lease IS NOT DISTINCT FROM found_lease AND ${due}
+  RETURNING t.*`;
 }
 
 /** SQL: the owners of the oldest rows, which may not be their first ones. */

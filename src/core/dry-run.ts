@@ -10,6 +10,7 @@ class RolledBack extends Error {
 /** The database with transactions that return their results and are then rolled back. */
 export function dryRunOf(database: Transactions): Transactions {
   return {
+    engine: database.engine,
     rows: (...statement) => database.rows(...statement),
     entities: (...statement) => database.entities(...statement),
     transaction: async (work) => {

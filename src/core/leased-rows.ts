@@ -6,11 +6,14 @@ import type { Logger } from './logger';
 import { levelOf } from './outage';
 import type { OwnerShares } from './owner-shares';
 import { equalWeights, type OwnerWeights } from './owner-weights';
-import { commitsWithoutWaiting, type Sql } from './sql';
+import { commitsWithoutWaiting, limitsLockWait, type Sql } from './sql';
 
 /** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
 const deferredMs = 3_000;
 const deferredSlotMs = 1_000;
+
+/** How long a renewal waits for a row that another transaction locks if it cannot be skipped, in milliseconds. */
+const maxRenewalWaitMs = 1_000;
 
 /** Identifies a claim. It is stored in the column `lease`, and every write of the worker requires that it is still there. */
 export type FencingToken = string;
@@ -125,7 +128,7 @@ export class LeasedRows<Row extends LeasedRow> {
     if (limit <= 0) return [];
     const answer = await this.sql.entities<Row, ClaimColumns>(
       this.spec.entity,
-      claimStatement(this.spec, Object.keys(only), limit),
+      claimStatement(this.sql.engine, this.spec, Object.keys(only), limit),
       [
         randomUUID(),
         this.options.leaseMs,
@@ -216,20 +219,38 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   private async renewHeld(): Promise<void> {
+    const held = [...this.held].map(([key, lease]) => ({ id: key.slice(lease.length), lease }));
+    if (this.sql.engine.skipLocked) await this.renew(() => this.renewUnlocked(held));
+    else await Promise.all(held.map((row) => this.renew(() => this.renewOne(row))));
+  }
+
+  private async renew(renewal: () => Promise<unknown>): Promise<void> {
     const { table } = this.spec;
     try {
-      const ids = [...this.held].map(([key, lease]) => key.slice(lease.length));
-      await this.sql.rows(
-        `UPDATE ${table} t SET due_at = now() + $3 * interval '1 ms'
+      await renewal();
+    } catch (error) {
+      this.options.logger[levelOf(error, 'warn')]({ err: error, table }, 'leases could not be renewed');
+    }
+  }
+
+  private renewUnlocked(held: readonly Pick<Claimed<Row>, 'id' | 'lease'>[]): Promise<unknown> {
+    const { table } = this.spec;
+    return this.sql.rows(
+      `UPDATE ${table} t SET due_at = now() + $3 * interval '1 ms'
            FROM (SELECT r.id FROM ${table} r JOIN unnest($1::uuid[], $2::uuid[]) AS held (id, lease)
                      ON r.id = held.id AND r.lease = held.lease
                   WHERE r.due_at IS NOT NULL FOR NO KEY UPDATE OF r SKIP LOCKED) free
           WHERE ${commitsWithoutWaiting} AND t.id = free.id`,
-        [ids, [...this.held.values()], this.options.leaseMs],
-      );
-    } catch (error) {
-      this.options.logger[levelOf(error, 'warn')]({ err: error, table }, 'leases could not be renewed');
-    }
+      [held.map(({ id }) => id), held.map(({ lease }) => lease), this.options.leaseMs],
+    );
+  }
+
+  private renewOne({ id, lease }: Pick<Claimed<Row>, 'id' | 'lease'>): Promise<unknown> {
+    return this.sql.rows(
+      `UPDATE ${this.spec.table} SET due_at = now() + $3 * interval '1 ms'
+        WHERE id = $1 AND lease = $2 AND due_at IS NOT NULL AND ${commitsWithoutWaiting} AND ${limitsLockWait(maxRenewalWaitMs)}`,
+      [id, lease, this.options.leaseMs],
+    );
   }
 
   private stopRenewals(): void {

@@ -1,8 +1,13 @@
+import type { Engine, LockName } from './engine';
+
 /**
  * Runs SQL, in the database or in an open transaction. Functions that must be part of a transaction take this as their
  * first argument, so that the caller decides where the transaction begins and ends.
  */
 export interface Sql {
+  /** How the database does what engines do differently. */
+  readonly engine: Engine;
+
   /** Runs one statement with `$1` parameters. Returns its rows, also for INSERT, UPDATE and DELETE … RETURNING. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
 
@@ -34,6 +39,16 @@ export interface Transactions extends Sql {
 export interface CostlyReads {
   /** Begins a read of one or more statements, which show everything that was committed before this call. */
   begin(): Promise<Sql>;
+}
+
+/**
+ * Waits until no other transaction holds this lock, and holds it until the end of the transaction. Must be a statement before
+ * those that read what the lock protects, so that they see what the others have committed.
+ * @param key - what is locked, for example an owner
+ */
+export async function holdLock(sql: Sql, name: LockName, key: string): Promise<void> {
+  const held = await sql.rows(sql.engine.lock(name), [key]);
+  if (held.length === 0) throw new Error(`The lock ${name} has no row for its key in the table locks.`);
 }
 
 /** A statement that returns one row with one text. */

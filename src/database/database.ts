@@ -1,11 +1,14 @@
 import type { Pool, PoolClient } from 'pg';
 import { QueryRunnerAlreadyReleasedError, type DataSource, type QueryRunner } from 'typeorm';
+import type { Engine } from '../core/engine';
 import { DomainError } from '../core/errors';
 import type { OutageLog } from '../core/outage';
 import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
 import { isTracing, traced } from '../core/tracing';
+import { repeated } from './conflicts';
 import { sessionParameters } from './data-source';
-import { isOutdatedPlan, NamedStatements } from './prepared-statements';
+import { engines } from './engine';
+import { NamedStatements } from './prepared-statements';
 import type { StatementResult } from './rows-query';
 
 /** The connections of a pool. */
@@ -25,6 +28,8 @@ export interface DatabaseOptions {
   /** As for the data source.
    *  @defaultValue false */
   readonly isPooled?: boolean;
+  /** @defaultValue PostgreSQL */
+  readonly engine?: Engine;
   /** Whether sessions keep statements prepared under a name.
    *  @defaultValue true */
   readonly prepares?: boolean;
@@ -40,6 +45,7 @@ const setParameters = Object.entries(sessionParameters)
  * SERVICE_UNAVAILABLE.
  */
 export class Database implements Transactions, PreparedStatements {
+  readonly engine: Engine;
   readonly entities: Sql['entities'];
   private readonly statements: NamedStatements;
 
@@ -47,6 +53,7 @@ export class Database implements Transactions, PreparedStatements {
     private readonly source: DataSource,
     private readonly options: DatabaseOptions = {},
   ) {
+    this.engine = options.engine ?? engines.postgresql;
     this.entities = entitiesBy(source, this.run.bind(this));
     this.statements = new NamedStatements(() => this.pool(), options.prepares);
   }
@@ -64,7 +71,7 @@ export class Database implements Transactions, PreparedStatements {
 
   text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
     return traced('sql read', sqlAttributes, () =>
-      this.guarded(() => this.statements.text(statement, parameters)),
+      repeated(() => this.guarded(() => this.statements.text(statement, parameters))),
     );
   }
 
@@ -76,29 +83,17 @@ export class Database implements Transactions, PreparedStatements {
     return (this.source.driver as unknown as { master: Pool }).master;
   }
 
+  /** A statement outside of a transaction is one: if it failed so, it had no effect. */
   private run(text: string, parameters: readonly unknown[]): Promise<StatementResult> {
-    return this.guarded(async () => {
-      try {
-        return await this.runOnce(text, parameters);
-      } catch (error) {
-        if (!isOutdatedPlan(error)) throw error;
-        return this.runOnce(text, parameters);
-      }
-    });
+    return repeated(() => this.guarded(() => this.runOnce(text, parameters)));
   }
 
   /**
    * Runs a transaction. After a serialization failure, a deadlock or a migration of its columns it is rolled back and
    * repeated a few times.
    */
-  async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    for (let run = 1; ; run += 1) {
-      try {
-        return await this.guarded(() => this.transactionOnce(work));
-      } catch (error) {
-        if (run === maxRuns || !(lostRace(error) || isOutdatedPlan(error))) throw error;
-      }
-    }
+  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+    return repeated(() => this.guarded(() => this.transactionOnce(work)));
   }
 
   private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -134,7 +129,7 @@ export class Database implements Transactions, PreparedStatements {
         toRows<Row>(await run(text, parameters));
       try {
         if (this.options.isPooled) await runner.query(setParameters);
-        return await work({ rows, entities: entitiesBy(this.source, run) });
+        return await work({ engine: this.engine, rows, entities: entitiesBy(this.source, run) });
       } finally {
         isOver = true;
       }
@@ -162,15 +157,6 @@ function spanNameOf(text: string): string {
   const [verb = ''] = text.trim().split(/\s/, 1);
   const [, table] = /\b(?:FROM|INTO|UPDATE)\s+([a-z_]+)\b/.exec(text) ?? [];
   return `sql ${verb.slice(0, 10)}${table === undefined ? '' : ` ${table}`}`;
-}
-
-const maxRuns = 4;
-
-/** 40001: could not be serialised; 40P01: chosen as the victim of a deadlock. */
-function lostRace(error: unknown): boolean {
-  const code =
-    error instanceof DomainError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
-  return code === '40001' || code === '40P01';
 }
 
 /**

@@ -1,15 +1,11 @@
 import { Client } from 'pg';
 import { MigrationExecutor, type DataSource } from 'typeorm';
 import { pause } from '../core/clock';
+import type { Engine } from '../core/engine';
 import { createDataSource } from './data-source';
+import { engines } from './engine';
+import { lockMigrations } from './migration-lock';
 
-/** The key of the advisory lock: an arbitrary number ('likeness' on a telephone keypad). */
-const lockKey = 54_537_377;
-
-/** Maximum wait for another process that migrates, in milliseconds. */
-const maxWaitMs = 60_000;
-/** The delay between tries to take its place, in milliseconds. */
-const lockPollMs = 200;
 /** Maximum wait of a migration for a table lock: meanwhile all statements on the table wait too. */
 const maxTableLockText = '10s';
 const maxTries = 6;
@@ -17,13 +13,17 @@ const maxTries = 6;
 const retryMs = 2_000;
 
 /**
- * Migrates the database to the latest schema. Several processes may start concurrently: one migrates under an
- * advisory lock, the others wait for at most a minute. A migration may take as long as it needs, but waits for
- * table locks only briefly and is then repeated.
+ * Migrates the database to the latest schema. Several processes may start concurrently: one migrates, the others wait for at
+ * most a minute. A migration may take as long as it needs, but waits for table locks only briefly and is then repeated.
  * @param only - the names of the only migrations to run; by default all
+ * @param engine - how processes exclude each other
  * @throws Error with advice if a lock could not be obtained
  */
-export async function migrate(url: string, only?: readonly string[]): Promise<void> {
+export async function migrate(
+  url: string,
+  only?: readonly string[],
+  engine: Engine = engines.postgresql,
+): Promise<void> {
   const holder = new Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
@@ -31,35 +31,16 @@ export async function migrate(url: string, only?: readonly string[]): Promise<vo
   });
   await holder.connect();
   try {
-    await lock(holder);
+    const unlock = await lockMigrations(holder, engine);
     const source = await createDataSource({ url, poolSize: 1, entities: [], migrations: only }).initialize();
     try {
       await runMigrations(source);
     } finally {
       await source.destroy();
+      await unlock();
     }
   } finally {
     await holder.end();
-  }
-}
-
-/**
- * Takes the advisory lock. It is polled for: a session that waits in a statement has a snapshot, and the holder waits for all
- * snapshots when it creates an index concurrently.
- */
-async function lock(holder: Client): Promise<void> {
-  for (const endMs = Date.now() + maxWaitMs; ;) {
-    const { rows } = await holder.query<{ isLocked: boolean }>(
-      'SELECT pg_try_advisory_lock($1) AS "isLocked"',
-      [lockKey],
-    );
-    if (rows[0]!.isLocked) return;
-    if (Date.now() >= endMs) {
-      throw new Error(
-        `Another process has been migrating the database for ${maxWaitMs / 1_000} seconds. Start again when it has ended.`,
-      );
-    }
-    await pause(lockPollMs);
   }
 }
 
@@ -98,6 +79,27 @@ function tableLocked(cause: unknown): Error {
   );
 }
 
+/** How long a gateway waits for `likeness migrate`, and how often it checks, in milliseconds. */
+const migratedMs = { maxWait: 60_000, interval: 1_000 } as const;
+
+/**
+ * {@link checkMigrated}, repeated for at most a minute: for gateways that are started together with `likeness migrate`.
+ * @throws as {@link checkMigrated}
+ */
+export async function waitUntilMigrated(url: string): Promise<void> {
+  for (const endMs = Date.now() + migratedMs.maxWait; ;) {
+    try {
+      await checkMigrated(url);
+      return;
+    } catch (error) {
+      if (!(error instanceof MissingMigrations) || Date.now() >= endMs) throw error;
+    }
+    await pause(migratedMs.interval);
+  }
+}
+
+class MissingMigrations extends Error {}
+
 /**
  * Checks, without changes, that the database has the latest schema; for a gateway whose role must not migrate.
  * @throws Error with advice if a migration is missing
@@ -108,8 +110,8 @@ export async function checkMigrated(url: string): Promise<void> {
     const done = await appliedIn(source);
     const missing = source.migrations.filter(({ name = '' }) => !done.has(name));
     if (missing.length === 0) return;
-    throw new Error(
-      `The database lacks ${missing.length} of ${source.migrations.length} migrations, and MIGRATE=false disables running them. ` +
+    throw new MissingMigrations(
+      `The database lacks ${missing.length} of ${source.migrations.length} migrations, and MIGRATE=false or DATABASE_ENGINE=portable disables running them. ` +
         'Run `npm run likeness -- migrate` with the DATABASE_URL of the role that owns the tables.',
     );
   } finally {

@@ -1,4 +1,5 @@
 import type { DataSubject } from '../core/data-subject';
+import type { Engine } from '../core/engine';
 import type { Sql, Transactions } from '../core/sql';
 import { traced } from '../core/tracing';
 import type { EventKind } from './event.entity';
@@ -228,7 +229,10 @@ export async function pruneEvents(database: Transactions, olderThanMs: number): 
   await pruneOwnerEvents(database, before);
   let pruned = 0;
   for (let call = 0; call < prunesPerCall; call += 1) {
-    const [answer] = await database.rows<{ pruned: number }>(pruneStatement, [before, eventsPerPrune]);
+    const [answer] = await database.rows<{ pruned: number }>(pruneStatement(database.engine), [
+      before,
+      eventsPerPrune,
+    ]);
     pruned += answer?.pruned ?? 0;
     if ((answer?.pruned ?? 0) < eventsPerPrune) break;
   }
@@ -236,7 +240,7 @@ export async function pruneEvents(database: Transactions, olderThanMs: number): 
 }
 
 // Locks the stream's row first, like every statement that changes events, to prevent deadlocks.
-const pruneStatement = `
+const pruneStatement = ({ skipLocked }: Engine): string => `
   WITH old AS (
     SELECT stream_id, sequence FROM events
      WHERE created_at < $1
@@ -244,7 +248,7 @@ const pruneStatement = `
   ), locked AS (
     SELECT s.id, o.upto
       FROM streams s JOIN (SELECT stream_id, max(sequence) AS upto FROM old GROUP BY stream_id) o ON o.stream_id = s.id
-     ORDER BY s.id FOR UPDATE OF s SKIP LOCKED
+     ORDER BY s.id FOR UPDATE OF s ${skipLocked}
   ), gone AS (
     DELETE FROM events e USING locked l WHERE e.stream_id = l.id AND e.sequence <= l.upto RETURNING 1
   ), finished AS (

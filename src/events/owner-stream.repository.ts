@@ -1,6 +1,6 @@
 import type { DataSubject } from '../core/data-subject';
 import { newId } from '../core/ids';
-import type { Sql, Transactions } from '../core/sql';
+import { holdLock, type Sql, type Transactions } from '../core/sql';
 import type { StoredEvent } from './event';
 import type { EventPage, Place } from './event-page.repository';
 import type { EventKind } from './event.entity';
@@ -255,8 +255,6 @@ export async function deleteOwnerStream(
   return numbers.length + 1;
 }
 
-/** The key of the advisory lock of {@link forgetRestoredStreams}: an arbitrary number. */
-const restoreLockKey = 54_537_378;
 /** Events of processes that did not know of the restore may be newer than those of the other server. */
 const maxLatestEvents = 1_000;
 
@@ -271,7 +269,7 @@ export function forgetRestoredStreams(database: Transactions): Promise<boolean> 
     // All events may have to be changed.
     await sql.rows('SET LOCAL statement_timeout = 0');
     // In a statement of its own, so that the next one sees what another process has done.
-    await sql.rows('SELECT pg_advisory_xact_lock($1)', [restoreLockKey]);
+    await holdLock(sql, 'restore', '');
     const [found] = await sql.rows<{ isRestored: boolean }>(
       `SELECT EXISTS (SELECT FROM (SELECT transaction_id FROM events ORDER BY created_at DESC LIMIT ${maxLatestEvents}) latest
                        WHERE transaction_id >= ${endOfTransactions})

@@ -6,8 +6,11 @@ import { everyTopic, PendingWakes, packWake, unpackWake, type Wake } from './wak
 
 /** Options of {@link Wakeups}. */
 export interface WakeupsOptions {
-  /** The PostgreSQL URL. LISTEN needs a dedicated session, so it must not point to a pooler in transaction mode. */
-  url: string;
+  /**
+   * The PostgreSQL URL. LISTEN needs a dedicated session, so it must not point to a pooler in transaction mode. Null: other
+   * processes are not notified, and their changes are looked for every second.
+   */
+  url: string | null;
   logger: Logger;
   /**
    * The NOTIFY channel. Only processes with the same channel notify each other.
@@ -15,6 +18,9 @@ export interface WakeupsOptions {
    */
   channel?: string;
 }
+
+/** How often changes of other processes are looked for without notifications, and what a reconnect does, in milliseconds. */
+const pollMs = { changes: 1_000, reconnect: 30_000 } as const;
 
 const firstPauseMs = 100;
 const maxPauseMs = 2_000;
@@ -157,6 +163,7 @@ export class Wakeups {
 
   /** Sends one statement at a time; announcements made meanwhile are sent together afterwards. */
   private send(): void {
+    if (this.options.url === null) this.outgoing.take();
     if (this.sending || !this.session || this.outgoing.isEmpty) return;
     const wake = this.outgoing.take();
     this.sending = this.session
@@ -185,9 +192,15 @@ export class Wakeups {
     signal: AbortSignal,
     ready: { resolve: () => void; reject: (error: unknown) => void },
   ): Promise<void> {
+    const { url } = this.options;
+    if (url === null) {
+      ready.resolve();
+      await this.poll(signal);
+      return;
+    }
     for (let failures = 0; !signal.aborted;) {
       try {
-        await this.listen(signal, () => {
+        await this.listen(url, signal, () => {
           failures = 0;
           ready.resolve();
         });
@@ -206,9 +219,20 @@ export class Wakeups {
     ready.resolve();
   }
 
+  /** Calls the listeners as if all other processes had announced changes. Work is found by its due times. */
+  private async poll(signal: AbortSignal): Promise<void> {
+    for (let polls = 1; ; polls += 1) {
+      await pause(pollMs.changes, signal);
+      if (signal.aborted) return;
+      this.dispatch({ streams: 'all', topics: [everyTopic] });
+      if ((polls * pollMs.changes) % pollMs.reconnect === 0)
+        this.call(this.reconnectListeners, (listener) => listener());
+    }
+  }
+
   /** Runs one connection until it ends. */
-  private async listen(signal: AbortSignal, onListening: () => void): Promise<void> {
-    const { url, channel = 'likeness' } = this.options;
+  private async listen(url: string, signal: AbortSignal, onListening: () => void): Promise<void> {
+    const { channel = 'likeness' } = this.options;
     const session = await ListenSession.open({
       url,
       channel,

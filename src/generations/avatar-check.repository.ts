@@ -7,11 +7,15 @@ export const checkDue = dueAt("(SELECT min(check_at) FROM avatars WHERE status =
 
 /** Claims stored avatars whose bytes are due for a check; they are due again after `intervalMs`. */
 export function claimChecks(sql: Sql, limit: number, intervalMs: number): Promise<AvatarEntity[]> {
+  const due = sql.engine.claims({
+    table: 'avatars',
+    where: "status = 'STORED' AND check_at <= now()",
+    orderBy: 'check_at',
+    limit: '$1',
+  });
   return sql.entities(
     AvatarEntity,
-    `UPDATE avatars SET check_at = now() + $2 * interval '1 ms'
-      WHERE id IN (SELECT id FROM avatars WHERE status = 'STORED' AND check_at <= now()
-                    ORDER BY check_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING *`,
+    `UPDATE avatars SET check_at = now() + $2 * interval '1 ms' WHERE ${due} RETURNING *`,
     [limit, intervalMs],
   );
 }

@@ -143,7 +143,7 @@ export function lockStoring(sql: Sql): Promise<Pick<GenerationEntity, 'id' | 'mo
   return sql.rows(
     `SELECT id, model_id AS "modelId" FROM generations
       WHERE id = ANY(ARRAY(SELECT id FROM generations WHERE ${isStoringDue} ORDER BY due_at LIMIT 50)) AND ${isStoringDue}
-      ORDER BY id FOR UPDATE SKIP LOCKED`,
+      ORDER BY id FOR UPDATE ${sql.engine.skipLocked}`,
   );
 }
 

@@ -117,11 +117,14 @@ export async function deleteRendition(sql: Sql, id: string): Promise<void> {
  * @returns their number
  */
 export async function deleteUnreadRenditions(sql: Sql, retentionMs: number): Promise<number> {
+  const unread = sql.engine.claims({
+    table: 'avatar_renditions',
+    where: `read_at < now() - $1 * interval '1 ms'`,
+    orderBy: 'read_at',
+    limit: '$2',
+  });
   const deleted = await sql.rows<Pick<RenditionEntity, 'id'>>(
-    `DELETE FROM avatar_renditions
-      WHERE id IN (SELECT id FROM avatar_renditions WHERE read_at < now() - $1 * interval '1 ms'
-                    ORDER BY read_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-     RETURNING id`,
+    `DELETE FROM avatar_renditions WHERE ${unread} RETURNING id`,
     [retentionMs, batchSize],
   );
   await scheduleDeletion(sql, deleted.map(renditionKey));

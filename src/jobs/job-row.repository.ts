@@ -252,7 +252,7 @@ export function lockOverdue<Row extends JobRow>(
     entity,
     `SELECT *, now() AS "readAt" FROM ${table}
       WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
-        FOR UPDATE SKIP LOCKED`,
+        FOR UPDATE ${sql.engine.skipLocked}`,
     [provider, marginMs],
   );
 }

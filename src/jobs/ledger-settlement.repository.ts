@@ -79,7 +79,7 @@ const maxChecked = 500;
 export async function reconcileLedger(database: Transactions, kinds: readonly JobKind[]): Promise<number> {
   const due = await database.rows<{ jobId: string; jobKind: JobKind['noun'] }>(
     `UPDATE ledger_entries SET due_at = now() + greatest(interval '10 minutes', now() - created_at)
-      WHERE id IN (SELECT id FROM ledger_entries WHERE due_at <= now() ORDER BY due_at LIMIT ${maxChecked} FOR UPDATE SKIP LOCKED)
+      WHERE ${database.engine.claims({ table: 'ledger_entries', where: 'due_at <= now()', orderBy: 'due_at', limit: maxChecked })}
      RETURNING job_id AS "jobId", job_kind AS "jobKind"`,
   );
   for (const kind of kinds) {

@@ -95,12 +95,15 @@ export function closeUnanswered(
   kinds: readonly JobKind[],
   olderThanMs: number,
 ): Promise<number> {
+  const unanswered = database.engine.claims({
+    table: 'submissions',
+    where: `outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'`,
+    orderBy: 'called_at',
+    limit: 1_000,
+  });
   return database.transaction(async (sql) => {
     const closed = await sql.rows<ClosedCall>(
-      `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE id IN
-         (SELECT id FROM submissions
-           WHERE outcome = 'CALLING' AND job_deleted_at IS NULL AND called_at < now() - $1 * interval '1 ms'
-           ORDER BY called_at LIMIT 1000 FOR UPDATE SKIP LOCKED)
+      `UPDATE submissions SET outcome = 'UNKNOWN', answered_at = now() WHERE ${unanswered}
        RETURNING id, model_id AS model, generation_id AS generation`,
       [olderThanMs],
     );

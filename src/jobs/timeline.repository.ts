@@ -150,14 +150,13 @@ export async function trimTimelines(
  */
 export async function pruneTimelines(sql: Sql, olderThanMs: number): Promise<number> {
   const bound = idAt('t.us', `'8000000000000000'`);
-  const gone = await sql.rows(
-    `DELETE FROM timeline_entries WHERE id IN (
-       SELECT id FROM timeline_entries
-        WHERE id < (SELECT ${bound} FROM (SELECT (extract(epoch FROM now() - $1 * interval '1 ms') * 1000000)::bigint AS us) AS t)
-        ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)
-     RETURNING 1`,
-    [olderThanMs],
-  );
+  const old = sql.engine.claims({
+    table: 'timeline_entries',
+    where: `id < (SELECT ${bound} FROM (SELECT (extract(epoch FROM now() - $1 * interval '1 ms') * 1000000)::bigint AS us) AS t)`,
+    orderBy: 'id',
+    limit: 1_000,
+  });
+  const gone = await sql.rows(`DELETE FROM timeline_entries WHERE ${old} RETURNING 1`, [olderThanMs]);
   return gone.length;
 }
 

@@ -162,7 +162,7 @@ export const photoPurgeDue = dueAt('(SELECT min(purge_at) FROM photos)');
  */
 export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Promise<number> {
   const due = await sql.rows<{ id: string }>(
-    `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE SKIP LOCKED`,
+    `SELECT id FROM photos WHERE purge_at <= now() ORDER BY purge_at LIMIT $1 FOR UPDATE ${sql.engine.skipLocked}`,
     [limit],
   );
   if (due.length === 0) return 0;

@@ -71,10 +71,14 @@ export const erasureDue = dueAt('(SELECT min(due_at) FROM erasures)');
 
 /** Claims an erasure whose lease has expired, or whose final check is due. */
 export async function claimErasure(sql: Sql): Promise<string | null> {
+  const isDue = sql.engine.claims({
+    table: 'erasures',
+    where: 'due_at <= now()',
+    orderBy: 'due_at',
+    limit: 1,
+  });
   const [due] = await sql.rows<{ id: string }>(
-    `UPDATE erasures SET due_at = now() + $1 * interval '1 ms'
-      WHERE id = (SELECT id FROM erasures WHERE due_at <= now() ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-     RETURNING id`,
+    `UPDATE erasures SET due_at = now() + $1 * interval '1 ms' WHERE ${isDue} RETURNING id`,
     [erasureLeaseMs],
   );
   return due?.id ?? null;

@@ -84,7 +84,7 @@ export const deletionDue = dueAt('(SELECT min(due_at) FROM media_deletions)');
 export function claimDue(sql: Sql, limit: number): Promise<PendingDeletion[]> {
   const half = (order: string, size: string): string =>
     `SELECT key FROM (SELECT key FROM media_deletions WHERE due_at <= now()
-                       ORDER BY due_at ${order} LIMIT ${size} FOR UPDATE SKIP LOCKED) due`;
+                       ORDER BY due_at ${order} LIMIT ${size} FOR UPDATE ${sql.engine.skipLocked}) due`;
   const due = `key IN (${half('ASC', '$1::int - $1::int / 2')} UNION ALL ${half('DESC', '$1::int / 2')})`;
   return claim(sql, due, limit);
 }

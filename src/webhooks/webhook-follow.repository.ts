@@ -171,7 +171,7 @@ export async function countPending(sql: Sql, webhookId: string, limit: number): 
 export async function followLater(sql: Sql, webhookId: string, delayMs: number): Promise<void> {
   await sql.rows(
     `UPDATE webhooks SET follow_at = now() + $2 * interval '1 ms' WHERE id IN
-       (SELECT id FROM webhooks WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)`,
+       (SELECT id FROM webhooks WHERE id = $1 FOR NO KEY UPDATE ${sql.engine.skipLocked})`,
     [webhookId, delayMs],
   );
 }

@@ -114,6 +114,8 @@ export class WebhookFollowWork {
         { err: error, webhookId: toGlobalId('Webhook', webhook.id) },
         'the events of a webhook could not be read; retrying',
       );
+      // It would wait for the same lock.
+      if (isLocked && database.engine.skipLocked === '') return;
       await followLater(database, webhook.id, laterMs);
     }
   }

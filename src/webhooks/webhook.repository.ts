@@ -1,6 +1,6 @@
 import type { DataSubject } from '../core/data-subject';
 import type { ListTable } from '../core/list-statements';
-import type { Sql } from '../core/sql';
+import { holdLock, type Sql } from '../core/sql';
 import { dueWebhooks, failingWebhooks, WebhookEntity } from './webhook.entity';
 import type { WebhookEventType, WebhookStatus } from './webhook.state';
 
@@ -42,7 +42,7 @@ export async function lockWebhook(sql: Sql, owner: string, id: string): Promise<
 
 /** The number of the owner's webhooks. Until the transaction ends, no other one counts them. */
 export async function countWebhooks(sql: Sql, owner: string): Promise<number> {
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('webhooks:' || $1, 0))`, [owner]);
+  await holdLock(sql, 'webhooks', owner);
   const [row] = await sql.rows<{ count: number }>(
     'SELECT count(*)::int AS count FROM webhooks WHERE owner = $1',
     [owner],

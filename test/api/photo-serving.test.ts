@@ -91,6 +91,7 @@ describe('the record that a process serves photos', () => {
   it('keeps an interruption until the database has it, and stores it once', async () => {
     let isAway = true;
     const sql: Sql = {
+      engine: database.engine,
       entities: database.entities,
       rows: (text, parameters) =>
         isAway ? Promise.reject(new Error('away')) : database.rows(text, parameters),

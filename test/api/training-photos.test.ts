@@ -1,6 +1,7 @@
 import { DomainError } from '../../src/core/errors';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
+import { engines } from '../../src/database/engine';
 import { photoUse } from '../../src/generations/generation.kind';
 import { type PhotoSource, JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
@@ -254,7 +255,7 @@ describe('photos for the upstream', () => {
     const opened: string[] = [];
     let unrecorded = 0;
     const cutOff = new JobPhotoService({
-      database: { rows: down, entities: down, transaction: down },
+      database: { engine: engines.postgresql, rows: down, entities: down, transaction: down },
       media: Object.assign(Object.create(environment.store) as typeof environment.store, {
         open: (key: string) => {
           opened.push(key);

@@ -3,6 +3,7 @@ import type { DueQuery } from '../../src/core/due';
 import { LeasedRows } from '../../src/core/leased-rows';
 import { createLogger } from '../../src/core/logger';
 import type { Sql, Transactions } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 import { checkDue } from '../../src/generations/avatar-check.repository';
 import { dueAvatars } from '../../src/generations/avatar-source.repository';
 import { generationKind } from '../../src/generations/generation.kind';
@@ -67,7 +68,11 @@ async function blocksOf(send: (sql: Transactions) => Promise<unknown>): Promise<
     blocks = plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
     return [];
   };
-  const sql: Sql = { rows: explain, entities: (_entity, text, parameters) => explain(text, parameters) };
+  const sql: Sql = {
+    engine: engines.postgresql,
+    rows: explain,
+    entities: (_entity, text, parameters) => explain(text, parameters),
+  };
   await send({ ...sql, transaction: (work) => work(sql) });
   return blocks;
 }

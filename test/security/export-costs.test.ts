@@ -58,7 +58,7 @@ describe('the export of an owner with many jobs', () => {
     };
     const subject = { owner: 'owner-1', until: new Date().toISOString() };
     const found: object[] = [];
-    const sql: Sql = { rows: rows, entities: pool.entities };
+    const sql: Sql = { engine: pool.engine, rows: rows, entities: pool.entities };
     for await (const row of readers[name](sql, jobKinds, subject)) found.push(row);
     expect(new Set(found.map((row) => JSON.stringify(row))).size).toBe(count);
     expect(blocks).toHaveLength(count / 500 + 2);

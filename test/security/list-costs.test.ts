@@ -1,6 +1,7 @@
 import type { ListPage, ListTable } from '../../src/core/list-statements';
 import { OwnedList } from '../../src/core/owned-list';
 import type { Sql } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 import { avatarTable } from '../../src/generations/avatar.repository';
 import { generationTable } from '../../src/generations/generation.repository';
 import { modelTable } from '../../src/models/model.repository';
@@ -70,7 +71,11 @@ async function planOf(
     plan = rows[0]!['QUERY PLAN'][0]!.Plan;
     return [];
   };
-  const sql: Sql = { rows: explain, entities: (_entity, text, parameters) => explain(text, parameters) };
+  const sql: Sql = {
+    engine: engines.postgresql,
+    rows: explain,
+    entities: (_entity, text, parameters) => explain(text, parameters),
+  };
   const table = tables[list] as unknown as ListTable<{ id: string }, object>;
   await send(new OwnedList(sql, table), { owner, filter, parents: null });
   return plan!;

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
+import type { Engine } from '../../src/core/engine';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
+import { engines } from '../../src/database/engine';
 import { entities } from '../../src/entities';
 import { rowsAt, templateDatabase, urlOfDatabase } from './test-server';
 
@@ -10,7 +12,12 @@ import { rowsAt, templateDatabase, urlOfDatabase } from './test-server';
 interface DatabaseSettings {
   DATABASE_URL: string;
   DATABASE_DIRECT_URL?: string;
+  DATABASE_ENGINE?: string;
 }
+
+/** The engine of the run: with `TEST_DATABASE=portable` what other engines than PostgreSQL use. */
+export const testEngine: Engine =
+  engines[process.env.TEST_DATABASE === 'portable' ? 'portable' : 'postgresql'];
 
 /** A database for one test file. */
 export class TestDatabase {
@@ -36,7 +43,7 @@ export class TestDatabase {
   /** The settings of a gateway that uses it, through the pooler if the run has one. */
   get settings(): DatabaseSettings {
     const pooler = process.env.LIKENESS_TEST_POOLER;
-    if (pooler === undefined) return { DATABASE_URL: this.url };
+    if (pooler === undefined) return { DATABASE_URL: this.url, DATABASE_ENGINE: testEngine.name };
     return { DATABASE_URL: urlOfDatabase(pooler, this.name), DATABASE_DIRECT_URL: this.url };
   }
 
@@ -60,7 +67,7 @@ export class TestDatabase {
     const options = { url, poolSize: size, entities: [...entities, ...more], isPooled };
     const source = await createDataSource(options).initialize();
     this.sources.push(source);
-    return new Database(source, { isPooled, prepares: !isPooled });
+    return new Database(source, { isPooled, prepares: !isPooled, engine: testEngine });
   }
 
   /** A session, until {@link drop} or its end. */

@@ -6,7 +6,7 @@ import { appendEvents, openStream, type NewEvent } from '../../src/events/event-
 import { streamReader } from '../../src/events/event-page.repository';
 import { EventFeed } from '../../src/events/feed';
 import { Wakeups } from '../../src/events/wakeups';
-import type { TestDatabase } from './database';
+import { testEngine, type TestDatabase } from './database';
 
 /** The event services of a gateway process: pool, wake-ups and feed. */
 export class EventProcess {
@@ -20,7 +20,7 @@ export class EventProcess {
 
   private constructor(
     readonly database: Transactions,
-    url: string,
+    url: string | null,
     sweepMs: number,
   ) {
     const logger = createLogger('silent');
@@ -31,7 +31,11 @@ export class EventProcess {
 
   /** @param sweepMs - an hour unless the sweep is tested */
   static async start(database: TestDatabase, sweepMs = 3_600_000): Promise<EventProcess> {
-    const process = new EventProcess(await database.pool(), database.url, sweepMs);
+    const process = new EventProcess(
+      await database.pool(),
+      testEngine.notifies ? database.url : null,
+      sweepMs,
+    );
     await process.wakeups.start();
     process.feed.start();
     return process;
@@ -85,6 +89,7 @@ export class EventProcess {
 
   private countingSql(): Sql {
     return {
+      engine: this.database.engine,
       entities: (...statement) => this.database.entities(...statement),
       rows: async <Row>(text: string, parameters?: readonly unknown[]) => {
         this.reads += 1;

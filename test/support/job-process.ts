@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Engine } from '../../src/core/engine';
 import { DomainError } from '../../src/core/errors';
 import type { FailpointName } from '../../src/core/failpoint';
 import { joinBatches } from '../../src/core/leased-rows';
@@ -57,12 +58,15 @@ class Crash extends Error {}
 
 /** The database connection of one process: it can be unavailable, and a killed process has none. */
 class ProcessDatabase implements Transactions {
+  readonly engine: Engine;
   isAway = false;
   isDead = false;
   /** Called with each statement outside of transactions, before it runs. */
   onStatement: (text: string) => void = () => undefined;
 
-  constructor(private readonly inner: Transactions) {}
+  constructor(private readonly inner: Transactions) {
+    this.engine = inner.engine;
+  }
 
   async rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
     this.check();

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 import { AvatarRenditions, type RenditionOutcome } from '../../src/generations/avatar-renditions';
 import { PictureProblem } from '../../src/images/picture-file';
 import type { RenditionSpec } from '../../src/images/rendition';
@@ -14,6 +15,7 @@ function renditionsWith(render: (owner: string | undefined) => void): {
   const inserting = { rows: () => Promise.resolve([{ id: 'made' }]) } as unknown as Sql;
   const renditions = new AvatarRenditions({
     database: {
+      engine: engines.postgresql,
       ...{ rows: () => Promise.resolve([]), entities: () => Promise.resolve([]) },
       transaction: (work) => work(inserting),
     },

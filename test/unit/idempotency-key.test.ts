@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { claimKey, type KeyedCall } from '../../src/accounts/idempotency.repository';
 import type { Sql } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 
 /** A database that accepts every key and records it. */
 class Taking implements Sql {
+  readonly engine = engines.postgresql;
   readonly written: unknown[][] = [];
   readonly entities: Sql['entities'] = () => Promise.reject(new Error('not used'));
 

@@ -1,4 +1,5 @@
 import type { Transactions } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 import type { JobPatch } from '../../src/jobs/job.kind';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { modelKind } from '../../src/models/model.kind';
@@ -6,6 +7,7 @@ import { modelKind } from '../../src/models/model.kind';
 describe('a move of a job', () => {
   const statements: string[] = [];
   const database: Transactions = {
+    engine: engines.postgresql,
     rows: () => Promise.resolve([]),
     entities: (_, text) => {
       statements.push(text);
