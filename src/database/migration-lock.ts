@@ -71,12 +71,14 @@ async function tryAdvisoryLock(client: Client): Promise<boolean> {
   return rows[0]!.isLocked;
 }
 
-/** Two processes that create the table at the same time get 23505 or 42P07: the other one has created it. */
+/** SQLSTATEs of a process that creates the table at the same time as another one, which has then created it. */
+const isCreated = ['23505', '42P07', '42710', '40001'];
+
 async function prepareLease(client: Client): Promise<void> {
   try {
     await client.query(createInstallation);
   } catch (error) {
-    if (!['23505', '42P07'].includes(String((error as { code?: unknown }).code))) throw error;
+    if (!isCreated.includes(String((error as { code?: unknown }).code))) throw error;
   }
   await client.query('INSERT INTO installation (id) VALUES (1) ON CONFLICT DO NOTHING');
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { DataSource } from 'typeorm';
-import type { Engine } from '../../src/core/engine';
+import type { Engine, EngineName } from '../../src/core/engine';
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { engines } from '../../src/database/engine';
@@ -12,7 +12,7 @@ import { rowsAt, templateDatabase, urlOfDatabase } from './test-server';
 interface DatabaseSettings {
   DATABASE_URL: string;
   DATABASE_DIRECT_URL?: string;
-  DATABASE_ENGINE?: string;
+  DATABASE_ENGINE?: EngineName;
 }
 
 /** The engine of the run: with `TEST_DATABASE=portable` what other engines than PostgreSQL use. */
@@ -62,12 +62,12 @@ export class TestDatabase {
     more: readonly (new () => object)[] = [],
     settings: DatabaseSettings = this.settings,
   ): Promise<Database> {
-    const { DATABASE_URL: url, DATABASE_DIRECT_URL } = settings;
+    const { DATABASE_URL: url, DATABASE_DIRECT_URL, DATABASE_ENGINE = testEngine.name } = settings;
     const isPooled = DATABASE_DIRECT_URL !== undefined;
     const options = { url, poolSize: size, entities: [...entities, ...more], isPooled };
     const source = await createDataSource(options).initialize();
     this.sources.push(source);
-    return new Database(source, { isPooled, prepares: !isPooled, engine: testEngine });
+    return new Database(source, { isPooled, prepares: !isPooled, engine: engines[DATABASE_ENGINE] });
   }
 
   /** A session, until {@link drop} or its end. */

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import { startSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox';
 import { jwtSettings, tokenOf } from './client';
-import { TestDatabase } from './database';
+import { TestDatabase, testEngine } from './database';
 import { Environment, newDataDir } from './environment';
 import { HistoryChecker } from './faults-history';
 import { GatewayProcess } from './faults-process';
@@ -52,6 +52,7 @@ const retentionMs = 3_600_000;
  * poll of a training is after a second, of a generation after 67 ms.
  */
 const baseSettings = {
+  DATABASE_ENGINE: testEngine.name,
   UPSTREAM: 'picsart',
   PRICES: ['picsart', 'sandbox']
     .flatMap((name) => ['training', 'generation', 'instant'].map((work) => `${name}.${work}=1`))

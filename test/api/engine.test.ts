@@ -1,0 +1,261 @@
+import { admitWrite, beginErasure } from '../../src/accounts/write-admission.repository';
+import { startApp } from '../../src/app/app';
+import { lockNames } from '../../src/core/engine';
+import { newId } from '../../src/core/ids';
+import { LeasedRows } from '../../src/core/leased-rows';
+import { createLogger } from '../../src/core/logger';
+import { holdLock, type Sql } from '../../src/core/sql';
+import type { Database } from '../../src/database/database';
+import { engines } from '../../src/database/engine';
+import { changeEngine } from '../../src/database/installation';
+import { migrate } from '../../src/database/migrate';
+import { Wakeups } from '../../src/events/wakeups';
+import { readConfig } from '../../src/read-config';
+import { likeness } from '../support/command-line';
+import { TestDatabase } from '../support/database';
+import { newDataDir } from '../support/environment';
+import { eventually } from '../support/until';
+import { createWorkTable, workTable } from '../support/work-table';
+
+const engine = engines.portable;
+const logger = createLogger('silent');
+
+let testDatabase: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  testDatabase = await TestDatabase.create();
+  await createWorkTable(testDatabase, 1);
+  const settings = { DATABASE_URL: testDatabase.url, DATABASE_ENGINE: engine.name };
+  database = await testDatabase.pool(6, [workTable.entity], settings);
+});
+
+beforeEach(() => database.rows('DELETE FROM work'));
+
+afterAll(() => testDatabase.drop());
+
+const addRows = (count: number): Promise<unknown> =>
+  database.rows(
+    `INSERT INTO work (id, owner, due_at) SELECT gen_random_uuid(), 'ann', now() - interval '1 s' FROM generate_series(1, $1)`,
+    [count],
+  );
+
+/** Waits until so many other sessions wait for a lock. */
+const untilWaiting = (count: number): Promise<unknown> =>
+  eventually(
+    'the waiting statements',
+    () =>
+      testDatabase.rows(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      ),
+    ({ length }) => length === count,
+  );
+
+/** Runs `work` in a transaction, and commits when `others` wait for it. Returns the results of both. */
+async function beside<A, B>(
+  work: (sql: Sql) => Promise<A>,
+  others: () => readonly Promise<B>[],
+): Promise<[A, B[]]> {
+  let waiting: readonly Promise<B>[] = [];
+  const first = await database.transaction(async (sql) => {
+    const result = await work(sql);
+    waiting = others();
+    await untilWaiting(waiting.length);
+    return result;
+  });
+  return [first, await Promise.all(waiting)];
+}
+
+const claim = (sql: Sql, limit: number): Promise<{ id: string; lease: string }[]> =>
+  new LeasedRows(sql, workTable, { leaseMs: 60_000, logger }).claim({ limit });
+
+const claimByTime = (sql: Sql, limit: number): Promise<{ id: string }[]> =>
+  sql.rows(
+    `UPDATE work SET due_at = now() + interval '1 min'
+      WHERE ${engine.claims({ table: 'work', where: 'due_at <= now()', orderBy: 'due_at', limit })} RETURNING id`,
+  );
+
+describe('claims without SKIP LOCKED', () => {
+  it.each([
+    ['with a lease', claim],
+    ['by time alone', claimByTime],
+  ])('that wait for a concurrent one of the same rows do not take them too: %s', async (_, take) => {
+    await addRows(5);
+    const [first, others] = await beside<{ id: string }[], { id: string }[]>(
+      (sql) => take(sql, 3),
+      () => [take(database, 3), take(database, 3), take(database, 3)],
+    );
+    const taken = [...first, ...others.flat()].map(({ id }) => id);
+    expect(first).toHaveLength(3);
+    expect(new Set(taken).size).toBe(taken.length);
+    await eventually(
+      'the rest',
+      () => take(database, 3).then((rows) => taken.push(...rows.map(({ id }) => id))),
+      (count) => count === 5,
+    );
+  });
+
+  it('leave a row that was claimed and returned as due while they waited', async () => {
+    await addRows(1);
+    const [[first], [second]] = await beside(
+      async (sql) => {
+        const rows = await claim(sql, 1);
+        await sql.rows(`UPDATE work SET due_at = now() - interval '1 s'`);
+        return rows;
+      },
+      () => [claim(database, 1)],
+    );
+    expect(second).toEqual([]);
+    expect(await database.rows('SELECT id, lease FROM work')).toEqual([
+      { id: first!.id, lease: first!.lease },
+    ]);
+  });
+
+  it('give each of 200 rows to one of 6 concurrent workers', async () => {
+    await addRows(200);
+    const taken: string[] = [];
+    const work = async (): Promise<void> => {
+      for (let empty = 0; empty < 3;) {
+        const rows = await claim(database, 7);
+        taken.push(...rows.map(({ id }) => id));
+        empty = rows.length === 0 ? empty + 1 : 0;
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, work));
+    expect(taken).toHaveLength(200);
+    expect(new Set(taken).size).toBe(200);
+  });
+});
+
+describe('locks without advisory locks', () => {
+  it.each(lockNames)('%s: make transactions with one key wait for each other', async (name) => {
+    const order: string[] = [];
+    await beside(
+      async (sql) => {
+        await holdLock(sql, name, 'ann');
+        order.push('first');
+      },
+      () => [
+        database.transaction(async (sql) => {
+          await holdLock(sql, name, 'ann');
+          order.push('second');
+        }),
+      ],
+    );
+    expect(order).toEqual(['first', 'second']);
+  });
+
+  it('refuse writes that waited for the start of an erasure, and the erasure waits for writes', async () => {
+    const viewer = { owner: newId() };
+    const [, verdicts] = await beside(
+      async (sql) => {
+        await beginErasure(sql, viewer.owner);
+        await sql.rows(`INSERT INTO erasures (id, owner, erased_at) VALUES ($1, $2, clock_timestamp())`, [
+          newId(),
+          viewer.owner,
+        ]);
+      },
+      () => [database.transaction((sql) => admitWrite(sql, viewer))],
+    );
+    expect(verdicts).toEqual(['ERASED']);
+    const other = { owner: newId() };
+    const [verdict] = await beside(
+      (sql) => admitWrite(sql, other),
+      () => [database.transaction((sql) => beginErasure(sql, other.owner))],
+    );
+    expect(verdict).toBe('ADMITTED');
+  });
+
+  it('fail if their rows are missing', async () => {
+    const failed = database.transaction(async (sql) => {
+      await sql.rows('DELETE FROM locks');
+      await holdLock(sql, 'quota', 'ann');
+    });
+    await expect(failed).rejects.toThrow('no row for its key');
+  });
+});
+
+describe('a statement outside of transactions', () => {
+  it.each(['40001', '40P01'])('is repeated after %s', async (code) => {
+    const name = `conflicts_${code.toLowerCase()}`;
+    await database.rows(`CREATE SEQUENCE ${name}`);
+    await database.rows(
+      `CREATE FUNCTION ${name}() RETURNS bigint LANGUAGE plpgsql AS $$
+       DECLARE run bigint := nextval('${name}');
+       BEGIN
+         IF run % 4 <> 0 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '${code}'; END IF;
+         RETURN run;
+       END $$`,
+    );
+    expect(await database.rows(`SELECT ${name}()::int AS run`)).toEqual([{ run: 4 }]);
+    const text = { text: `SELECT ${name}()::text`, isShort: true };
+    expect(await database.text(text, [])).toBe('8');
+  });
+});
+
+describe('wake-ups without notifications', () => {
+  it('call the listeners of streams and topics within seconds, and of this process at once', async () => {
+    const wakeups = new Wakeups({ url: null, logger });
+    const heard: unknown[] = [];
+    wakeups.onStreams((ids) => heard.push(ids));
+    wakeups.onTopic((topic) => heard.push(topic));
+    await wakeups.start();
+    wakeups.announce({ streams: ['one'] });
+    await eventually(
+      'the poll',
+      () => Promise.resolve(heard),
+      ({ length }) => length >= 3,
+    );
+    await wakeups.stop();
+    expect(heard.slice(0, 3)).toEqual([['one'], 'all', '*']);
+  });
+});
+
+describe('an empty database', () => {
+  let empty: TestDatabase;
+
+  beforeAll(async () => {
+    empty = await TestDatabase.create();
+    await empty.rows('DROP SCHEMA public CASCADE');
+    await empty.rows('CREATE SCHEMA public');
+  });
+
+  afterAll(() => empty.drop());
+
+  const start = async (DATABASE_ENGINE: string): Promise<Error | null> => {
+    const settings = { DATABASE_URL: empty.url, DATABASE_ENGINE, PORT: '0', ROLE: 'api' };
+    const config = readConfig({ ...settings, DATA_DIR: await newDataDir() });
+    return startApp(config, logger).then(
+      async (app) => {
+        await app.stop();
+        return null;
+      },
+      (error: unknown) => error as Error,
+    );
+  };
+
+  it('is migrated once by concurrent steps; gateways wait, and accept no other engine', async () => {
+    const waiting = start('portable');
+    await Promise.all([migrate(empty.url, undefined, engine), migrate(empty.url, undefined, engine)]);
+    expect(await waiting).toBeNull();
+    expect(await empty.rows('SELECT engine, migrator FROM installation')).toEqual([
+      { engine: 'portable', migrator: null },
+    ]);
+    expect((await start('postgresql'))?.message).toMatch(
+      /use DATABASE_ENGINE=portable, and this one postgresql/,
+    );
+    await likeness({ DATABASE_URL: empty.url, DATABASE_ENGINE: 'postgresql' }, 'migrate');
+    expect((await start('portable'))?.message).toMatch(
+      /use DATABASE_ENGINE=postgresql, and this one portable/,
+    );
+    await changeEngine(empty.url, engine);
+  });
+
+  it('is migrated after the lease of a process that ended', async () => {
+    await empty.rows(
+      `UPDATE installation SET migrator = gen_random_uuid(), migrating_until = now() + interval '2 s'`,
+    );
+    await migrate(empty.url, undefined, engine);
+    expect(await empty.rows('SELECT FROM installation WHERE migrator IS NULL')).toHaveLength(1);
+  });
+});
