@@ -15,6 +15,23 @@ BEGIN
   RETURN 'ADMITTED';
 END $$;
 
+CREATE FUNCTION admit_write_by_row(writer text, admitted_at timestamp with time zone, known uuid[], valid_ms integer) RETURNS text
+    LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
+    AS $$
+BEGIN
+  PERFORM FROM locks WHERE name = 'erasure' AND slot = (hashtextextended(writer, 0) & 1023)::integer FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'The table locks lacks rows.';
+  ELSIF EXISTS (SELECT FROM erasures WHERE owner = writer
+                 AND (completed_at IS NULL OR (known IS NOT NULL AND id <> ALL (known)))) THEN
+    RETURN 'ERASED';
+  ELSIF clock_timestamp() > admitted_at + valid_ms * interval '1 ms' THEN
+    RETURN 'LATE';
+  END IF;
+  RETURN 'ADMITTED';
+END $$;
+
 CREATE FUNCTION complete_earlier_avatar() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -331,6 +348,14 @@ CREATE TABLE idempotency_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE installation (
+    id integer NOT NULL,
+    engine text,
+    migrator uuid,
+    migrating_until timestamp with time zone,
+    CONSTRAINT installation_id_only CHECK ((id = 1))
+);
+
 CREATE TABLE learned_durations (
     provider text NOT NULL,
     work text NOT NULL,
@@ -357,6 +382,11 @@ CREATE TABLE ledger_entries (
     CONSTRAINT ledger_entries_kind_known CHECK ((kind = ANY (ARRAY['RESERVED'::text, 'SPENT'::text, 'RELEASED'::text]))),
     CONSTRAINT ledger_entries_positive CHECK ((amount > 0)),
     CONSTRAINT ledger_entries_reservation CHECK (((kind = 'RESERVED'::text) = (reservation_id = id)))
+);
+
+CREATE TABLE locks (
+    name text NOT NULL,
+    slot integer NOT NULL
 );
 
 CREATE TABLE migrations (
@@ -691,11 +721,17 @@ ALTER TABLE ONLY generations
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key);
 
+ALTER TABLE ONLY installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY learned_durations
     ADD CONSTRAINT learned_durations_pkey PRIMARY KEY (provider, work, job_class);
 
 ALTER TABLE ONLY ledger_entries
     ADD CONSTRAINT ledger_entries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY locks
+    ADD CONSTRAINT locks_pkey PRIMARY KEY (name, slot);
 
 ALTER TABLE ONLY media_deletions
     ADD CONSTRAINT media_deletions_pkey PRIMARY KEY (key);

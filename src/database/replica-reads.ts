@@ -91,6 +91,7 @@ export class ReplicaReads implements CostlyReads {
       parameters?: readonly unknown[],
     ): Promise<object[]> => run((sql) => sql.entities(entity, text, parameters));
     return {
+      engine: this.options.primary.engine,
       rows: (...statement) => run((sql) => sql.rows(...statement)),
       // TypeScript does not infer the type of the other columns, which occurs only in the result.
       entities: entities as Sql['entities'],

@@ -158,7 +158,7 @@ describe('downloadAvatars', () => {
     const { url: sized } = await offer({ modelId: settled.modelId }, anna, 'size: PX_1024, format: WEBP');
     expect([...(await filesAt(sized)).keys()]).toHaveLength(2);
     await rename(`${file}.away`, file);
-    await gateway.rows('UPDATE avatars SET damaged_at = NULL, check_at = now()');
+    await gateway.rows('UPDATE avatars SET damaged_at = NULL, due_at = NULL, lease = NULL, check_at = now()');
     await gateway.rows('DELETE FROM avatar_downloads');
   });
 

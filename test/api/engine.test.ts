@@ -1,5 +1,4 @@
 import { admitWrite, beginErasure } from '../../src/accounts/write-admission.repository';
-import { startApp } from '../../src/app/app';
 import { lockNames } from '../../src/core/engine';
 import { newId } from '../../src/core/ids';
 import { LeasedRows } from '../../src/core/leased-rows';
@@ -7,13 +6,9 @@ import { createLogger } from '../../src/core/logger';
 import { holdLock, type Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
 import { engines } from '../../src/database/engine';
-import { changeEngine } from '../../src/database/installation';
-import { migrate } from '../../src/database/migrate';
 import { Wakeups } from '../../src/events/wakeups';
-import { readConfig } from '../../src/read-config';
-import { likeness } from '../support/command-line';
 import { TestDatabase } from '../support/database';
-import { newDataDir } from '../support/environment';
+import { change, EventProcess, range, sequencesOf, take } from '../support/event-process';
 import { eventually } from '../support/until';
 import { createWorkTable, workTable } from '../support/work-table';
 
@@ -209,53 +204,23 @@ describe('wake-ups without notifications', () => {
     await wakeups.stop();
     expect(heard.slice(0, 3)).toEqual([['one'], 'all', '*']);
   });
-});
 
-describe('an empty database', () => {
-  let empty: TestDatabase;
-
-  beforeAll(async () => {
-    empty = await TestDatabase.create();
-    await empty.rows('DROP SCHEMA public CASCADE');
-    await empty.rows('CREATE SCHEMA public');
-  });
-
-  afterAll(() => empty.drop());
-
-  const start = async (DATABASE_ENGINE: string): Promise<Error | null> => {
-    const settings = { DATABASE_URL: empty.url, DATABASE_ENGINE, PORT: '0', ROLE: 'api' };
-    const config = readConfig({ ...settings, DATA_DIR: await newDataDir() });
-    return startApp(config, logger).then(
-      async (app) => {
-        await app.stop();
-        return null;
-      },
-      (error: unknown) => error as Error,
+  it('deliver each event of another process once, also to subscribers that resume', async () => {
+    const [one, other] = await Promise.all(
+      [0, 1].map(() => EventProcess.start(testDatabase, undefined, false)),
     );
-  };
-
-  it('is migrated once by concurrent steps; gateways wait, and accept no other engine', async () => {
-    const waiting = start('portable');
-    await Promise.all([migrate(empty.url, undefined, engine), migrate(empty.url, undefined, engine)]);
-    expect(await waiting).toBeNull();
-    expect(await empty.rows('SELECT engine, migrator FROM installation')).toEqual([
-      { engine: 'portable', migrator: null },
-    ]);
-    expect((await start('postgresql'))?.message).toMatch(
-      /use DATABASE_ENGINE=portable, and this one postgresql/,
-    );
-    await likeness({ DATABASE_URL: empty.url, DATABASE_ENGINE: 'postgresql' }, 'migrate');
-    expect((await start('portable'))?.message).toMatch(
-      /use DATABASE_ENGINE=postgresql, and this one portable/,
-    );
-    await changeEngine(empty.url, engine);
-  });
-
-  it('is migrated after the lease of a process that ended', async () => {
-    await empty.rows(
-      `UPDATE installation SET migrator = gen_random_uuid(), migrating_until = now() + interval '2 s'`,
-    );
-    await migrate(empty.url, undefined, engine);
-    expect(await empty.rows('SELECT FROM installation WHERE migrator IS NULL')).toHaveLength(1);
+    const streamId = await one!.openStream();
+    const received: number[] = [];
+    const publishing = (async () => {
+      for (let n = 1; n <= 40; n += 1) await one!.publish([change(streamId, n)]);
+    })();
+    while (received.length < 40) {
+      const subscription = other!.feed.subscribe(streamId, received.at(-1) ?? 0);
+      received.push(...sequencesOf(await take(subscription, Math.min(15, 40 - received.length))));
+      await subscription.return();
+    }
+    await publishing;
+    await Promise.all([one!.stop(), other!.stop()]);
+    expect(received).toEqual(range(1, 40));
   });
 });

@@ -179,11 +179,14 @@ describe('the event log', () => {
     await appendEvents(process.database, [change(busy, 1), change(idle, 1)]);
     await age(busy, 1);
     await age(idle, 1);
-    await process.database.transaction(async (sql) => {
+    // Without SKIP LOCKED it would wait for the writer.
+    const skips = process.database.engine.skipLocked !== '';
+    const pruned = await process.database.transaction(async (sql) => {
       await appendEvents(sql, [change(busy, 2)]);
-      expect(await pruneEvents(process.database, hourMs)).toBe(1);
+      return skips ? pruneEvents(process.database, hourMs) : 0;
     });
-    expect(await pruneEvents(process.database, hourMs)).toBe(1);
+    expect(pruned).toBe(skips ? 1 : 0);
+    expect(await pruneEvents(process.database, hourMs)).toBe(skips ? 1 : 2);
     expect((await kept(busy)).map((row) => row.sequence)).toEqual([2]);
   });
 });

@@ -6,7 +6,7 @@ import { appendEvents, openStream, type NewEvent } from '../../src/events/event-
 import { streamReader } from '../../src/events/event-page.repository';
 import { EventFeed } from '../../src/events/feed';
 import { Wakeups } from '../../src/events/wakeups';
-import { testEngine, type TestDatabase } from './database';
+import type { TestDatabase } from './database';
 
 /** The event services of a gateway process: pool, wake-ups and feed. */
 export class EventProcess {
@@ -29,13 +29,12 @@ export class EventProcess {
     this.feed = new EventFeed({ reader, wakeups: this.wakeups, logger, sweepMs });
   }
 
-  /** @param sweepMs - an hour unless the sweep is tested */
-  static async start(database: TestDatabase, sweepMs = 3_600_000): Promise<EventProcess> {
-    const process = new EventProcess(
-      await database.pool(),
-      testEngine.notifies ? database.url : null,
-      sweepMs,
-    );
+  /**
+   * @param sweepMs - an hour unless the sweep is tested
+   * @param notifies - whether processes notify each other; otherwise they poll
+   */
+  static async start(database: TestDatabase, sweepMs = 3_600_000, notifies = true): Promise<EventProcess> {
+    const process = new EventProcess(await database.pool(), notifies ? database.url : null, sweepMs);
     await process.wakeups.start();
     process.feed.start();
     return process;

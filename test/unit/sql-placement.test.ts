@@ -84,6 +84,25 @@ describe('SQL', () => {
     );
   });
 
+  it('uses through the engine what engines do differently, and changes no schema outside of migrations', () => {
+    const uses = (found: RegExp): string[] =>
+      files.filter(({ code }) => found.test(code)).map(({ path }) => path);
+    expect(uses(/SKIP LOCKED|pg_\w*advisory/)).toEqual([
+      'core/claim-statement.ts',
+      'core/engine.ts',
+      'core/leased-rows.ts',
+      'database/engine.ts',
+      'database/migration-lock.ts',
+      'embedded-postgres/session.ts',
+    ]);
+    expect(uses(/\b(CREATE|ALTER|DROP|TRUNCATE) +(TABLE|(UNIQUE )?INDEX|FUNCTION|SEQUENCE|VIEW)\b/)).toEqual([
+      // A restore, before a gateway starts.
+      'cli/backup-tables.repository.ts',
+      'database/migration-lock.ts',
+      'database/online-changes.ts',
+    ]);
+  });
+
   it('names only tables of its own folder and of those below it', () => {
     expect(tables.size).toBeGreaterThan(15);
     const wrong = files.flatMap(({ path, folder, code }) =>
