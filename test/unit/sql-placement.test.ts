@@ -97,6 +97,7 @@ describe('SQL', () => {
     ]);
     expect(uses(/\b(CREATE|ALTER|DROP|TRUNCATE) +(TABLE|(UNIQUE )?INDEX|FUNCTION|SEQUENCE|VIEW)\b/)).toEqual([
       // A restore, before a gateway starts.
+      'cli/backup-restored.repository.ts',
       'cli/backup-tables.repository.ts',
       'database/migration-lock.ts',
       'database/online-changes.ts',
