@@ -106,6 +106,15 @@ describe('claims without SKIP LOCKED', () => {
     ]);
   });
 
+  it('leave a row that was taken out of work while they waited', async () => {
+    await addRows(1);
+    const [, [second]] = await beside(
+      (sql) => sql.rows('UPDATE work SET due_at = NULL'),
+      () => [claim(database, 1)],
+    );
+    expect(second).toEqual([]);
+  });
+
   it('give each of 200 rows to one of 6 concurrent workers', async () => {
     await addRows(200);
     const taken: string[] = [];
