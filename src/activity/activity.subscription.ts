@@ -4,7 +4,12 @@ import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { decodeEventCursor, encodeEventCursor, incompleteSnapshot, invalidCursor } from '../events/event';
 import type { OwnerFeed } from '../events/owner-feed';
-import { createOwnerStream, openOwnerStreams, type OwnerStream } from '../events/owner-stream.repository';
+import {
+  createOwnerStream,
+  openOwnerStreams,
+  type OpenedStream,
+  type OwnerStream,
+} from '../events/owner-stream.repository';
 import { withPresent, type PresentChange } from '../events/present-changes';
 import { PresentRows, type OwnedKey } from '../events/present-rows';
 import type { AvatarEntity } from '../generations/avatar.entity';
@@ -62,7 +67,7 @@ export class ActivitySubscriptions {
   private readonly generations: PresentRows<PresentGeneration>;
   private readonly avatars: PresentRows<AvatarEntity>;
   private readonly notices: PresentRows<NoticeEntity>;
-  private readonly opened: BatchQueue<string, OwnerStream | null>;
+  private readonly opened: BatchQueue<string, OpenedStream | null>;
   private readonly unfinished: BatchQueue<string, readonly ActivityEntry[]>;
   private readonly estimateCounts = new EstimateCounts();
 
@@ -133,13 +138,16 @@ export class ActivitySubscriptions {
   /** The owner's stream, in which every event that was committed before this call has a number. */
   private async open(viewer: Viewer): Promise<OwnerStream> {
     const { owner } = viewer;
-    const stream = await this.opened.load(owner);
-    if (stream) return stream;
-    await writeTransaction(this.deps.database, viewer, (sql) => createOwnerStream(sql, owner));
-    return (await this.opened.load(owner))!;
+    let stream = await this.opened.load(owner);
+    if (!stream) {
+      await writeTransaction(this.deps.database, viewer, (sql) => createOwnerStream(sql, owner));
+      stream = (await this.opened.load(owner))!;
+    }
+    if (stream.held) throw stream.held;
+    return stream;
   }
 
-  private async openAll(owners: readonly string[]): Promise<(OwnerStream | null)[]> {
+  private async openAll(owners: readonly string[]): Promise<(OpenedStream | null)[]> {
     const streams = await openOwnerStreams(this.deps.database, [...new Set(owners)]);
     const byOwner = new Map(streams.map((stream) => [stream.owner, stream]));
     return owners.map((owner) => byOwner.get(owner) ?? null);

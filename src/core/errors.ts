@@ -203,6 +203,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
 }
 
+/** Whether a statement failed since it did not get a lock in time: SQLSTATE 55P03. */
+export function isLockTimeout(error: unknown): boolean {
+  return error instanceof Error && codeOf(error.cause) === '55P03';
+}
+
 /** Whether the error is a DomainError SERVICE_UNAVAILABLE. */
 export function isServiceUnavailable(error: unknown): boolean {
   return error instanceof DomainError && error.code === 'SERVICE_UNAVAILABLE';

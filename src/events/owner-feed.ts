@@ -4,10 +4,10 @@ import { Pacing } from '../core/pacing';
 import type { Transactions } from '../core/sql';
 import type { EventReader } from './event-page.repository';
 import { EventFeed } from './feed';
+import { numberEvents } from './owner-numbers.repository';
 import {
   findOwnersBehind,
   forgetRestoredStreams,
-  numberEvents,
   ownerStreamsOf,
   readOwnerPages,
 } from './owner-stream.repository';
@@ -31,6 +31,7 @@ const maxPauseMs = 5_000;
 function ownerReader(database: Transactions): EventReader {
   return {
     read: async (places, limit) => {
+      // Events of held streams are found by the next check of all followed streams.
       await numberEvents(
         database,
         places.map(({ streamId }) => streamId),

@@ -1,6 +1,6 @@
 import { limitsLockWait, type Sql } from '../core/sql';
 import type { StoredEvent } from '../events/event';
-import { hasUnnumberedEvents } from '../events/owner-stream.repository';
+import { hasUnnumberedEvents } from '../events/owner-numbers.repository';
 import type { JobState, WebhookEvent } from './webhook-events';
 import { endFailing, makeDue } from './webhook.repository';
 import type { WebhookEventType } from './webhook.state';

@@ -1,16 +1,12 @@
 import type { DueQuery } from '../core/due';
-import { codeOf } from '../core/errors';
+import { isLockTimeout } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId, newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import type { StoredEvent } from '../events/event';
-import {
-  createOwnerStream,
-  numberEvents,
-  openOwnerStreams,
-  readOwnerPages,
-} from '../events/owner-stream.repository';
+import { numberEvents } from '../events/owner-numbers.repository';
+import { createOwnerStream, openOwnerStream, readOwnerPages } from '../events/owner-stream.repository';
 import { deletedIn, mayEnterStatus, webhookEventOf, type WebhookEvent } from './webhook-events';
 import {
   countPending,
@@ -36,9 +32,6 @@ const eventsPerRead = 200;
 const deliveriesPerDrop = 500;
 /** When the events of a webhook with too many pending deliveries, or after a failure, are read again, in milliseconds. */
 const laterMs = 10_000;
-
-/** SQLSTATE: a lock was not acquired in time. */
-const lockTimeout = '55P03';
 
 export interface WebhookFollowWorkDeps {
   database: Transactions;
@@ -108,7 +101,7 @@ export class WebhookFollowWork {
       await this.follow(webhook);
       this.postponed.delete(webhook.id);
     } catch (error) {
-      const isLocked = codeOf((error as Error).cause) === lockTimeout;
+      const isLocked = isLockTimeout(error);
       if (isLocked) this.postponed.add(webhook.id);
       logger[isLocked ? 'info' : 'warn'](
         { err: error, webhookId: toGlobalId('Webhook', webhook.id) },
@@ -141,7 +134,8 @@ export class WebhookFollowWork {
     position,
   }: WebhookBehind): Promise<{ events: readonly StoredEvent[]; last: number }> {
     const { database } = this.deps;
-    await numberEvents(database, [ownerStreamId]);
+    const held = await numberEvents(database, [ownerStreamId]);
+    for (const error of held.values()) throw error;
     const place = { streamId: ownerStreamId, after: position };
     const [page] = await readOwnerPages(database, [place], eventsPerRead);
     const events = page?.events ?? [];
@@ -208,7 +202,7 @@ export class WebhookFollowWork {
       return true;
     });
     if (!isThere) return;
-    const [stream] = await openOwnerStreams(database, [owner]);
+    const stream = await openOwnerStream(database, owner);
     if (stream && (await moveToStream(database, webhook, stream.id))) this.reportGap(webhook, null);
   }
 

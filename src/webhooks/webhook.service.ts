@@ -9,7 +9,7 @@ import { OwnerShares } from '../core/owner-shares';
 import type { WithoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { createOwnerStream, openOwnerStreams } from '../events/owner-stream.repository';
+import { createOwnerStream, openOwnerStream } from '../events/owner-stream.repository';
 import { checkedIds, checkOverlap, checkRange, checkWebhook, requireReader } from './webhook-checks';
 import {
   deleteDeliveriesOf,
@@ -108,7 +108,7 @@ export class WebhookService {
     this.check({ ...input, eventTypes: input.eventTypes ?? undefined });
     const { owner } = viewer;
     await writeTransaction(database, viewer, (sql) => createOwnerStream(sql, owner));
-    const [stream] = await openOwnerStreams(database, [owner]);
+    const stream = await openOwnerStream(database, owner);
     const [id, secret] = [newId(), secrets.create()];
     const webhook = await writeTransaction(database, viewer, async (sql) => {
       if ((await countWebhooks(sql, owner)) >= maxWebhooks) throw tooMany(maxWebhooks);
@@ -136,7 +136,7 @@ export class WebhookService {
     if (isAssigned) requireReader(viewer);
     this.check(change);
     // The events until now get numbers, so that those of the last 24 hours are known.
-    if (status === 'ENABLED') await openOwnerStreams(database, [viewer.owner]);
+    if (status === 'ENABLED') await openOwnerStream(database, viewer.owner);
     const webhook = await this.changing(viewer, target, 'updateWebhook', async (sql, before) => {
       const { id } = before;
       if (isAssigned) await assignKey(sql, id, viewer.keyId ?? null);

@@ -5,7 +5,7 @@ import { forgetRestoredStreams } from '../../src/events/owner-stream.repository'
 import { activityCursor, caughtUp, changesOf, followActivity, wordsOf } from '../support/activity';
 import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 let gateway: TestGateway;
 
@@ -131,6 +131,39 @@ describe('cursors of activity', () => {
     expect(received.map(({ change }) => change.type)).not.toContain('AvatarCreated');
     expect(new Set(changesOf(received).map(({ change }) => change.modelId)).size).toBe(1);
   });
+
+  it.each(['subscribers', 'new subscribers'])(
+    'delays no %s of another owner while another session holds the numbers of an owner',
+    async (which) => {
+      const [client, other] = [await Client.of(gateway), await Client.of(gateway)];
+      const [locked, modelId] = [
+        await caughtUp(followActivity(client)),
+        await other.trained(await other.upload()),
+      ];
+      const feed = await caughtUp(followActivity(other));
+      const session = await gateway.database.session();
+      await session.query('BEGIN');
+      await session.query('SELECT FROM owner_streams WHERE owner = $1 FOR UPDATE', [client.name]);
+      const late = which === 'subscribers' ? null : followActivity(client);
+      await client.train({ photoIds: await client.upload() });
+      await until(async () => {
+        const waiting = await gateway.rows(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%owner_streams%'`,
+        );
+        return waiting.length > 0;
+      });
+      await other.rename(modelId, 'not delayed');
+      if (late) await caughtUp(followActivity(other)).then((one) => one.drop());
+      // The time limit of a statement is 15 s.
+      await feed.until((received) =>
+        changesOf(received).some(({ change }) => change.model?.name === 'not delayed'),
+      );
+      expect(changesOf(locked.messages)).toEqual([]);
+      await session.query('ROLLBACK');
+      await locked.until((received) => changesOf(received).length > 0);
+      for (const one of [locked, feed, ...(late ? [late] : [])]) one.drop();
+    },
+  );
 
   it('numbers events in the order of their streams although transactions overlap', async () => {
     const client = await Client.of(gateway);
