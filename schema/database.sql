@@ -842,6 +842,8 @@ CREATE INDEX erasures_of_owner ON erasures USING btree (owner) WHERE (owner IS N
 
 CREATE UNIQUE INDEX erasures_running ON erasures USING btree (owner) WHERE (completed_at IS NULL);
 
+CREATE INDEX events_of_generation ON events USING btree (generation_id) WHERE (generation_id IS NOT NULL);
+
 CREATE INDEX events_of_owner ON events USING btree (owner, transaction_id);
 
 CREATE INDEX events_old ON events USING btree (created_at);

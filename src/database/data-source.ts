@@ -49,6 +49,7 @@ import { SubmissionPauses1767100000000 } from './migrations/1767100000000-submis
 import { WebhookPendingAge1798000000000 } from './migrations/1798000000000-webhook-pending-age';
 import { WebhookKeys1798100000000 } from './migrations/1798100000000-webhook-keys';
 import { FailedDownloads1798200000000 } from './migrations/1798200000000-failed-downloads';
+import { EventsOfGenerations1798300000000 } from './migrations/1798300000000-events-of-generations';
 import { PortableEngine1798700000000 } from './migrations/1798700000000-portable-engine';
 import { typeParsers } from './timestamps';
 
@@ -101,6 +102,7 @@ const migrations = [
   WebhookPendingAge1798000000000,
   WebhookKeys1798100000000,
   FailedDownloads1798200000000,
+  EventsOfGenerations1798300000000,
   PortableEngine1798700000000,
 ];
 

@@ -155,13 +155,14 @@ export async function eraseEvents(sql: Sql, streamId: string, erased: ErasedSubj
   if (open.length === 0) return;
   const { subjectId, column, subject } = targetOf(erased);
   const existing = await sql.rows(
-    `SELECT 1 FROM events WHERE stream_id = $1 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
-    [streamId, subjectId],
+    `SELECT 1 FROM events
+      WHERE stream_id = $1 AND generation_id = $3 AND subject_id = $2 AND kind = 'DELETED' AND payload ? 'subject'`,
+    [streamId, subjectId, erased.generationId],
   );
   await sql.rows(
     `UPDATE events SET kind = 'DELETED', payload = '{"erased": true}'
-      WHERE stream_id = $1 AND ${column} = $2 AND kind <> 'DELETED'`,
-    [streamId, subjectId],
+      WHERE stream_id = $1 AND generation_id = $3 AND ${column} = $2 AND kind <> 'DELETED'`,
+    [streamId, subjectId, erased.generationId],
   );
   if (existing.length > 0) return;
   const { generationId } = erased;

@@ -34,6 +34,7 @@ export class StreamEntity {
 )
 @Index('events_old', ['createdAt'])
 @Index('events_of_owner', ['owner', 'transactionId'])
+@Index('events_of_generation', ['generationId'], { where: 'generation_id IS NOT NULL' })
 export class EventEntity {
   @PrimaryColumn('uuid')
   streamId: string;

@@ -139,6 +139,29 @@ describe('the event log', () => {
     expect(rows[5]).toMatchObject({ subject_id: generationId, generation_id: generationId });
   });
 
+  it('erases a generation or avatar without reading the other events of a long stream', async () => {
+    const streamId = await process.openStream();
+    const generations = range(1, 3_000).map(() => newId());
+    const avatarId = newId();
+    await appendEvents(process.database, [
+      ...generations.map((id) => ({
+        ...{ streamId, kind: 'GENERATION' as const, subjectId: id, generationId: id, payload: {} },
+      })),
+      { streamId, kind: 'AVATAR', subjectId: avatarId, generationId: generations[1]!, payload: {} },
+    ]);
+    await process.database.rows('ANALYZE events');
+    const erased = [{ generationId: generations[0]! }, { generationId: generations[1]!, avatarId }];
+    const read = await process.database.transaction(async (sql) => {
+      for (const one of erased) await eraseEvents(sql, streamId, one);
+      return sql.rows<{ count: number }>(
+        `SELECT (seq_tup_read + idx_tup_fetch)::int AS count FROM pg_stat_xact_user_tables WHERE relname = 'events'`,
+      );
+    });
+    expect(read[0]!.count).toBeGreaterThan(0);
+    expect(read[0]!.count).toBeLessThan(50);
+    expect((await kept(streamId)).filter(({ kind }) => kind === 'DELETED')).toHaveLength(4);
+  });
+
   it('prunes any number of old events, and continues the sequence', async () => {
     const streamId = await process.openStream();
     await appendEvents(process.database, changes(streamId, 1, 12_000));
