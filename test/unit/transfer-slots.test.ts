@@ -194,7 +194,9 @@ describe('transfers', () => {
     });
 
     it('are refused after a limited time, by what prevents them, and leave their place', async () => {
-      const slots = new TransferSlots(queued, errors);
+      const waited: string[] = [];
+      const queue = { ...queued.queue, onWaited: (outcome: string) => waited.push(outcome) };
+      const slots = new TransferSlots({ ...queued, queue }, errors);
       const annas = run(slots, 'anna', 'anna', 'anna', 'anna');
       const bobs = run(slots, 'bob', 'bob');
       for (let second = 0; second < 9; second += 1) {
@@ -208,6 +210,7 @@ describe('transfers', () => {
       await settled();
       const [next] = run(slots, 'anna');
       expect(await isRunning(next!)).toBe(true);
+      expect([slots.waitingCount, waited]).toEqual([0, ['refused', 'refused']]);
     });
 
     it('are refused at once if too many wait, fewer of each owner than of all', async () => {
