@@ -17,6 +17,7 @@ import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { media, photos } from './scenarios/media.mjs';
 import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
+import { processes } from './scenarios/processes.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
 import { scale } from './scenarios/scale.mjs';
 import { subscriptions } from './scenarios/subscriptions.mjs';
@@ -40,6 +41,7 @@ const scenarios = [
   pollerSpent,
   pollerFree,
   pollerHeld,
+  processes,
 ];
 
 const { values } = parseArgs({

@@ -1,0 +1,129 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ask, cpuMs, machineCpuMs, Server, withChild } from '../lib/processes.mjs';
+import { median } from '../lib/report.mjs';
+import { listRequests, lookupRequests } from '../lib/requests.mjs';
+import { seedModels, settle } from '../lib/seed.mjs';
+import { plain, startPeer, startProduct } from '../lib/servers.mjs';
+
+const counts = [1, 2, 4];
+const connections = 32;
+const pollSettleMs = 8_000;
+const polledMs = 10_000;
+/** The budget of polls is the same for all, so that they make equally many: 450 a second. */
+const requestsPerMinute = 40_000;
+
+export const processes = {
+  name: 'processes',
+  title: 'The processor time of a request and of a poll with 1, 2 and 4 processes on one database',
+  run: async (bench) => {
+    const samples = [...(await read(bench)), ...(await poll(bench))];
+    const rows = ['list', 'lookup', 'poll'].flatMap((work) =>
+      counts.map((count) =>
+        rowOf(
+          samples.filter((sample) => sample.work === work),
+          count,
+        ),
+      ),
+    );
+    return { rows, samples };
+  },
+};
+
+function rowOf(samples, count) {
+  const of = (number) => samples.filter((sample) => sample.count === number);
+  const middle = (field) => median(of(count).map((sample) => sample[field]));
+  const total = ({ serverUs, databaseUs }) => serverUs + databaseUs;
+  return {
+    work: samples[0].work,
+    processes: count,
+    'per second': middle('perSecond'),
+    'server µs': middle('serverUs'),
+    'database µs': middle('databaseUs'),
+    'x 1 process': median(of(count).map((sample, round) => total(sample) / total(of(1)[round]))),
+    'other cores': middle('otherCores'),
+  };
+}
+
+/** Reads with an equal number of connections, shared by the processes. */
+async function read(bench) {
+  const { rounds, seconds, warmUpSeconds } = bench.options;
+  const settings = { ...plain, ROLE: 'api' };
+  const start = (count) =>
+    Promise.all(Array.from({ length: count }, (_, n) => startProduct(bench, settings, `api-${count}-${n}`)));
+  const groups = await Promise.all(counts.map(start));
+  const samples = [];
+  for (const [work, requests] of [
+    ['list', listRequests('List')],
+    ['lookup', lookupRequests()],
+  ]) {
+    for (const group of groups) await load(bench, group, requests, warmUpSeconds);
+    for (let round = 0; round < rounds; round += 1)
+      for (const group of groups)
+        samples.push({ work, count: group.length, round, ...(await load(bench, group, requests, seconds)) });
+  }
+  await Server.stopAll();
+  return samples;
+}
+
+function load(bench, servers, requests, seconds) {
+  return costOf(bench, servers, async () => {
+    const one = ({ url }) =>
+      withChild('lib/load-generator.mjs', (child) =>
+        ask(child, { type: 'load', url, requests, seconds, connections: connections / servers.length }),
+      );
+    const loads = await Promise.all(servers.map(one));
+    const sum = (field) => loads.reduce((total, each) => total + each[field], 0);
+    if (sum('errors') > 0) throw new Error('Requests were answered with errors.');
+    return { done: sum('requests'), perSecond: sum('perSecond'), ownMs: sum('cpuMs') };
+  });
+}
+
+/** Polls of trainings that do not end, by workers that share a budget. */
+async function poll(bench) {
+  const samples = [];
+  const owners = Array.from({ length: 1_000 }, (_, index) => `poller-${index + 1}`);
+  for (const count of counts) {
+    const upstream = await startPeer(bench, 'upstream');
+    for (const table of ['models', 'streams'])
+      await bench.database.rows(`DELETE FROM ${table} WHERE owner LIKE 'poller-%'`);
+    const overdue = { status: 'TRAINING', provider: 'picsart', dueInSeconds: -10 };
+    await seedModels(bench.database.rows, { owners, modelsEach: 10, from: 8_000_000, ...overdue });
+    await settle(bench.database.rows);
+    const settings = {
+      ...{ ...plain, ROLE: 'worker', PICSART_API_KEY: 'none', PICSART_BASE_URL: upstream.url },
+      ...{ TRAINING_DEADLINE: '7d', UPSTREAM_REQUESTS_PER_MINUTE: String(requestsPerMinute) },
+    };
+    const names = Array.from({ length: count }, (_, n) => `worker-${count}-${n}`);
+    const workers = await Promise.all(names.map((name) => startProduct(bench, settings, name)));
+    await pause(pollSettleMs);
+    await ask(upstream.child, { type: 'polls' });
+    const cost = await costOf(bench, workers, async () => {
+      await pause(polledMs);
+      const { polls } = await ask(upstream.child, { type: 'polls' });
+      return { done: polls, perSecond: (polls / polledMs) * 1000, ownMs: 0 };
+    });
+    samples.push({ work: 'poll', count, round: 0, ...cost });
+    await Server.stopAll();
+  }
+  return samples;
+}
+
+/** The processor time that servers and database use for each piece of work. */
+async function costOf({ database }, servers, work) {
+  const serversMs = () => servers.reduce((sum, { pid }) => sum + cpuMs(pid), 0);
+  const before = {
+    servers: serversMs(),
+    database: cpuMs(database.pid),
+    machine: machineCpuMs(),
+    at: Date.now(),
+  };
+  const { done, perSecond, ownMs } = await work();
+  const [serverMs, databaseMs] = [serversMs() - before.servers, cpuMs(database.pid) - before.database];
+  const othersMs = machineCpuMs() - before.machine - serverMs - databaseMs - ownMs;
+  return {
+    perSecond,
+    serverUs: (serverMs / done) * 1000,
+    databaseUs: (databaseMs / done) * 1000,
+    otherCores: Math.max(0, othersMs / (Date.now() - before.at)),
+  };
+}
