@@ -1,4 +1,5 @@
 import type { Sql } from '../../src/core/sql';
+import { engines } from '../../src/database/engine';
 import { ReplicaReads } from '../../src/database/replica-reads';
 
 /** A server that answers with its name, or fails, as `answers` says for each statement. */
@@ -9,7 +10,7 @@ const serverOf = (name: string, answers: () => Promise<void>): Sql => {
     await answers();
     return [{ name }] as Row[];
   };
-  return { rows, entities: (_, text) => rows(text) };
+  return { engine: engines.postgresql, rows, entities: (_, text) => rows(text) };
 };
 
 const works = (): Promise<void> => Promise.resolve();
