@@ -168,24 +168,24 @@ const outside = [
   ),
   rule(
     'outside-calls-in-upstream-only',
-    'Calls to the outside are made in upstream/, where each has its limits. (fetch is refused by the linter.)',
-    { path: '^src/', pathNot: '^src/upstream/' },
+    'Calls to the outside are made in upstream/, where each has its limits. (fetch is refused by the linter.) The exporter of traces gets an agent.',
+    { path: '^src/', pathNot: '^src/(upstream/|app/tracing)' },
     valuesOf(packages('undici'), builtins('https', 'http2')),
   ),
   rule(
     'servers-in-http-only',
-    'Servers are opened in http/ and by the sandbox. The demo needs ws as the client that Node 20 lacks.',
-    { path: '^src/', pathNot: ['^src/(http|upstream|sandbox)/', '^src/cli/demo-'] },
+    'Servers are opened in http/ and by the sandbox. The demo needs ws as the client that Node 20 lacks, the exporter of traces an agent.',
+    { path: '^src/', pathNot: ['^src/(http|upstream|sandbox)/', '^src/cli/demo-', '^src/app/tracing'] },
     valuesOf(packages('ws', '@apollo/server'), builtins('http')),
   ),
   rule(
     'files-through-storage',
-    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, the files of GraphiQL and of the studio, the creation of folders, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
+    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, the files of GraphiQL and of the studio, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
     {
       path: '^src/',
       pathNot: [
         '^src/(storage|sandbox|embedded-postgres|cli)/',
-        '^src/(core/folders|jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|studio/|graphql/persisted-queries|connection-limits)|config|main)',
+        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|studio/|graphql/persisted-queries|connection-limits)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),
