@@ -180,12 +180,12 @@ const outside = [
   ),
   rule(
     'files-through-storage',
-    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, the files of GraphiQL and of the studio, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
+    'Pictures go through storage/. Exceptions: the embedded database, the journal of paid calls, the sandbox’s data, the files of GraphiQL and of the studio, the creation of folders, scratch files of decoding, the check for free descriptors, what start-up reads, and the command line.',
     {
       path: '^src/',
       pathNot: [
         '^src/(storage|sandbox|embedded-postgres|cli)/',
-        '^src/(jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|studio/|graphql/persisted-queries|connection-limits)|config|main)',
+        '^src/(core/folders|jobs/(journal|foreign-journals)|images/decoding|upstream/name-resolution|http/(graphiql/|studio/|graphql/persisted-queries|connection-limits)|config|main)',
       ],
     },
     paths(builtins('fs', 'fs/promises')),

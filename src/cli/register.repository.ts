@@ -1,5 +1,5 @@
 import { newId, readGlobalId, toGlobalId } from '../core/ids';
-import type { Sql } from '../core/sql';
+import { holdLock, type Sql } from '../core/sql';
 import { appendEvents, openStream } from '../events/event-log.repository';
 import { eventOf } from '../jobs/job-event';
 import { findJob } from '../jobs/job-row.repository';
@@ -32,7 +32,7 @@ export async function* registeredModels(sql: Sql, owner: string | null): AsyncGe
 /** Lets a transaction take as long as it needs, and waits until no other one imports, so that both do not add the same models. */
 export async function awaitOtherImports(sql: Sql): Promise<void> {
   await allowLongTransaction(sql);
-  await sql.rows(`SELECT pg_advisory_xact_lock(hashtextextended('register', 0))`);
+  await holdLock(sql, 'register', '');
 }
 
 /** A model that the database has already. */

@@ -10,7 +10,7 @@ export interface ClaimableRows {
 }
 
 /** What only one transaction at a time may do for the same key, such as an owner. */
-export const lockNames = ['quota', 'erasure', 'client-tokens', 'webhooks', 'restore'] as const;
+export const lockNames = ['quota', 'erasure', 'client-tokens', 'webhooks', 'restore', 'register'] as const;
 
 /** One of {@link lockNames}. */
 export type LockName = (typeof lockNames)[number];

@@ -10,7 +10,7 @@ export class PortableEngine1798700000000 implements MigrationInterface {
   "slot" integer NOT NULL,
   CONSTRAINT "locks_pkey" PRIMARY KEY ("name", "slot"))`);
     await runner.query(`INSERT INTO locks (name, slot)
-SELECT name, slot FROM unnest(ARRAY['quota', 'erasure', 'client-tokens', 'webhooks', 'restore']) AS name, generate_series(0, 1023) AS slot`);
+SELECT name, slot FROM unnest(ARRAY['quota', 'erasure', 'client-tokens', 'webhooks', 'restore', 'register']) AS name, generate_series(0, 1023) AS slot`);
     // The first migration with this engine has already made it, for its lease.
     await runner.query(`CREATE TABLE IF NOT EXISTS "installation" (
   "id" integer NOT NULL,
