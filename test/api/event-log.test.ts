@@ -152,13 +152,19 @@ describe('the event log', () => {
     await process.database.rows('ANALYZE events');
     const erased = [{ generationId: generations[0]! }, { generationId: generations[1]!, avatarId }];
     const read = await process.database.transaction(async (sql) => {
+      // Also counts what earlier transactions of this session have read and not yet reported.
+      const count = async (): Promise<number> => {
+        const [row] = await sql.rows<{ count: number }>(
+          `SELECT (seq_tup_read + idx_tup_fetch)::int AS count FROM pg_stat_xact_user_tables WHERE relname = 'events'`,
+        );
+        return row!.count;
+      };
+      const before = await count();
       for (const one of erased) await eraseEvents(sql, streamId, one);
-      return sql.rows<{ count: number }>(
-        `SELECT (seq_tup_read + idx_tup_fetch)::int AS count FROM pg_stat_xact_user_tables WHERE relname = 'events'`,
-      );
+      return (await count()) - before;
     });
-    expect(read[0]!.count).toBeGreaterThan(0);
-    expect(read[0]!.count).toBeLessThan(50);
+    expect(read).toBeGreaterThan(0);
+    expect(read).toBeLessThan(50);
     expect((await kept(streamId)).filter(({ kind }) => kind === 'DELETED')).toHaveLength(4);
   });
 
