@@ -13,7 +13,7 @@ import { DomainError, isServiceUnavailable } from '../core/errors';
 import type { PreparedStatements } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { fieldsOfTokens } from '../graphql/client-token-fields';
-import { flagsOf, fragmentsOf } from '../graphql/document-parts';
+import { flagsOf, fragmentsOf, treeBytes } from '../graphql/document-parts';
 import { NotPlannable, statementKey, type Plan, type PlanRefusal } from './plan-types';
 import { planOperation } from './planner';
 import type { ReadSources } from './source';
@@ -67,6 +67,8 @@ interface KnownOperation {
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** The names of the variables that directives use. */
   readonly flags: readonly string[];
+  /** The memory of the document in bytes, which plans and statements keep. */
+  readonly bytes: number;
 }
 
 /** A plan with its size, or why the operation has no plan. */
@@ -90,14 +92,10 @@ export class PlannedReads {
   /** By operation and the values of the flags. */
   private readonly plans = new LRUCache<string, PlanOrRefusal>({
     maxSize: maxBytes,
-    sizeCalculation: (known, key) =>
-      2 * key.length + bytesPerMember * ('plan' in known ? known.plan.size : 1),
   });
   /** By plan and what its SQL depends on. */
   private readonly statements = new LRUCache<string, FinishedStatement>({
     maxSize: maxBytes,
-    // A statement holds values of its parameters and functions of its holes.
-    sizeCalculation: ({ sql }, key) => 2 * (sql.text.length + key.length) + 5_000,
   });
 
   /** Whether all planned root fields are open to client tokens, which the plans do not check. */
@@ -178,7 +176,9 @@ export class PlannedReads {
       `SELECT CASE WHEN ${isErased} THEN NULL ELSE ${literal('{"data":')} || ${data} || '}' END`,
       plan.isShort,
     );
-    if (key.length <= maxKeyLength) this.statements.set(key, finished);
+    // It holds values of its parameters and functions of its holes.
+    const size = 2 * (finished.sql.text.length + key.length) + 5_000 + operation.bytes;
+    if (key.length <= maxKeyLength) this.statements.set(key, finished, { size });
     return finished;
   }
 
@@ -186,7 +186,8 @@ export class PlannedReads {
     let known = this.plans.get(key);
     if (!known) {
       known = this.plan(operation, variables);
-      this.plans.set(key, known);
+      const bytes = 'plan' in known ? bytesPerMember * known.plan.size + operation.bytes : bytesPerMember;
+      this.plans.set(key, known, { size: 2 * key.length + bytes });
     }
     if ('refusal' in known) throw new NotPlannable(known.refusal);
     return known.plan;
@@ -216,6 +217,7 @@ export class PlannedReads {
       definition,
       fragments: fragmentsOf(document),
       flags: flagsOf(document),
+      bytes: treeBytes(document),
     };
     this.operations.set(definition, operation);
     return operation;

@@ -56,7 +56,7 @@ export interface PlanInput {
  */
 const maxPlanSize = 600;
 const objectSize = 10;
-/** The maximum size of a plan without lists whose statement may be sent together with others, which wait for its end. */
+/** The maximum size of a plan without lists and facts whose statement may be sent together with others, which wait for its end. */
 const maxShortSize = 60;
 
 /**
@@ -74,7 +74,8 @@ const noRow = new Row('');
 class Planner implements SelectionPlanner {
   /** See {@link maxPlanSize}. */
   private size = 0;
-  private hasLists = false;
+  /** Whether it reads lists or counts, which may take long. */
+  private isLong = false;
   readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
   private readonly nodes: ReadonlyMap<string, NodeSource>;
   private readonly types: ReadonlyMap<string, TypeSource>;
@@ -93,7 +94,7 @@ class Planner implements SelectionPlanner {
     const members = selected.map(([key, nodes]) => [key, this.root(query, nodes)] as const);
     const textOf: Plan['textOf'] = (statement) =>
       objectText(members.map(([key, memberOf]) => [key, memberOf({ statement, row: noRow })]));
-    const isShort = !this.hasLists && this.size <= maxShortSize;
+    const isShort = !this.isLong && this.size <= maxShortSize;
     return { textOf, uses: this.uses, size: this.size, isShort };
   }
 
@@ -149,7 +150,7 @@ class Planner implements SelectionPlanner {
       case 'lookup':
         return planLookup(this, source, definition, nodes);
       case 'lookups':
-        this.hasLists = true;
+        this.isLong = true;
         return planLookups(this, source, definition, nodes);
       case 'object': {
         const type = getNamedType(definition.type) as GraphQLObjectType;
@@ -189,7 +190,7 @@ class Planner implements SelectionPlanner {
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
-    this.hasLists = true;
+    this.isLong = true;
     return planConnection(this, source, definition, nodes);
   }
 
@@ -206,6 +207,8 @@ class Planner implements SelectionPlanner {
     const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const write = valueWriter(definition.type, nodes, this.collect);
     const names = [...needs, ...Object.keys(facts)];
+    // Facts may count rows, and aliases repeat them.
+    if (Object.keys(facts).length > 0) this.isLong = true;
     return ({ statement, row }) => {
       const args = argumentsOf(statement);
       const scope = {
@@ -237,7 +240,7 @@ class Planner implements SelectionPlanner {
       return ({ statement, row }) =>
         textOf(statement, (columns) => select(row.column('id'), statement.owner, columns));
     }
-    this.hasLists = true;
+    this.isLong = true;
     const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const object = this.object(type, nodes);
     return ({ statement, row }) => {

@@ -86,6 +86,31 @@ describe('operations of one owner that wait for the database', () => {
     await gateway.stop();
   });
 
+  it('are not sent together with short ones of others if they count rows', async () => {
+    const gateway = await TestGateway.start({ ...jwtSettings, ROLE: 'api', DATABASE_POOL: '4' });
+    const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];
+    const pool = await gateway.database.pool(1);
+    const usages = '{ viewer { a: usage { running } b: usage { running } c: usage { running } } }';
+    const lookup = `{ photo(id: "photo_${'0'.repeat(32)}") { status } }`;
+    for (let count = 0; count < 3; count += 1) {
+      await alice.execute('HTTP', { query: usages });
+      await bob.execute('HTTP', { query: lookup });
+    }
+    let waiting: Promise<Result[]> = Promise.resolve([]);
+    await pool.transaction(async (sql) => {
+      await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
+      waiting = Promise.all(Array.from({ length: 40 }, () => alice.execute('HTTP', { query: usages })));
+      await until(
+        async () =>
+          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`))
+            .length === 2,
+      );
+      expect(codeOf(await bob.execute('HTTP', { query: lookup }))).toBeUndefined();
+    });
+    expect((await waiting).every((result) => codeOf(result) === undefined)).toBe(true);
+    await gateway.stop();
+  });
+
   it('leave half of the connections to long ones if they are short', async () => {
     const gateway = await TestGateway.start({ ...jwtSettings, ROLE: 'api', DATABASE_POOL: '4' });
     const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];

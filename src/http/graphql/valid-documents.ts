@@ -1,5 +1,6 @@
 import type { DocumentNode, GraphQLSchema } from 'graphql';
 import { LRUCache } from 'lru-cache';
+import { treeBytes } from '../../graphql/document-parts';
 import { usesInDocument, usesInVariables } from './deprecated-uses';
 
 type Variables = Readonly<Record<string, unknown>>;
@@ -20,8 +21,7 @@ const limits = { bytes: 10_000_000, sizes: 50 } as const;
 export class ValidDocuments {
   private readonly known = new LRUCache<string, ValidDocument>({
     maxSize: limits.bytes,
-    // Syntax trees take about twenty times the memory of their text.
-    sizeCalculation: (_document, text) => 20 * text.length + 1_000,
+    sizeCalculation: ({ document }, text) => treeBytes(document) + 2 * text.length + 1_000,
   });
 
   constructor(private readonly schema: GraphQLSchema) {}
