@@ -88,10 +88,12 @@ describe('a gateway that is killed during a bulk mutation', () => {
     const all = await avatars();
     const input = { select: { modelId } };
     await killDuring('deleteAvatars', input, { point: 'delete:marked', nth: 2 });
-    expect(await avatars()).toBe(all - 2);
+    // The deletion of the first one's files may have reached the point before the second one.
+    const left = await avatars();
+    expect([all - 1, all - 2]).toContain(left);
     expect(await call('deleteAvatars', input)).toEqual({
-      matchedCount: all - 2,
-      changedCount: all - 2,
+      matchedCount: left,
+      changedCount: left,
       hasMore: false,
     });
     expect(await avatars()).toBe(0);
