@@ -15,9 +15,8 @@ interface DatabaseSettings {
   DATABASE_ENGINE?: EngineName;
 }
 
-/** The engine of the run: with `TEST_DATABASE=portable` what other engines than PostgreSQL use. */
-export const testEngine: Engine =
-  engines[process.env.TEST_DATABASE === 'portable' ? 'portable' : 'postgresql'];
+/** The engine of the run: with `TEST_ENGINE=portable` what other engines than PostgreSQL use. */
+export const testEngine: Engine = engines[process.env.TEST_ENGINE === 'portable' ? 'portable' : 'postgresql'];
 
 /** A database for one test file. */
 export class TestDatabase {
@@ -43,8 +42,10 @@ export class TestDatabase {
   /** The settings of a gateway that uses it, through the pooler if the run has one. */
   get settings(): DatabaseSettings {
     const pooler = process.env.LIKENESS_TEST_POOLER;
-    if (pooler === undefined) return { DATABASE_URL: this.url, DATABASE_ENGINE: testEngine.name };
-    return { DATABASE_URL: urlOfDatabase(pooler, this.name), DATABASE_DIRECT_URL: this.url };
+    const { name: engine } = testEngine;
+    if (pooler === undefined) return { DATABASE_URL: this.url, DATABASE_ENGINE: engine };
+    const pooled = { DATABASE_URL: urlOfDatabase(pooler, this.name), DATABASE_DIRECT_URL: this.url };
+    return { ...pooled, DATABASE_ENGINE: engine };
   }
 
   /** Runs one statement in a session of its own. */

@@ -25,6 +25,7 @@ const currentPages = pages.filter((page) => page !== 'CHANGELOG.md');
 const otherNames = [
   'DRILL_SEED',
   'TEST_DATABASE',
+  'TEST_ENGINE',
   'LIKENESS_URL',
   'NODE_OPTIONS',
   'IMAGE_NOT_VALID',
