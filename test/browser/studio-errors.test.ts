@@ -260,6 +260,9 @@ describe('an order of avatars in the studio', () => {
   });
 
   it('is repeated once if the page is loaded again before the answer, also while it runs', async () => {
+    // The next faults are for this generation, not for those of earlier tests that wait.
+    const running = `SELECT FROM generations WHERE status IN ('QUEUED', 'SUBMITTING', 'GENERATING')`;
+    await until(async () => (await gateway.rows(running)).length === 0);
     await gateway.sandbox.fault({ on: 'generate', kind: 'failed' });
     const { id } = await gateway.client.generate(modelId, [{ style: 'watercolor', count: 1 }]);
     await gateway.client.generationEnd(id);

@@ -75,6 +75,7 @@ export class Pooler {
       auth_file: users,
       pool_mode: 'transaction',
       default_pool_size: poolSize,
+      server_login_retry: 1,
       max_client_conn: 2_000,
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
