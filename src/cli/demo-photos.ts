@@ -28,10 +28,15 @@ type Print = (line: string) => void;
 
 /**
  * Reads the photos of a folder, ordered by name.
- * @throws DemoError if there are none; a file system error if it cannot be read
+ * @throws DemoError if there are none, or it is no folder that can be read
  */
 export async function readFolder(folder: string, print: Print): Promise<PhotoFile[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new DemoError(
+      `"${folder}" is no folder that can be read (${code}). Name a folder with 5 to 30 photos.`,
+    );
+  });
   const names = entries
     .filter((entry) => !entry.isDirectory() && contentTypes.has(extname(entry.name).toLowerCase()))
     .map(({ name }) => name)

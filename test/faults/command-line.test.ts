@@ -40,6 +40,12 @@ describe('the command line', () => {
       expect(remarks).toMatch(/was unavailable for 5 s .*Start a server there with npm start/);
     }, 30_000);
 
+    it('names a folder that does not exist', async () => {
+      const { code, remarks } = await likeness({}, 'demo', join(folder, 'missing'));
+      expect(code).toBe(1);
+      expect(remarks).toContain('is no folder that can be read (ENOENT). Name a folder with 5 to 30 photos.');
+    });
+
     it('says UNAUTHENTICATED where that is the answer', async () => {
       const closed = await TestGateway.start({ AUTH: 'keys' });
       const { code, remarks } = await likeness({}, 'demo', folder, '--url', closed.url);
