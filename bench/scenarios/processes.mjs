@@ -6,18 +6,19 @@ import { seedModels, settle } from '../lib/seed.mjs';
 import { plain, startPeer, startProduct } from '../lib/servers.mjs';
 
 const counts = [1, 2, 4];
+/** For each process, as its batches depend on them. */
 const connections = 32;
 const pollSettleMs = 8_000;
 const polledMs = 10_000;
-/** The budget of polls is the same for all, so that they make equally many: 450 a second. */
-const requestsPerMinute = 40_000;
+/** For each process. So each makes equally many polls, some 220 a second. */
+const requestsPerMinute = 20_000;
 
 export const processes = {
   name: 'processes',
   title: 'The processor time of a request and of a poll with 1, 2 and 4 processes on one database',
   run: async (bench) => {
     const samples = [...(await read(bench)), ...(await poll(bench))];
-    const rows = ['list', 'lookup', 'poll'].flatMap((work) =>
+    const rows = ['list', 'list, raw', 'lookup', 'lookup, raw', 'poll'].flatMap((work) =>
       counts.map((count) =>
         rowOf(
           samples.filter((sample) => sample.work === work),
@@ -44,22 +45,28 @@ function rowOf(samples, count) {
   };
 }
 
-/** Reads with an equal number of connections, shared by the processes. */
+/** Reads, with as many connections for each process; and as many raw servers, which show what is due to the machine. */
 async function read(bench) {
   const { rounds, seconds, warmUpSeconds } = bench.options;
   const settings = { ...plain, ROLE: 'api' };
-  const start = (count) =>
-    Promise.all(Array.from({ length: count }, (_, n) => startProduct(bench, settings, `api-${count}-${n}`)));
-  const groups = await Promise.all(counts.map(start));
+  const start = (count, one) => Promise.all(Array.from({ length: count }, (_, n) => one(n)));
+  const groups = [];
+  for (const count of counts) {
+    const product = (n) => startProduct(bench, settings, `api-${count}-${n}`);
+    groups.push({ suffix: '', servers: await start(count, product) });
+    groups.push({ suffix: ', raw', servers: await start(count, () => startPeer(bench, 'raw')) });
+  }
   const samples = [];
   for (const [work, requests] of [
     ['list', listRequests('List')],
     ['lookup', lookupRequests()],
   ]) {
-    for (const group of groups) await load(bench, group, requests, warmUpSeconds);
+    for (const { servers } of groups) await load(bench, servers, requests, warmUpSeconds * servers.length);
     for (let round = 0; round < rounds; round += 1)
-      for (const group of groups)
-        samples.push({ work, count: group.length, round, ...(await load(bench, group, requests, seconds)) });
+      for (const { servers, suffix } of groups) {
+        const cost = await load(bench, servers, requests, seconds);
+        samples.push({ work: `${work}${suffix}`, count: servers.length, round, ...cost });
+      }
   }
   await Server.stopAll();
   return samples;
@@ -69,7 +76,7 @@ function load(bench, servers, requests, seconds) {
   return costOf(bench, servers, async () => {
     const one = ({ url }) =>
       withChild('lib/load-generator.mjs', (child) =>
-        ask(child, { type: 'load', url, requests, seconds, connections: connections / servers.length }),
+        ask(child, { type: 'load', url, requests, seconds, connections }),
       );
     const loads = await Promise.all(servers.map(one));
     const sum = (field) => loads.reduce((total, each) => total + each[field], 0);
@@ -87,11 +94,11 @@ async function poll(bench) {
     for (const table of ['models', 'streams'])
       await bench.database.rows(`DELETE FROM ${table} WHERE owner LIKE 'poller-%'`);
     const overdue = { status: 'TRAINING', provider: 'picsart', dueInSeconds: -10 };
-    await seedModels(bench.database.rows, { owners, modelsEach: 10, from: 8_000_000, ...overdue });
+    await seedModels(bench.database.rows, { owners, modelsEach: 10 * count, from: 8_000_000, ...overdue });
     await settle(bench.database.rows);
     const settings = {
       ...{ ...plain, ROLE: 'worker', PICSART_API_KEY: 'none', PICSART_BASE_URL: upstream.url },
-      ...{ TRAINING_DEADLINE: '7d', UPSTREAM_REQUESTS_PER_MINUTE: String(requestsPerMinute) },
+      ...{ TRAINING_DEADLINE: '7d', UPSTREAM_REQUESTS_PER_MINUTE: String(count * requestsPerMinute) },
     };
     const names = Array.from({ length: count }, (_, n) => `worker-${count}-${n}`);
     const workers = await Promise.all(names.map((name) => startProduct(bench, settings, name)));

@@ -247,7 +247,7 @@ describe('activity', () => {
         followActivity(client, { estimates: true }),
       ];
       const without = followActivity(client);
-      for (const feed of feeds) {
+      const resumes = async (feed: (typeof feeds)[number]): Promise<void> => {
         await eventually(
           'estimates',
           () => Promise.resolve(feed.estimates.length),
@@ -267,7 +267,8 @@ describe('activity', () => {
         );
         resumed.drop();
         feed.drop();
-      }
+      };
+      await Promise.all(feeds.map(resumes));
       expect(without.estimates).toEqual([]);
       without.drop();
     } finally {

@@ -50,10 +50,10 @@ describe('poller', () => {
       collectGarbage();
       return process.memoryUsage().heapUsed;
     };
-    const before = await heapAfter(10_000);
-    const after = await heapAfter(60_000);
+    const before = await heapAfter(5_000);
+    const after = await heapAfter(20_000);
     await poller.stop(1_000);
-    expect(after - before).toBeLessThan(50_000 * 20);
+    expect(after - before).toBeLessThan(15_000 * 20);
   });
 
   it('runs a task when its work becomes due, after one read', async () => {

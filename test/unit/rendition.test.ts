@@ -42,7 +42,7 @@ describe('renderPicture', () => {
         noise: { type: 'gaussian', mean: 128, sigma: 60 },
       },
     })
-      .webp({ quality: 90 })
+      .jpeg()
       .toBuffer();
     await expect(renderPicture(noise, { maxSide: 3_000, format: 'webp' }, 1)).rejects.toMatchObject({
       code: 'UNREADABLE',
