@@ -16,6 +16,7 @@ import { jobCosts } from './scenarios/job-costs.mjs';
 import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { media, photos } from './scenarios/media.mjs';
+import { mutations } from './scenarios/mutations.mjs';
 import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
 import { processes } from './scenarios/processes.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
@@ -28,6 +29,7 @@ const scenarios = [
   listUrls,
   listFallback,
   lookup,
+  mutations,
   uploads,
   photos,
   media,

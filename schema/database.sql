@@ -513,6 +513,7 @@ CREATE TABLE photos (
     purge_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_used boolean DEFAULT false NOT NULL,
     CONSTRAINT photos_fetching_is_due CHECK (((status <> 'FETCHING'::text) OR ((source_url IS NOT NULL) AND (due_at IS NOT NULL)))),
     CONSTRAINT photos_ready_is_whole CHECK (((status <> 'READY'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL)))),
     CONSTRAINT photos_status_known CHECK ((status = ANY (ARRAY['AWAITING_UPLOAD'::text, 'FETCHING'::text, 'READY'::text, 'REJECTED'::text, 'PURGED'::text]))),
@@ -969,6 +970,8 @@ CREATE INDEX photos_of_owner ON photos USING btree (owner, id);
 CREATE INDEX photos_of_owner_by_status ON photos USING btree (owner, status, id);
 
 CREATE INDEX photos_of_owner_to_purge ON photos USING btree (owner, id) WHERE (purge_at IS NOT NULL);
+
+CREATE INDEX photos_of_owner_unused ON photos USING btree (owner, id) WHERE ((purge_at IS NOT NULL) AND (NOT is_used));
 
 CREATE INDEX photos_to_purge ON photos USING btree (purge_at) WHERE (purge_at IS NOT NULL);
 

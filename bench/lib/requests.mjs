@@ -1,6 +1,6 @@
 // The operations that all servers answer, and requests of them.
 import { createHmac, randomUUID } from 'node:crypto';
-import { modelIdOf } from './seed.mjs';
+import { idOf, modelIdOf } from './seed.mjs';
 
 /** Secrets of a run; they protect nothing. */
 export const jwtSecret = 'secret-of-the-benchmark-which-protects-nothing';
@@ -24,6 +24,11 @@ export const operations = {
   Upload: `mutation Upload($input: CreatePhotoUploadsInput!) {
   createPhotoUploads(input: $input) {
     uploads { uploadUrl expiresAt headers { name value } photo { id status filename } }
+  }
+}`,
+  Favorite: `mutation Favorite($input: SetFavoriteInput!) {
+  setFavorite(input: $input) {
+    avatars { id favorite url generation { id status avatars { id placeholder } model { id name photos { id } } } }
   }
 }`,
   Photo: 'query Photo($id: ID!) { photo(id: $id) { url } }',
@@ -65,6 +70,16 @@ export function lookupRequests() {
   return Array.from({ length: modelsEach }, (_, index) =>
     requestOf('Lookup', { id: modelIdOf(from + ((index * 7919) % modelsEach)) }),
   );
+}
+
+/** Marks the first avatar of a generation of each model of the owner `local`, in a mixed order. */
+export function favoriteRequests() {
+  const { modelsEach, from } = local;
+  return Array.from({ length: modelsEach }, (_, index) => {
+    const model = from + ((index * 7919) % modelsEach);
+    const avatarIds = [`avatar_${idOf('avatars', model * 100).replaceAll('-', '')}`];
+    return requestOf('Favorite', { input: { avatarIds, favorite: true } });
+  });
 }
 
 /** A new token for the product with AUTH=jwt. */

@@ -60,8 +60,11 @@ export interface ReadStatement {
 
 /** Statements that are repeated with other parameters. PostgreSQL keeps those that are used often prepared. */
 export interface PreparedStatements {
-  /** Runs a statement, and returns its text. */
-  text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null>;
+  /**
+   * Runs a statement, and returns its text.
+   * @param owner - for whom: those that wait are run for one owner after the other
+   */
+  text(statement: ReadStatement, parameters: readonly unknown[], owner: string): Promise<string | null>;
 }
 
 /**

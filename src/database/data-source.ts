@@ -51,6 +51,7 @@ import { WebhookKeys1798100000000 } from './migrations/1798100000000-webhook-key
 import { FailedDownloads1798200000000 } from './migrations/1798200000000-failed-downloads';
 import { EventsOfGenerations1798300000000 } from './migrations/1798300000000-events-of-generations';
 import { PortableEngine1798700000000 } from './migrations/1798700000000-portable-engine';
+import { UsedPhotos1799000000000 } from './migrations/1799000000000-used-photos';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -104,6 +105,7 @@ const migrations = [
   FailedDownloads1798200000000,
   EventsOfGenerations1798300000000,
   PortableEngine1798700000000,
+  UsedPhotos1799000000000,
 ];
 
 /** The names of this version's migrations, in order. */

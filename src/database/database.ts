@@ -69,9 +69,9 @@ export class Database implements Transactions, PreparedStatements {
     };
   }
 
-  text(statement: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
+  text(statement: ReadStatement, parameters: readonly unknown[], owner: string): Promise<string | null> {
     return traced('sql read', sqlAttributes, () =>
-      repeated(() => this.guarded(() => this.statements.text(statement, parameters))),
+      repeated(() => this.guarded(() => this.statements.text(statement, parameters, owner))),
     );
   }
 

@@ -1,7 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Pool, PoolClient } from 'pg';
+import { OwnerQueue } from '../core/owner-queue';
 import type { PreparedStatements, ReadStatement } from '../core/sql';
 import { KnownStatement, RowsQuery, type StatementResult } from './rows-query';
+import { StatementNames } from './statement-names';
 import { areTexts, TextQuery, type TextRequest } from './text-query';
 
 /**
@@ -13,12 +15,6 @@ const maxLength = { ofStatement: 64_000, ofReads: 700_000, ofOthers: 300_000 } a
 
 /** The maximum number of short statements that a connection runs at once. */
 export const maxShortAtOnce = 8;
-
-/** A statement that was run at least once. */
-interface Known {
-  /** Null before its second use. */
-  name: string | null;
-}
 
 /** Statements that a connection has prepared. */
 interface PreparedSet {
@@ -35,6 +31,7 @@ interface Prepared {
 
 /** A statement that waits for a connection. */
 interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
+  readonly owner: string;
   readonly name: string | null;
   readonly text: string;
   readonly parameters: readonly unknown[];
@@ -42,43 +39,10 @@ interface Waiting extends Omit<TextRequest, 'name' | 'parameters'> {
   readonly isShort: boolean;
 }
 
-/** Statements that wait in the order of their calls, and how many connections are used for them. */
+/** Statements that wait, and how many connections are used for them. */
 interface Queue {
-  readonly waiting: Waiting[];
+  readonly waiting: OwnerQueue<Waiting>;
   connecting: number;
-}
-
-/** Names of the statements of one kind, which no other statement ever has. */
-class StatementNames {
-  private readonly known: LRUCache<string, Known>;
-  private count = 0;
-
-  constructor(
-    private readonly prefix: string,
-    maxSize: number,
-  ) {
-    this.known = new LRUCache({ maxSize, sizeCalculation: (_known, text) => text.length });
-  }
-
-  /** The name of a statement from its second use; null before, and for very long ones. */
-  of(text: string): string | null {
-    if (text.length > maxLength.ofStatement) return null;
-    const known = this.known.get(text);
-    if (!known) {
-      this.known.set(text, { name: null });
-      return null;
-    }
-    if (known.name === null) {
-      this.count += 1;
-      known.name = `${this.prefix}_${this.count}`;
-    }
-    return known.name;
-  }
-
-  /** All statements get other names. */
-  clear(): void {
-    this.known.clear();
-  }
 }
 
 /**
@@ -86,18 +50,24 @@ class StatementNames {
  * connection that has prepared too many reads, because clients send ever new queries, forgets them; one that has prepared
  * too many other statements prepares no more. Very long statements are not prepared.
  *
- * Statements of reads wait in the order of their calls, for as many connections as the pool has. Short ones of one turn of
- * the event loop, or that wait, are sent together, which saves processor time. They use at most half of the connections, so
- * that they cannot take all of them when they are slow.
+ * Statements of reads wait for as many connections as the pool has, and are run for one owner after the other. Short ones
+ * of one turn of the event loop, or that wait, are sent together, which saves processor time. They use at most half of the
+ * connections, so that they cannot take all of them when they are slow.
  */
 export class NamedStatements implements PreparedStatements {
-  private readonly reads = new StatementNames('read', maxLength.ofReads);
-  private readonly others = new StatementNames('statement', maxLength.ofOthers);
+  private readonly reads = new StatementNames('read', {
+    maxLength: maxLength.ofStatement,
+    maxSize: maxLength.ofReads,
+  });
+  private readonly others = new StatementNames('statement', {
+    maxLength: maxLength.ofStatement,
+    maxSize: maxLength.ofOthers,
+  });
   /** Those of the others that were run with a name, which all connections share. */
   private readonly known = new LRUCache<string, KnownStatement>({ max: 1_000 });
   private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
-  private readonly long: Queue = { waiting: [], connecting: 0 };
-  private readonly short: Queue = { waiting: [], connecting: 0 };
+  private readonly long: Queue = { waiting: new OwnerQueue(), connecting: 0 };
+  private readonly short: Queue = { waiting: new OwnerQueue(), connecting: 0 };
   private isStartPlanned = false;
 
   /**
@@ -109,10 +79,14 @@ export class NamedStatements implements PreparedStatements {
     private readonly prepares = true,
   ) {}
 
-  text({ text, isShort }: ReadStatement, parameters: readonly unknown[]): Promise<string | null> {
+  text(
+    { text, isShort }: ReadStatement,
+    parameters: readonly unknown[],
+    owner: string,
+  ): Promise<string | null> {
     return new Promise((resolve, reject) => {
       const name = this.nameOf(this.reads, text);
-      this.add({ name, text, parameters, isShort, resolve, reject });
+      this.add({ owner, name, text, parameters, isShort, resolve, reject });
     });
   }
 
@@ -216,7 +190,7 @@ export class NamedStatements implements PreparedStatements {
 function takePrepared({ waiting }: Queue, { names }: PreparedSet): (Waiting & TextRequest)[] {
   const taken: (Waiting & TextRequest)[] = [];
   while (taken.length < maxShortAtOnce) {
-    const [next] = waiting;
+    const { next } = waiting;
     if (!next || !isTextRequest(next) || !names.has(next.name)) break;
     taken.push(next);
     waiting.shift();

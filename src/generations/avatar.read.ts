@@ -23,6 +23,7 @@ export function avatarSource(urls: Pick<AvatarUrls, 'view' | 'download'>): NodeS
   return {
     type: 'Avatar',
     select: selectAvatar,
+    returned: avatarTable,
     fields: {
       ...columns('style', 'prompt', 'placeholder', 'width', 'height'),
       ...columns('byteSize', 'contentType', 'sha256', 'favorite', 'createdAt'),

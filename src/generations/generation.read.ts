@@ -9,6 +9,7 @@ import {
   computed,
   computedWith,
   connection,
+  seldom,
   type FactScope,
   type FieldSource,
   type NodeSource,
@@ -37,35 +38,36 @@ export const generationSource = (
 ): NodeSource => ({
   type: 'Generation',
   select: (id, owner) => selectJob(generationKind, id, owner),
+  returned: generationTable,
   fields: {
     ...jobFields(generationKind, ['id', 'modelId'], clock),
-    canRetry: computedWith<
-      { kept: number; pictures: MissingPicture[] },
-      GenerationEntity,
-      RetryColumns | 'modelId'
-    >(
-      {
-        kept: (sql) => ifRetryable(sql.column('status'), keptOfGeneration(sql)),
-        pictures: missingPictures,
-      },
-      ['status', 'failureRetryable', 'provider', 'modelId'],
-      (row) =>
-        isRetryableBy(provider, row) &&
-        hasPhoto(row) &&
-        (row.status !== 'PARTIAL' || row.pictures.some(isLost)),
+    canRetry: seldom(
+      computedWith<{ kept: number; pictures: MissingPicture[] }, GenerationEntity, RetryColumns | 'modelId'>(
+        {
+          kept: (sql) => ifRetryable(sql.column('status'), keptOfGeneration(sql)),
+          pictures: missingPictures,
+        },
+        ['status', 'failureRetryable', 'provider', 'modelId'],
+        (row) =>
+          isRetryableBy(provider, row) &&
+          hasPhoto(row) &&
+          (row.status !== 'PARTIAL' || row.pictures.some(isLost)),
+      ),
     ),
-    missing: computedWith<{ pictures: MissingPicture[] }, GenerationEntity, MissingColumns>(
-      { pictures: missingPictures },
-      [
-        'status',
-        'prompts',
-        'wanted',
-        'orderedPositions',
-        'failureCode',
-        'failureMessage',
-        'failureRetryable',
-      ],
-      (row) => (hasMissing(row) ? missingAvatarsOf(groupMissing(row, row.pictures)) : []),
+    missing: seldom(
+      computedWith<{ pictures: MissingPicture[] }, GenerationEntity, MissingColumns>(
+        { pictures: missingPictures },
+        [
+          'status',
+          'prompts',
+          'wanted',
+          'orderedPositions',
+          'failureCode',
+          'failureMessage',
+          'failureRetryable',
+        ],
+        (row) => (hasMissing(row) ? missingAvatarsOf(groupMissing(row, row.pictures)) : []),
+      ),
     ),
     ...columns('completedAt'),
     prompts: computed<GenerationEntity, 'prompts'>(['prompts'], ({ prompts }) => prompts),

@@ -26,6 +26,8 @@ export interface GraphQLContext {
   waitUse?: CountedUse;
   /** The value of `Viewer.activityCursor`, read before all root fields if it is selected. */
   activityCursor?: string;
+  /** Reads the payload of a mutation, if that is planned. */
+  payload?: PayloadReader;
   /** Lets other operations run during work without the database; absent for events and before the operation. */
   withoutTurn?: WithoutTurn;
   /** Correlates log entries with the message of internal errors. */
@@ -35,6 +37,16 @@ export interface GraphQLContext {
   /** The id of the WebSocket. */
   readonly socketId?: string;
   readonly loaders: LoaderCache;
+}
+
+/** Reads the fields of a mutation's payload, instead of their resolvers. */
+export interface PayloadReader {
+  /**
+   * Never rejects.
+   * @param payload - what the mutation's resolver returned
+   * @returns whether it was read; if not, the resolvers of its fields are called
+   */
+  read(payload: unknown): Promise<boolean>;
 }
 
 /** A use of a client token that was counted before the operation was executed. */

@@ -1,4 +1,4 @@
-import { Kind, visit, type DocumentNode, type FragmentDefinitionNode } from 'graphql';
+import { Kind, visit, type DocumentNode, type FragmentDefinitionNode, type ValueNode } from 'graphql';
 
 /** The fragments of a document by name. */
 export function fragmentsOf(document: DocumentNode): Record<string, FragmentDefinitionNode> {
@@ -12,6 +12,13 @@ export function fragmentsOf(document: DocumentNode): Record<string, FragmentDefi
  */
 export function treeBytes({ loc }: DocumentNode): number {
   return 50 * (loc?.source.body.length ?? 0);
+}
+
+/** The names of the variables in a value. */
+export function variablesIn(value: ValueNode): string[] {
+  if (value.kind === Kind.VARIABLE) return [value.name.value];
+  if (value.kind === Kind.LIST) return value.values.flatMap(variablesIn);
+  return value.kind === Kind.OBJECT ? value.fields.flatMap((field) => variablesIn(field.value)) : [];
 }
 
 /** The names of the variables that directives use: what is selected depends on their values. */

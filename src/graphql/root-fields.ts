@@ -9,7 +9,7 @@ import { Extensions } from 'type-graphql';
 import { DomainError, forbidden } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
 import { checkTokenFields, hideOtherIds, type ClientTokenRules } from './client-token-access';
-import type { GraphQLContext, LoaderCache } from './context';
+import type { GraphQLContext, LoaderCache, PayloadReader } from './context';
 import { canWait, type WaitArgs } from './waits';
 
 /** Exempts a query or mutation from admission, so that it also works during an erasure. */
@@ -70,7 +70,9 @@ function protect(field: GraphQLField<unknown, unknown>, defaultScope: Scope, gat
     needsAdmission?: boolean;
   };
   const { subscribe, resolve: resolveField = defaultFieldResolver } = field;
-  const resolve = canWait(field) ? withWait(resolveField) : resolveField;
+  const isMutation = defaultScope === 'write';
+  const wrap = canWait(field) ? withWait : isMutation ? withPayload : (same: Resolve): Resolve => same;
+  const resolve = wrap(resolveField);
   // A subscription was admitted by `subscribe`; `resolve` is called for each event.
   const begin = (start: Resolve): Resolve => {
     const counted = withClientToken(field, gates, start);
@@ -136,6 +138,19 @@ function withWait(resolve: Resolve): Resolve {
     const { waitFailure } = context as GraphQLContext;
     if (waitFailure !== undefined && (args as WaitArgs).waitMs !== 0) throw waitFailure;
     return resolve(source, args, context, info);
+  };
+}
+
+/** If the payload was read, its fields are not resolved: null takes its place in the result, which is not sent. */
+function withPayload(resolve: Resolve): Resolve {
+  const read = async (reader: PayloadReader, returned: unknown): Promise<unknown> => {
+    const payload = await returned;
+    return (await reader.read(payload)) ? null : payload;
+  };
+  return (source, args, context, info) => {
+    const { payload } = context as GraphQLContext;
+    const returned = resolve(source, args, context, info);
+    return payload ? read(payload, returned) : returned;
   };
 }
 

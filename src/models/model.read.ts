@@ -3,7 +3,7 @@ import { validFilter } from '../graphql/lists';
 import { ifEnded, ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
 import { keptOfModel, photosOfModelSource, photosPurgedAtOfModel } from '../photos/photo.read';
-import { columns, computedWith, connection, type NodeSource } from '../reads/source';
+import { columns, computedWith, connection, seldom, type NodeSource } from '../reads/source';
 import { modelFilterOf, type ModelsArgs } from './model-list.input';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.kind';
@@ -19,20 +19,25 @@ export const modelSource = (
 ): NodeSource => ({
   type: 'AvatarModel',
   select: (id, owner) => selectJob(modelKind, id, owner),
+  returned: modelTable,
   fields: {
     ...jobFields(modelKind, ['id'], clock),
-    canRetry: computedWith<{ kept: number }, ModelEntity, RetryColumns | 'photoCount'>(
-      { kept: (sql) => ifRetryable(sql.column('status'), keptOfModel(sql)) },
-      ['status', 'failureRetryable', 'provider', 'photoCount'],
-      (row) => isRetryableBy(provider, row) && row.kept >= row.photoCount,
+    canRetry: seldom(
+      computedWith<{ kept: number }, ModelEntity, RetryColumns | 'photoCount'>(
+        { kept: (sql) => ifRetryable(sql.column('status'), keptOfModel(sql)) },
+        ['status', 'failureRetryable', 'provider', 'photoCount'],
+        (row) => isRetryableBy(provider, row) && row.kept >= row.photoCount,
+      ),
     ),
     ...columns('name', 'type', 'readyAt'),
     providerModelId: { kind: 'column', property: 'providerRef' },
     photos: photosOfModelSource,
-    photosDeletedAt: computedWith<{ purgedAt: string | null }, ModelEntity, never>(
-      { purgedAt: (sql) => ifEnded(modelKind, sql.column('status'), photosPurgedAtOfModel(sql)) },
-      [],
-      ({ purgedAt }) => purgedAt,
+    photosDeletedAt: seldom(
+      computedWith<{ purgedAt: string | null }, ModelEntity, never>(
+        { purgedAt: (sql) => ifEnded(modelKind, sql.column('status'), photosPurgedAtOfModel(sql)) },
+        [],
+        ({ purgedAt }) => purgedAt,
+      ),
     ),
   },
 });

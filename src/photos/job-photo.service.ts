@@ -121,11 +121,12 @@ export class JobPhotoService {
   }
 
   /**
-   * Releases the photos of a job, in the transaction that ends it (ready, failed, cancelled) and BEFORE its row is
-   * deleted. They are purged after the retention period, unless another unfinished job uses them.
+   * Releases the photos of a job, in the transaction that ends it (ready, failed, cancelled) or deletes it, BEFORE its row
+   * is deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
-  async release(sql: Sql, jobId: string): Promise<void> {
-    await releasePhotos(sql, this.deps.use, jobId, await lockPhotosOf(sql, jobId), this.deps.retentionMs);
+  async release(sql: Sql, jobId: string, isDeleted = false): Promise<void> {
+    const { use, retentionMs } = this.deps;
+    await releasePhotos(sql, use, jobId, await lockPhotosOf(sql, jobId), { retentionMs, isDeleted });
   }
 
   /**
@@ -134,7 +135,8 @@ export class JobPhotoService {
    */
   async deleteOfModel(sql: Sql, modelId: string): Promise<void> {
     const ids = await lockPhotosOf(sql, modelId);
-    await releasePhotos(sql, this.deps.use, modelId, ids, this.deps.retentionMs);
+    const { use, retentionMs } = this.deps;
+    await releasePhotos(sql, use, modelId, ids, { retentionMs, isDeleted: true });
     const deleted = await deleteUnshared(sql, modelId, ids);
     await scheduleDeletion(sql, deleted.map(photoKey));
   }

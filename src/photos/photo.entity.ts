@@ -26,6 +26,7 @@ export interface PhotoProblemRow {
 @Index('photos_of_owner', ['owner', 'id'])
 @Index('photos_of_owner_by_status', ['owner', 'status', 'id'])
 @Index('photos_of_owner_to_purge', ['owner', 'id'], { where: 'purge_at IS NOT NULL' })
+@Index('photos_of_owner_unused', ['owner', 'id'], { where: 'purge_at IS NOT NULL AND NOT is_used' })
 export class PhotoEntity extends LeasedEntity {
   @Column('text')
   status: PhotoStatus;
@@ -59,6 +60,10 @@ export class PhotoEntity extends LeasedEntity {
   /** When the bytes are purged. Null while a training needs them. */
   @Column('timestamptz', { nullable: true })
   purgeAt: Date | null;
+
+  /** True only while a model or generation refers to the photo; false may also mean that this is not known. */
+  @Column('boolean', { default: false })
+  isUsed: boolean;
 
   /** When it last changed; that of a PURGED photo stays the time of its purge. */
   @Column('timestamptz', { default: () => 'now()' })

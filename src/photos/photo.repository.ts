@@ -25,10 +25,11 @@ export interface PhotoFilter {
 }
 
 /**
- * SQL: no model or generation uses the photo. Such a photo is always to be purged. `LIMIT` keeps PostgreSQL from reading all
- * rows of the other tables into a hash table, which it does for `EXISTS` in an `OR`.
+ * SQL: no model or generation uses the photo. Such a photo is always to be purged, and has an index of its own with the few
+ * of which it is not known that one does. `LIMIT` keeps PostgreSQL from reading all rows of the other tables into a hash
+ * table, which it does for `EXISTS` in an `OR`.
  */
-const isUnused = `(purge_at IS NOT NULL AND (SELECT true FROM model_photos WHERE photo_id = photos.id LIMIT 1) IS NULL
+const isUnused = `(purge_at IS NOT NULL AND NOT is_used AND (SELECT true FROM model_photos WHERE photo_id = photos.id LIMIT 1) IS NULL
   AND (SELECT true FROM generations WHERE photo_id = photos.id LIMIT 1) IS NULL)`;
 
 /** The lists of photos. */

@@ -102,3 +102,10 @@ function memberWriter(
   const write = valueWriter(type.getFields()[name]!.type, nodes, collect);
   return (value) => `"${key}":${write((value as Readonly<Record<string, unknown>>)[name])}`;
 }
+
+/** The row with these properties. */
+export function rowOf(properties: readonly string[], values: readonly unknown[]): Record<string, unknown> {
+  const row: Record<string, unknown> = {};
+  properties.forEach((property, index) => (row[property] = values[index]));
+  return row;
+}

@@ -6,17 +6,18 @@ import {
   type GraphQLOutputType,
 } from 'graphql';
 import { readGlobalId, type NodeKind } from '../core/ids';
-import type { FieldArguments } from './source';
+import type { FieldArguments, NodeSource } from './source';
 import type { JsonSql, Row, Statement } from './statement';
 
 /**
  * Why an operation is left to the resolvers.
  * - `field`: a selected field has no source
  * - `introspection`: it asks for the schema
- * - `empty`: no selected field reads a row
+ * - `empty`: no selected field reads a row; for a mutation, none besides those that it returned
+ * - `several`: it is a mutation of several fields, which are resolved one after the other
  * - `size`: it would be a statement that PostgreSQL plans more slowly than the resolvers answer
  */
-export type PlanRefusal = 'field' | 'introspection' | 'empty' | 'size';
+export type PlanRefusal = 'field' | 'introspection' | 'empty' | 'several' | 'size';
 
 /** An operation that is left to the resolvers. */
 export class NotPlannable extends Error {
@@ -89,6 +90,12 @@ export interface SelectionPlanner {
     type: GraphQLOutputType,
     nodes: readonly FieldNode[],
   ): (statement: Statement, select: (columns: string) => string) => JsonSql;
+
+  /** The sources of types with global ids, by the names of the types. */
+  readonly nodes: ReadonlyMap<string, NodeSource>;
+
+  /** Whether what was planned so far reads rows. */
+  readonly readsRows: boolean;
 
   /** SQL that selects the row of a type with a UUID if it belongs to the owner. */
   select(kind: NodeKind, id: string, owner: string): string;

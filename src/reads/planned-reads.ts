@@ -15,14 +15,16 @@ import type { Viewer } from '../core/viewer';
 import { fieldsOfTokens } from '../graphql/client-token-fields';
 import { flagsOf, fragmentsOf, treeBytes } from '../graphql/document-parts';
 import { NotPlannable, statementKey, type Plan, type PlanRefusal } from './plan-types';
+import { PlannedPayload } from './planned-payload';
 import { planOperation } from './planner';
 import type { ReadSources } from './source';
 import { InvalidValue, literal, Statement, type FinishedStatement } from './statement';
 
 /**
- * How a query was answered: `planned`, or why it was left to the resolvers.
+ * How a query, or the payload of a mutation that reads rows, was answered: `planned`, or why it was left to the resolvers.
  * - {@link PlanRefusal}: it cannot be planned
  * - `scope`: the viewer may not read, or has a client token whose limits the resolvers apply
+ * - `wait`: the wait before the query failed, which is the error of a field
  * - `input`: a variable or an argument is invalid
  * - `erasure`: the owner's data are being erased
  * - `value`: a row has a value that the schema does not allow
@@ -30,7 +32,7 @@ import { InvalidValue, literal, Statement, type FinishedStatement } from './stat
  * - `error`: the statement failed
  */
 export type ReadOutcome =
-  'planned' | PlanRefusal | 'scope' | 'input' | 'erasure' | 'value' | 'unavailable' | 'error';
+  'planned' | PlanRefusal | 'scope' | 'wait' | 'input' | 'erasure' | 'value' | 'unavailable' | 'error';
 
 export interface PlannedReadsOptions {
   readonly schema: GraphQLSchema;
@@ -41,7 +43,7 @@ export interface PlannedReadsOptions {
    * @param owner - SQL of the owner
    */
   readonly isBeingErased: (owner: string) => string;
-  /** Called once for each query. */
+  /** Called once for each query, and for each mutation whose payload reads rows. */
   readonly onRead: (outcome: ReadOutcome) => void;
   /** Called with an error that is not the client's. The resolvers answer instead. */
   readonly onError: (error: unknown) => void;
@@ -82,8 +84,8 @@ const bytesPerMember = 200;
 const maxKeyLength = 2_000;
 
 /**
- * Answers queries by one SQL statement that makes the text of the response. The text is byte for byte the one of the
- * resolvers. What this class cannot answer, errors included, is left to them.
+ * Answers queries, and mutations after their change, by one SQL statement that makes the text of the response. The text is
+ * byte for byte the one of the resolvers. What this class cannot answer, errors included, is left to them.
  */
 export class PlannedReads {
   /** Lives as long as the document, which the caller keeps for the next request with the same text. */
@@ -106,36 +108,78 @@ export class PlannedReads {
   }
 
   /**
-   * Plans a valid operation.
-   * @returns null if it is left to the resolvers
+   * Plans a valid query.
+   * @returns null if it is left to the resolvers, or no query
    */
   prepare(args: ExecutionArgs, viewer: Viewer): PreparedRead | null {
     const operation = this.operationOf(args);
     if (operation?.definition.operation !== OperationTypeNode.QUERY) return null;
     try {
-      const variables = this.variablesOf(operation, args.variableValues ?? {}, viewer);
+      if (!viewer.scopes.has('read') || !this.isOpenTo(viewer)) throw new Refused('scope');
+      const variables = this.variablesOf(operation, args);
       const statement = this.statementOf(operation, variables);
       const parameters = statement.valuesFor({ owner: viewer.owner, scopes: viewer.scopes, variables });
-      return { isShort: statement.sql.isShort, answer: () => this.answer(statement, parameters) };
+      const answer = (): Promise<string | null> => this.answer(statement, viewer.owner, () => parameters);
+      return { isShort: statement.sql.isShort, answer };
     } catch (error) {
       return this.leave(error);
     }
   }
 
+  /**
+   * Plans the payload of a valid mutation.
+   * @returns null if it is left to the resolvers, or no mutation
+   */
+  preparePayload(args: ExecutionArgs, viewer: Viewer): PlannedPayload | null {
+    const operation = this.operationOf(args);
+    if (operation?.definition.operation !== OperationTypeNode.MUTATION) return null;
+    try {
+      return this.planPayload(operation, args, viewer);
+    } catch (error) {
+      // A mutation that reads nothing is no read.
+      if (!(error instanceof NotPlannable && error.reason === 'empty')) this.leave(error);
+      return null;
+    }
+  }
+
+  private planPayload(
+    operation: KnownOperation,
+    args: ExecutionArgs,
+    { owner, scopes, clientToken }: Viewer,
+  ): PlannedPayload {
+    // Without flags, most mutations are found to read nothing before their variables are coerced.
+    if (operation.flags.length === 0) this.planOf(keyOf(operation, {}), operation, {});
+    // The resolvers hide what the token does not include.
+    if (clientToken && clientToken.restriction !== null) throw new Refused('scope');
+    const variables = this.variablesOf(operation, args);
+    const statement = this.statementOf(operation, variables);
+    return new PlannedPayload((payload) =>
+      this.answer(statement, owner, () => statement.valuesFor({ owner, scopes, variables, payload })),
+    );
+  }
+
+  /** Counts a query that is left to the resolvers because its wait failed, with the error of its field. */
+  leaveFailedWait(args: ExecutionArgs): void {
+    if (this.operationOf(args)?.definition.operation === OperationTypeNode.QUERY) this.options.onRead('wait');
+  }
+
   private variablesOf(
     { definition }: KnownOperation,
-    given: Readonly<Record<string, unknown>>,
-    viewer: Viewer,
+    { variableValues }: ExecutionArgs,
   ): Readonly<Record<string, unknown>> {
-    if (!viewer.scopes.has('read') || !this.isOpenTo(viewer)) throw new Refused('scope');
-    const { coerced } = getVariableValues(this.options.schema, definition.variableDefinitions ?? [], given);
+    const { variableDefinitions = [] } = definition;
+    const { coerced } = getVariableValues(this.options.schema, variableDefinitions, variableValues ?? {});
     if (!coerced) throw new Refused('input');
     return coerced;
   }
 
-  private async answer(statement: FinishedStatement, parameters: readonly unknown[]): Promise<string | null> {
+  private async answer(
+    statement: FinishedStatement,
+    owner: string,
+    parameters: () => readonly unknown[],
+  ): Promise<string | null> {
     try {
-      const text = await this.options.sql.text(statement.sql, parameters);
+      const text = await this.options.sql.text(statement.sql, parameters(), owner);
       if (text === null) throw new Refused('erasure');
       const answer = statement.fill(text);
       this.options.onRead('planned');

@@ -4,22 +4,23 @@ import {
   isNonNullType,
   getNamedType,
   getNullableType,
-  Kind,
+  OperationTypeNode,
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLSchema,
   type OperationDefinitionNode,
-  type ValueNode,
 } from 'graphql';
 // The executor of graphql-js selects fields by these functions. They are not part of its index.
 import { collectFields, collectSubfields } from 'graphql/execution/collectFields';
 import { globalIdSql, type NodeKind } from '../core/ids';
 import { snakeName } from '../core/sql';
+import { variablesIn } from '../graphql/document-parts';
 import { planConnection } from './connection-plan';
-import { columnText, valueWriter, type Collect } from './leaf-text';
+import { columnText, rowOf, valueWriter, type Collect } from './leaf-text';
 import { planLookup, planLookups } from './lookup-plan';
+import { planPayload } from './payload-plan';
 import {
   NotPlannable,
   type Definition,
@@ -60,7 +61,7 @@ const objectSize = 10;
 const maxShortSize = 60;
 
 /**
- * Plans a valid query.
+ * Plans a valid query or the payload of a valid mutation.
  * @throws NotPlannable
  */
 export function planOperation(input: PlanInput): Plan {
@@ -76,8 +77,9 @@ class Planner implements SelectionPlanner {
   private size = 0;
   /** Whether it reads lists or counts, which may take long. */
   private isLong = false;
+  readsRows = false;
   readonly uses = { exact: new Set<string>(), ids: new Set<string>() };
-  private readonly nodes: ReadonlyMap<string, NodeSource>;
+  readonly nodes: ReadonlyMap<string, NodeSource>;
   private readonly types: ReadonlyMap<string, TypeSource>;
 
   constructor(private readonly input: PlanInput) {
@@ -88,10 +90,13 @@ class Planner implements SelectionPlanner {
 
   plan(): Plan {
     const { schema, operation, fragments, flags } = this.input;
-    const query = schema.getQueryType()!;
-    const selected = [...collectFields(schema, fragments, flags, query, operation.selectionSet)];
-    if (selected.every(([, [node]]) => node!.name.value === '__typename')) throw new NotPlannable('empty');
-    const members = selected.map(([key, nodes]) => [key, this.root(query, nodes)] as const);
+    const root = schema.getRootType(operation.operation)!;
+    const selected = [...collectFields(schema, fragments, flags, root, operation.selectionSet)];
+    const { length } = selected.filter(([, [node]]) => node!.name.value !== '__typename');
+    if (length === 0) throw new NotPlannable('empty');
+    const isMutation = operation.operation === OperationTypeNode.MUTATION;
+    if (isMutation && length > 1) throw new NotPlannable('several');
+    const members = selected.map(([key, nodes]) => [key, this.root(root, nodes, isMutation)] as const);
     const textOf: Plan['textOf'] = (statement) =>
       objectText(members.map(([key, memberOf]) => [key, memberOf({ statement, row: noRow })]));
     const isShort = !this.isLong && this.size <= maxShortSize;
@@ -136,14 +141,15 @@ class Planner implements SelectionPlanner {
     return ({ variables }) => getArgumentValues(definition, node, variables);
   }
 
-  private root(query: GraphQLObjectType, nodes: readonly FieldNode[]): TextIn<RowScope> {
+  private root(type: GraphQLObjectType, nodes: readonly FieldNode[], isMutation: boolean): TextIn<RowScope> {
     const name = nodes[0]!.name.value;
-    if (name === '__typename') return () => literal(`"${query.name}"`);
+    if (name === '__typename') return () => literal(`"${type.name}"`);
     if (name.startsWith('__')) throw new NotPlannable('introspection');
+    const definition = type.getFields()[name]!;
+    if (isMutation) return planPayload(this, definition, nodes);
     const { roots } = this.input.sources;
     const source = Object.hasOwn(roots, name) ? roots[name]! : null;
     if (!source) throw new NotPlannable('field');
-    const definition = query.getFields()[name]!;
     switch (source.kind) {
       case 'connection':
         return this.connection(source, definition, nodes);
@@ -191,6 +197,7 @@ class Planner implements SelectionPlanner {
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
     this.isLong = true;
+    this.readsRows = true;
     return planConnection(this, source, definition, nodes);
   }
 
@@ -200,15 +207,18 @@ class Planner implements SelectionPlanner {
   }
 
   private computed(
-    { needs, facts, compute, unless }: ComputedSource,
+    { needs, facts, compute, unless, readsSeldom = false }: ComputedSource,
     definition: Definition,
     nodes: readonly FieldNode[],
   ): TextIn<RowScope> {
     const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const write = valueWriter(definition.type, nodes, this.collect);
     const names = [...needs, ...Object.keys(facts)];
-    // Facts may count rows, and aliases repeat them.
-    if (Object.keys(facts).length > 0) this.isLong = true;
+    if (Object.keys(facts).length > 0) {
+      // They may count rows, and aliases repeat them.
+      this.isLong = true;
+      this.readsRows ||= !readsSeldom;
+    }
     return ({ statement, row }) => {
       const args = argumentsOf(statement);
       const scope = {
@@ -241,6 +251,7 @@ class Planner implements SelectionPlanner {
         textOf(statement, (columns) => select(row.column('id'), statement.owner, columns));
     }
     this.isLong = true;
+    this.readsRows = true;
     const argumentsOf = this.argumentsOf(definition, nodes[0]!);
     const object = this.object(type, nodes);
     return ({ statement, row }) => {
@@ -262,6 +273,7 @@ class Planner implements SelectionPlanner {
     type: GraphQLOutputType,
     nodes: readonly FieldNode[],
   ): (statement: Statement, select: (columns: string) => string) => JsonSql {
+    this.readsRows = true;
     const object = this.object(kind, nodes);
     return (statement, select) => {
       const row = statement.row();
@@ -272,16 +284,4 @@ class Planner implements SelectionPlanner {
       );
     };
   }
-}
-
-function variablesIn(value: ValueNode): string[] {
-  if (value.kind === Kind.VARIABLE) return [value.name.value];
-  if (value.kind === Kind.LIST) return value.values.flatMap(variablesIn);
-  return value.kind === Kind.OBJECT ? value.fields.flatMap((field) => variablesIn(field.value)) : [];
-}
-
-function rowOf(properties: readonly string[], values: readonly unknown[]): Record<string, unknown> {
-  const row: Record<string, unknown> = {};
-  properties.forEach((property, index) => (row[property] = values[index]));
-  return row;
 }

@@ -38,6 +38,8 @@ export interface ComputedSource {
   /** What `compute` receives as further properties, with values as in JSON. */
   readonly facts: Facts;
   readonly compute: (row: never, args: FieldArguments) => unknown;
+  /** Whether the facts are read of few rows only, so that they alone are no reason to read anything. */
+  readonly readsSeldom?: boolean;
   /** The property whose value the field has in rows where another is null; PostgreSQL then writes it. */
   readonly unless?: { readonly isNull: string; readonly property: string };
 }
@@ -118,9 +120,14 @@ export interface TypeSource {
   readonly fields: Readonly<Record<string, FieldSource>>;
 }
 
+/** A table, and SQL of the columns that its rows have besides, by their names. */
+export type RowTable = Pick<ListTable<never, never>, 'table' | 'computed'>;
+
 /** What an object type with global ids is made of. */
 export interface NodeSource extends TypeSource {
   readonly type: NodeKind;
+  /** The table of the rows that mutations return as objects of this type. Absent: such payloads are left to the resolvers. */
+  readonly returned?: RowTable;
   /** SQL that selects the row with a UUID if it belongs to the owner. Both parameters are SQL. */
   readonly select: (id: string, owner: string) => string;
 }
@@ -171,6 +178,11 @@ export function computed<Row, Property extends keyof Row & string>(
   unless?: { readonly isNull: Property; readonly property: Property },
 ): ComputedSource {
   return { kind: 'computed', needs, facts: {}, compute, unless };
+}
+
+/** The same source, whose facts are read of few rows only. */
+export function seldom(source: ComputedSource): ComputedSource {
+  return { ...source, readsSeldom: true };
 }
 
 /** The source of a field that is computed from properties of the row and from facts. */

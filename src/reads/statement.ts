@@ -24,6 +24,8 @@ export interface StatementInput {
   readonly owner: string;
   readonly scopes: Iterable<string>;
   readonly variables: Readonly<Record<string, unknown>>;
+  /** What the resolver of a mutation returned. */
+  readonly payload?: Readonly<Record<string, unknown>>;
 }
 
 /** A parameter that differs between requests with the same statement. */

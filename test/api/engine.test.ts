@@ -193,7 +193,7 @@ describe('a statement outside of transactions', () => {
     );
     expect(await database.rows(`SELECT ${name}()::int AS run`)).toEqual([{ run: 4 }]);
     const text = { text: `SELECT ${name}()::text`, isShort: true };
-    expect(await database.text(text, [])).toBe('8');
+    expect(await database.text(text, [], 'alice')).toBe('8');
   });
 });
 

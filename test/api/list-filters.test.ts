@@ -106,6 +106,28 @@ describe('filters', () => {
     expect(await idsOf({ isUnused: null })).toHaveLength(4);
   });
 
+  it('select a photo as unused when the last of its generations is deleted', async () => {
+    const photo = await rows.addPhoto({ status: 'READY', purge_at: null });
+    const columns = { photo_id: photo.uuid, status: 'QUEUED', due_at: new Date(Date.now() + 3_600_000) };
+    const generations = [await rows.addGeneration(null, columns), await rows.addGeneration(null, columns)];
+    const change = (name: 'cancel' | 'delete', { id }: { id: string }): Promise<unknown> =>
+      gateway.client.request(`mutation { ${name}Generation(input: { id: "${id}" }) { __typename } }`);
+    const isUnused = async (): Promise<boolean> => {
+      const [unused, used] = [true, false].map((given) =>
+        rows.idsIn('photos', { filter: { isUnused: given } }),
+      );
+      expect([...(await unused!), ...(await used!)]).toEqual([photo.id]);
+      return (await unused!).length === 1;
+    };
+    expect(await isUnused()).toBe(false);
+    for (const generation of generations) await change('cancel', generation);
+    expect(await isUnused()).toBe(false);
+    await change('delete', generations[0]!);
+    expect(await isUnused()).toBe(false);
+    await change('delete', generations[1]!);
+    expect(await isUnused()).toBe(true);
+  });
+
   it.each([
     ['models', 'status: FAILED', 'statuses: [READY]', 'status'],
     ['models', 'type: CAT', 'types: []', 'type'],

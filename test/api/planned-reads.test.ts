@@ -48,11 +48,15 @@ describe('a query', () => {
     expect(await outcomeOf(query)).toEqual([outcome]);
   });
 
-  it('has the same text over HTTP and WebSocket', async () => {
-    const { response, message } = await reads.overSocket({
-      query: '{ models { nodes { id name failure { message } } } }',
-    });
-    expect(response).toMatch(/^{"data":/);
+  it.each([
+    '{ models { nodes { id name failure { message } } } }',
+    'mutation { setFavorite(input: { avatarIds: [ID], favorite: true }) { avatars { id model { id } } } }',
+  ])('has the same text over HTTP and WebSocket: %s', async (query) => {
+    const { ids, pending } = reads.rows;
+    const id = ids.get('alice')!.find((one) => one.startsWith('avatar_') && !pending.includes(one));
+    const operation = { query: query.replace('ID', `"${id!}"`) };
+    const { response, message } = await reads.overSocket(operation);
+    expect(response).toMatch(/^{"data":{"\w+":{/);
     expect(message).toBe(`{"id":"1","type":"next","payload":${response}}`);
   });
 
@@ -167,6 +171,78 @@ describe('a query', () => {
 
   it('is refused without the scope read', async () => {
     expect(await outcomeOf('{ models { nodes { id } } }', 'writer', 'write')).toEqual(['scope']);
+  });
+});
+
+describe('the payload of a mutation', () => {
+  const favorite = (fields: string, mark = true): { query: string } => {
+    const { ids, pending } = reads.rows;
+    const avatars = ids.get('alice')!.filter((id) => id.startsWith('avatar_') && !pending.includes(id));
+    const given = `input: { avatarIds: ${JSON.stringify(avatars.slice(0, 2))}, favorite: ${mark} }`;
+    return { query: `mutation { setFavorite(${given}) { ${fields} } }` };
+  };
+  const outcomeOf = (operation: object): Promise<string[]> =>
+    reads.outcomes(async () => {
+      const { planned, resolved } = await reads.compare(operation);
+      expect(planned).toBe(resolved);
+    });
+
+  it('is read by one statement after the change, which it shows', async () => {
+    const nested = 'generation { id avatars { id favorite } model { name } } model { photos { url } }';
+    for (const mark of [true, false]) {
+      const operation = favorite(`avatars { id favorite ${nested} }`, mark);
+      const { planned, resolved, statements } = await reads.compare(operation);
+      expect(planned).toBe(resolved);
+      expect(planned).toMatch(
+        new RegExp(`^200 {"data":{"setFavorite":.*"favorite":${mark}.*"favorite":${mark}`),
+      );
+      expect(statements.filter((text) => /FROM (generations|models|model_photos)/.test(text))).toHaveLength(
+        1,
+      );
+    }
+  });
+
+  it.each([
+    ['planned', 'avatars { generation { id } }'],
+    ['planned', 'avatars { ... on Avatar { key: provenance { provider } } __typename } other: __typename'],
+    ['field', 'avatars { generation { queuePosition } }'],
+    ['input', 'avatars { generation { avatars(first: 0) { id } } }'],
+  ])('has the outcome %s: %s', async (outcome, fields) => {
+    expect(await outcomeOf(favorite(fields))).toEqual([outcome]);
+  });
+
+  it('is not counted if the rows that were changed are enough', async () => {
+    expect(await outcomeOf(favorite('avatars { id url favorite }'))).toEqual([]);
+    const { usable } = reads.rows;
+    const cancel = `mutation { cancelModel(input: { id: "${usable.modelId}" }) { model { canRetry } } }`;
+    expect(await outcomeOf({ query: cancel })).toEqual([]);
+  });
+
+  it('of one of several mutations is left to the resolvers', async () => {
+    const { query } = favorite('avatars { generation { id } }');
+    const field = query.slice('mutation { '.length, -2);
+    expect(await outcomeOf({ query: `mutation { a: ${field} b: ${field} }` })).toEqual(['several']);
+  });
+
+  it('is selected by the variables in its directives', async () => {
+    const { query } = favorite('avatars { id generation @include(if: $on) { id } }');
+    for (const [on, outcomes] of [
+      [true, ['planned']],
+      [false, []],
+    ] as const) {
+      const operation = { query: query.replace('mutation', 'mutation ($on: Boolean!)'), variables: { on } };
+      expect(await outcomeOf(operation)).toEqual(outcomes);
+    }
+  });
+
+  it('shows the change of a name', async () => {
+    const rename = `mutation { renameModel(input: { id: "${reads.rows.usable.modelId}", name: "New 😀" }) {
+      model { name status photos { id } generations(first: 1) { totalCount } } } }`;
+    const { planned, resolved } = await reads.compare({ query: rename });
+    expect(planned).toBe(resolved);
+    expect(planned).toMatch(
+      /^200 {"data":{"renameModel":{"model":{"name":"New 😀","status":"READY","photos":\[{/,
+    );
   });
 });
 

@@ -24,9 +24,9 @@ describe('prepared statements', () => {
     database = new Database(source);
     // They are prepared at their second use.
     for (let time = 0; time < 2; time += 1) {
-      await database.text(half, ['2']);
-      await database.text(echo, ['a', 'b']);
-      await database.text(long, ['a']);
+      await database.text(half, ['2'], 'alice');
+      await database.text(echo, ['a', 'b'], 'alice');
+      await database.text(long, ['a'], 'alice');
     }
   });
 
@@ -39,10 +39,10 @@ describe('prepared statements', () => {
   it('return their own texts when they wait for one connection', async () => {
     const texts = Array.from({ length: 30 }, (_, index) => [`é${index}`, index % 3 === 0 ? null : 'x']);
     const results = Promise.all([
-      ...texts.map((values) => database.text(echo, values)),
-      database.text(long, ['long']),
-      database.text(half, ['4']),
-      database.text(echo, [['a'], 'b']),
+      ...texts.map((values) => database.text(echo, values, 'alice')),
+      database.text(long, ['long'], 'alice'),
+      database.text(half, ['4'], 'alice'),
+      database.text(echo, [['a'], 'b'], 'alice'),
     ]);
     const echoes = texts.map(([one, other]) => (other === null ? null : `${one}-${other}`));
     expect(await results).toEqual([...echoes, 'long', '25', '{"a"}-b']);
@@ -50,17 +50,31 @@ describe('prepared statements', () => {
 
   it('fail alone, also if they were sent together', async () => {
     const divisors = ['1', '0', '4', '0', '5', '10', 'x', '20'];
-    const settled = await Promise.allSettled(divisors.map((divisor) => database.text(half, [divisor])));
+    const settled = await Promise.allSettled(
+      divisors.map((divisor) => database.text(half, [divisor], 'alice')),
+    );
     const codes = settled.map((each) =>
       each.status === 'fulfilled' ? each.value : (each.reason as { code: string }).code,
     );
     expect(codes).toEqual(['100', '22012', '25', '22012', '20', '10', '22P02', '5']);
-    expect(await database.text(half, ['2'])).toBe('50');
+    expect(await database.text(half, ['2'], 'alice')).toBe('50');
+  });
+
+  it('are run for one owner after the other, and for each in their order', async () => {
+    const order: string[] = [];
+    const run = async (owner: string, divisor: string): Promise<void> => {
+      await database.text(half, [divisor], owner);
+      order.push(`${owner} ${divisor}`);
+    };
+    const ofAlice = Array.from({ length: 40 }, (_, index) => String(index + 1));
+    await Promise.all([...ofAlice.map((divisor) => run('alice', divisor)), run('bob', '1'), run('bob', '2')]);
+    expect(order.slice(0, 4)).toEqual(['alice 1', 'bob 1', 'alice 2', 'bob 2']);
+    expect(order.slice(4)).toEqual(ofAlice.slice(2).map((divisor) => `alice ${divisor}`));
   });
 
   it('are run once each when they are sent together', async () => {
     const statements = await watch.during(() =>
-      Promise.all(Array.from({ length: 20 }, () => database.text(half, ['2']))),
+      Promise.all(Array.from({ length: 20 }, () => database.text(half, ['2'], 'alice'))),
     );
     expect(statements).toHaveLength(20);
   });
@@ -69,24 +83,27 @@ describe('prepared statements', () => {
     const blocker = new Client(testDatabase.url);
     await blocker.connect();
     const blocked = { text: `SELECT pg_advisory_lock(1)::text || $1::text`, isShort: true };
-    for (let time = 0; time < 2; time += 1) await database.text(blocked, ['a']);
+    for (let time = 0; time < 2; time += 1) await database.text(blocked, ['a'], 'alice');
     await database.rows('SELECT pg_advisory_unlock_all()');
     await blocker.query('SELECT pg_advisory_lock(1)');
-    const waiting = Promise.allSettled([database.text(blocked, ['a']), database.text(half, ['2'])]);
+    const waiting = Promise.allSettled([
+      database.text(blocked, ['a'], 'alice'),
+      database.text(half, ['2'], 'alice'),
+    ]);
     await until(async () => (await blocker.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
     await watch.disconnect();
     await blocker.end();
     const [lost, other] = await waiting;
     expect(lost).toMatchObject({ status: 'rejected', reason: { code: 'SERVICE_UNAVAILABLE' } });
     expect(other).toEqual({ status: 'fulfilled', value: '50' });
-    expect(await database.text(half, ['2'])).toBe('50');
+    expect(await database.text(half, ['2'], 'alice')).toBe('50');
   });
 
   it('of one turn of the event loop share a connection if they are short', async () => {
     const other = await createDataSource({ url: watch.url, poolSize: 10, entities }).initialize();
     const pooled = new Database(other);
-    for (let time = 0; time < 2; time += 1) await pooled.text(half, ['2']);
-    const results = await Promise.all(Array.from({ length: 8 }, () => pooled.text(half, ['4'])));
+    for (let time = 0; time < 2; time += 1) await pooled.text(half, ['2'], 'alice');
+    const results = await Promise.all(Array.from({ length: 8 }, () => pooled.text(half, ['4'], 'alice')));
     const { busy, idle } = pooled.poolState();
     await other.destroy();
     expect(new Set(results)).toEqual(new Set(['25']));
@@ -139,7 +156,7 @@ describe('prepared statements', () => {
   it('fail when there is no connection', async () => {
     await watch.stop();
     const settled = await Promise.allSettled(
-      ['1', '2', '4'].map((divisor) => database.text(half, [divisor])),
+      ['1', '2', '4'].map((divisor) => database.text(half, [divisor], 'alice')),
     );
     expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   });

@@ -40,6 +40,48 @@ describe('planned reads', () => {
     expect(byOne).toBeGreaterThan(0.6 * answered);
   }, 180_000);
 
+  it(`answer the payloads of mutations as the resolvers do, with their own changes (seed ${seed})`, async () => {
+    const { usable, ids, pending } = reads.rows;
+    const avatarIds = ids.get('alice')!.filter((id) => id.startsWith('avatar_') && !pending.includes(id));
+    const jobs = ids.get('alice')!.filter((id) => /^(model|generation)_/.test(id));
+    const numbers = Array.from({ length: 15 }, (_, index) => index);
+    const mutations = [
+      ...numbers.map((index) => ({
+        field: 'setFavorite',
+        input: { avatarIds: avatarIds.slice(index, index + 3), favorite: index % 2 === 0 },
+      })),
+      ...numbers.map((index) => ({
+        field: 'trainModel',
+        input: { type: 'DOG', photos: usable.photoIds.map((id) => ({ id })), idempotencyKey: `t${index}` },
+      })),
+      ...numbers.map((index) => ({
+        field: 'generateAvatars',
+        input: { modelId: usable.modelId, prompts: [{ prompt: "it's" }], idempotencyKey: `g${index}` },
+      })),
+      ...jobs.flatMap((id) => {
+        const type = id.startsWith('model') ? 'Model' : 'Generation';
+        const retry = { field: `retry${type}`, input: { id, idempotencyKey: `r${id}` } };
+        // Cancelling a retry of a PARTIAL generation cannot be repeated.
+        const cancelled = type === 'Model' ? id : usable.generationId;
+        return [retry, { field: `cancel${type}`, input: { id: cancelled } }];
+      }),
+    ];
+    const outcomes = await reads.outcomes(() =>
+      fc.assert(
+        fc.asyncProperty(fc.gen(), async (choose) => {
+          const values = { ids: ids.get('alice')!, cursors: reads.rows.cursors };
+          const operation = new QueryGenerator(apiSchema(), values, choose).nextMutation(mutations);
+          // The second gateway repeats what the first has done, which changes nothing.
+          const { planned, resolved } = await reads.compare(operation);
+          expect(planned).toBe(resolved);
+          expect(planned).not.toContain('bob');
+        }),
+        { seed, endOnFailure: true, numRuns: Number(process.env.READS_RUNS ?? 40) },
+      ),
+    );
+    expect(outcomes).toContain('planned');
+  }, 180_000);
+
   it('answer every example that reads rows', async () => {
     const outcomes: Record<string, string> = {};
     for (const { name, type, query, variables } of await exampleOperations()) {

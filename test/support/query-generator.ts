@@ -50,6 +50,12 @@ const ownArguments = [...objectArguments, 'first'];
 
 const kinds = ['AvatarModel', 'Generation', 'Avatar', 'Photo'];
 
+/** A mutation whose repetition with the same input returns the same objects. */
+export interface RepeatableMutation {
+  readonly field: string;
+  readonly input: object;
+}
+
 /** Writes random valid queries of rows, with aliases, directives, fragments and variables. */
 export class QueryGenerator {
   private fragments: string[] = [];
@@ -64,7 +70,7 @@ export class QueryGenerator {
   ) {}
 
   next(): GeneratedQuery {
-    [this.fragments, this.definitions, this.variables, this.names] = [[], [], {}, 0];
+    this.reset();
     const query = this.schema.getQueryType()!;
     const count = this.among([1, 1, 1, 2, 3]);
     const selected = Array.from({ length: count }, () =>
@@ -73,6 +79,26 @@ export class QueryGenerator {
     const definitions = this.definitions.length > 0 ? `(${this.definitions.join(', ')})` : '';
     const text = `query ${definitions} { ${selected.join(' ')} } ${this.fragments.join(' ')}`;
     return { query: text, variables: this.variables };
+  }
+
+  /** One of the mutations, with a random selection of its payload. */
+  nextMutation(mutations: readonly RepeatableMutation[]): GeneratedQuery {
+    this.reset();
+    const { field, input } = this.among(mutations);
+    const definition = this.schema.getMutationType()!.getFields()[field]!;
+    const given = this.variable(String(definition.args[0]!.type), input);
+    const payload = this.selections(getNamedType(definition.type) as Composite, 3);
+    const key = this.happens(3) ? 'aliased: ' : '';
+    const more = this.happens(4) ? '__typename ' : '';
+    const text = `${more}${key}${field}(input: ${given}) { ${payload} }`;
+    return {
+      query: `mutation (${this.definitions.join(', ')}) { ${text} } ${this.fragments.join(' ')}`,
+      variables: this.variables,
+    };
+  }
+
+  private reset(): void {
+    [this.fragments, this.definitions, this.variables, this.names] = [[], [], {}, 0];
   }
 
   private among<Value>(values: readonly Value[]): Value {
@@ -124,7 +150,7 @@ export class QueryGenerator {
   }
 
   private isEdge({ name }: Composite): boolean {
-    return /(Connection|Edge|PageInfo)$/.test(name);
+    return /(Connection|Edge|PageInfo|Payload)$/.test(name);
   }
 
   private fragment(type: Composite, depth: number): string {

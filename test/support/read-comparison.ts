@@ -33,6 +33,7 @@ export class ReadComparison {
     const database = await planned.database.session();
     const rows = new ReadRows(database, seed);
     for (const owner of ['alice', 'bob']) await rows.add(owner);
+    await rows.addUsable('alice');
     await database.query(`INSERT INTO erasures (id, owner) VALUES (gen_random_uuid(), 'erased')`);
     return new ReadComparison(planned, resolved, rows, clock);
   }

@@ -25,6 +25,8 @@ const generationStatuses = ['QUEUED', 'GENERATING', 'COMPLETED', 'PARTIAL', 'PAR
 export class ReadRows {
   /** The global ids of all rows by owner. */
   readonly ids = new Map<string, string[]>();
+  /** Global ids of {@link addUsable}. */
+  usable = { modelId: '', generationId: '', photoIds: [] as string[] };
   /** The ids of avatars that are not stored, which no query returns. */
   readonly pending: string[] = [];
   readonly cursors: string[] = [];
@@ -46,6 +48,30 @@ export class ReadRows {
       await this.repeat(3, (position) => this.avatar(owner, generationId, modelId, position));
     }
     await this.addRetryable(owner);
+  }
+
+  /** Inserts a model from which avatars can be generated, a queued generation of it, and photos from which one can be trained. */
+  async addUsable(owner: string): Promise<void> {
+    const photos = await this.repeat(5, () => this.photo(owner));
+    await this.database.query(
+      `UPDATE photos SET status = 'READY', problems = '[]', purge_at = NULL WHERE id = ANY($1)`,
+      [photos],
+    );
+    const model = await this.model(owner, photos.slice(0, 2));
+    await this.database.query(
+      `UPDATE models SET status = 'READY', provider = 'sandbox', ready_at = now(), due_at = NULL,
+              failure_code = NULL, failure_message = NULL, failure_retryable = NULL WHERE id = $1`,
+      [model],
+    );
+    const generation = await this.generation(owner, model, photos[0]!);
+    await this.database.query(
+      `UPDATE generations SET status = 'QUEUED', completed_at = NULL, ordered_positions = NULL, provider_ref = NULL,
+              failure_code = NULL, failure_message = NULL, failure_retryable = NULL WHERE id = $1`,
+      [generation],
+    );
+    const generationId = toGlobalId('Generation', generation);
+    const photoIds = photos.map((id) => toGlobalId('Photo', id));
+    this.usable = { modelId: toGlobalId('AvatarModel', model), generationId, photoIds };
   }
 
   /** Inserts failed jobs that may be retried, each with photos that are kept and without. */

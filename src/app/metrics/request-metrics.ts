@@ -33,7 +33,7 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
     registry,
     {
       name: 'likeness_reads_total',
-      help: 'Queries by how they were answered: planned, or why they were left to the resolvers.',
+      help: 'Queries, and mutations whose payload reads rows, by how they were answered: planned, or why they were left to the resolvers.',
     },
     ['outcome'],
   );

@@ -16,7 +16,7 @@ export interface OperationsOptions extends PreparationOptions {
    */
   readonly deadlineMs?: number;
   /** @defaultValue none: the resolvers answer all queries */
-  readonly reads?: Pick<PlannedReads, 'prepare'>;
+  readonly reads?: Pick<PlannedReads, 'prepare' | 'preparePayload' | 'leaveFailedWait'>;
   /** @defaultValue none: operations do not wait */
   readonly waits?: RequestWaits;
   /**

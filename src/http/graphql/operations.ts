@@ -14,7 +14,7 @@ import { isChangeSource } from '../../core/push-source';
 import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
 import { waitsIn } from '../../graphql/waits';
-import type { PlannedReads } from '../../reads/planned-reads';
+import type { PlannedPayload } from '../../reads/planned-payload';
 import { ResponseGroups } from './event-responses';
 import { OpenStreams } from './open-streams';
 import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
@@ -44,7 +44,7 @@ export class Operations {
   private readonly groups = new ResponseGroups(async (args, context, rootValue) =>
     asText(await this.executeEvent(args, context, rootValue)),
   );
-  private readonly reads: Pick<PlannedReads, 'prepare'> | undefined;
+  private readonly reads: OperationsOptions['reads'];
   private readonly waits: RequestWaits | undefined;
   private readonly countUseOf: OperationsOptions['countUse'];
   private readonly inFlight: OperationsInFlight;
@@ -144,7 +144,11 @@ export class Operations {
    * @returns a {@link ResponseText}; the error, if the time limit was exceeded; or that the resolvers must respond
    */
   async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
-    if (context.waitFailure !== undefined || !this.reads) return 'left';
+    if (!this.reads) return 'left';
+    if (context.waitFailure !== undefined) {
+      this.reads.leaveFailedWait(args);
+      return 'left';
+    }
     const startedMs = performance.now();
     const result = await traced('graphql.plan', this.records.labelOf(args).attributes, () =>
       this.readPlanned(args, context),
@@ -184,15 +188,17 @@ export class Operations {
     const read = early ?? (await this.read(args, context));
     if (read !== 'left') return read;
     const startedMs = performance.now();
+    const payload = this.reads?.preparePayload(args, context.viewer) ?? undefined;
     const run = (withoutTurn?: WithoutTurn): ReturnType<typeof execute> => {
       context.withoutTurn = withoutTurn;
+      context.payload = payload;
       return execute({ ...args, contextValue: context });
     };
     const result = await traced('graphql.execute', this.records.labelOf(args).attributes, () =>
       this.execute(() => (context.unavailable ? run() : this.inFlight.run(context.viewer.owner, run))),
     );
     this.records.ended(args, context, result.errors, startedMs);
-    return result;
+    return withPayload(result, payload);
   }
 
   /**
@@ -271,6 +277,11 @@ export class Operations {
         ),
     );
   }
+}
+
+/** The result with the payload that was read. */
+function withPayload(result: ExecutionResult, payload: PlannedPayload | undefined): ExecutionResult {
+  return payload?.text == null || result.errors ? result : new ResponseText(payload.text);
 }
 
 function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {
