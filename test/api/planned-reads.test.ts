@@ -213,8 +213,8 @@ describe('the payload of a mutation', () => {
 
   it('is not counted if the rows that were changed are enough', async () => {
     expect(await outcomeOf(favorite('avatars { id url favorite }'))).toEqual([]);
-    const { usable } = reads.rows;
-    const cancel = `mutation { cancelModel(input: { id: "${usable.modelId}" }) { model { canRetry } } }`;
+    const { generationId } = reads.rows.usable;
+    const cancel = `mutation { cancelGeneration(input: { id: "${generationId}" }) { generation { canRetry missing { count } } } }`;
     expect(await outcomeOf({ query: cancel })).toEqual([]);
   });
 
