@@ -50,9 +50,10 @@ export function statementKey(
   { exact, ids }: VariableUses,
   variables: Readonly<Record<string, unknown>>,
 ): string {
-  const exactly = [...exact].map((name) => [name, variables[name]]);
-  const kinds = [...ids].map((name) => [name, readGlobalId(String(variables[name]))?.kind]);
-  return JSON.stringify(Object.fromEntries([...kinds, ...exactly]));
+  const kinds = [...ids].map((name) => readGlobalId(String(variables[name]))?.kind).join();
+  if (exact.size === 0) return kinds;
+  // An absent variable has no member, and null has one.
+  return `${kinds} ${JSON.stringify(Object.fromEntries([...exact].map((name) => [name, variables[name]])))}`;
 }
 
 /** A planned operation. */
