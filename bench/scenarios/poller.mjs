@@ -5,6 +5,8 @@ import { plain, startPeer, startProduct } from '../lib/servers.mjs';
 
 const settleMs = 10_000;
 const measuredMs = 20_000;
+/** Until a snapshot has been held for two minutes. */
+const heldMs = 110_000;
 
 export const pollerSpent = {
   name: 'poller-spent',
@@ -41,14 +43,15 @@ export const pollerFree = {
 export const pollerHeld = {
   name: 'poller-held',
   title:
-    'The poller without budget, first as it is, then while another session holds a REPEATABLE READ snapshot from its start',
+    'The poller without budget, first as it is, then for two minutes while another session holds a REPEATABLE READ snapshot',
   run: async (bench) => {
     const upstream = await startPeer(bench, 'upstream');
     const free = await poll(bench, upstream, freeOf(bench));
     await Server.stopAll();
     const other = await startPeer(bench, 'upstream');
     const holder = await bench.database.pool.connect();
-    const held = await poll(bench, other, { ...freeOf(bench), onReady: () => holdSnapshot(holder) });
+    const onReady = () => holdSnapshot(holder);
+    const held = await poll(bench, other, { ...freeOf(bench), onReady, forMs: heldMs });
     await holder.query('COMMIT');
     holder.release();
     const costOf = ({ row }) => row['database, % of a core'] / row['polls/s'];
@@ -83,7 +86,11 @@ const lagStatement = `
   SELECT percentile_disc(0.99) WITHIN GROUP (ORDER BY greatest(0, extract(epoch FROM now() - due_at) * 1000)::float8) AS ms
     FROM models WHERE owner LIKE 'poller-%' AND status = 'TRAINING'`;
 
-async function poll(bench, upstream, { owners: ownerCount, jobs, from, settings, onReady }) {
+async function poll(
+  bench,
+  upstream,
+  { owners: ownerCount, jobs, from, settings, onReady, forMs = measuredMs },
+) {
   const { database } = bench;
   for (const table of ['models', 'streams'])
     await database.rows(`DELETE FROM ${table} WHERE owner LIKE 'poller-%'`);
@@ -102,7 +109,7 @@ async function poll(bench, upstream, { owners: ownerCount, jobs, from, settings,
   await pause(settleMs);
   await Promise.all([ask(upstream.child, { type: 'polls' }), ask(server.child, { type: 'startDelays' })]);
   const before = { server: cpuMs(server.pid), database: cpuMs(database.pid), at: Date.now() };
-  await pause(measuredMs);
+  await pause(forMs);
   const ms = Date.now() - before.at;
   const { polls, outOfOrder } = await ask(upstream.child, { type: 'polls' });
   const row = {

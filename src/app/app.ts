@@ -107,10 +107,16 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   shutdown.onStop(() => stopPhotos(services));
   shutdown.onStop(() => drain(config, servers, poller));
   listening = (await servers.start()).url;
-  await services.photoHeartbeat.start();
+  await startPhotos(services, wakeups);
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
   if (config.ROLE !== 'api' && config.UPSTREAM !== 'sandbox') void checkKey(provider, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
+}
+
+/** Begins the record that this process serves photos. */
+async function startPhotos({ photoHeartbeat }: Services, wakeups: Pick<Wakeups, 'onTopic'>): Promise<void> {
+  wakeups.onTopic((topic) => photoHeartbeat.onTopic(topic));
+  await photoHeartbeat.start();
 }
 
 async function stopPhotos({ uploads, photoHeartbeat }: Services): Promise<void> {
@@ -176,6 +182,9 @@ function openRedis({ config, logger, shutdown }: Startup): RedisConnection | nul
   return redis;
 }
 
+/** How much longer than WORK_CHECK_INTERVAL the connection for wake-ups is unused before it is checked, in milliseconds. */
+const wakeupCheckDelayMs = 1_000;
+
 interface Events {
   redis: RedisConnection | null;
   wakeups: Wakeups | RedisWakeups;
@@ -187,10 +196,12 @@ async function openEvents(
   { directUrl, database, metrics }: { directUrl: string; database: Database; metrics: Metrics },
   startup: Startup,
 ): Promise<Events> {
-  const { logger, shutdown } = startup;
+  const { config, logger, shutdown } = startup;
   const redis = openRedis(startup);
   if (redis) metrics.readProcess({ redis });
-  const own = new Wakeups({ url: database.engine.notifies ? directUrl : null, logger });
+  // Due times are read on this connection as often, so that a process with work needs no other check of it.
+  const checkMs = config.WORK_CHECK_INTERVAL + wakeupCheckDelayMs;
+  const own = new Wakeups({ url: database.engine.notifies ? directUrl : null, logger, checkMs });
   const wakeups = redis ? new RedisWakeups(own, redis) : own;
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();

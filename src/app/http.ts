@@ -66,7 +66,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     isRevoked,
     maxPerOwner: maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER),
   });
-  access.revocations.onRevoked((id) => sessions.endRevoked(id));
+  access.revocations.add(sessions);
   const { authenticate, rates } = access;
   const isApi = config.ROLE !== 'worker';
   const showsGraphiql = config.GRAPHIQL && isApi;
@@ -236,7 +236,7 @@ function makeWaits(
     },
     onCount: (count) => (open.count = count),
   });
-  access.revocations.onRevoked((id) => waits.endRevoked(id));
+  access.revocations.add(waits);
   return waits;
 }
 

@@ -44,7 +44,7 @@ export async function openUpstream({
   const limits = {
     submitTimeoutMs: config.SUBMIT_TIMEOUT,
     pollTimeoutMs: config.POLL_TIMEOUT,
-    pollConnections: Math.ceil(config.MAX_POLLS * connectionsPerPoll),
+    pollConnections: config.MAX_POLL_CONNECTIONS ?? Math.ceil(config.MAX_POLLS * connectionsPerPoll),
     logger,
     onCall,
   };

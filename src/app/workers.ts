@@ -1,3 +1,4 @@
+import type { Wakeups } from '../events/wakeups';
 import { AvatarCheckWork } from '../generations/avatar-check.work';
 import { AvatarFetches } from '../generations/avatar-fetch.repository';
 import { AvatarWork } from '../generations/avatar-fetch.work';
@@ -18,6 +19,7 @@ import { UpstreamAccountWork } from '../jobs/upstream-account.work';
 import { ModelSteps } from '../models/model-steps';
 import { modelKind } from '../models/model.kind';
 import { DirectUploadWork } from '../photos/direct-upload.work';
+import { photoRecordsTopic } from '../photos/photo-availability.service';
 import { PhotoWork } from '../photos/photo.work';
 import { Agenda } from '../poller/agenda';
 import { Poller } from '../poller/poller';
@@ -32,6 +34,7 @@ import { createWebhookWork } from './webhooks';
 const resultDeadlineShare = 1 / 288;
 
 export interface WorkDeps extends Infrastructure {
+  wakeups: Pick<Wakeups, 'announce' | 'read'>;
   downloads: Pick<Downloads, 'photo' | 'result'>;
   journal: Journal;
   budget: UpstreamBudget;
@@ -54,13 +57,17 @@ type MediaWork = Pick<
 
 /** Creates the background work. */
 export function createWork(deps: WorkDeps, services: Services): Work {
-  const { config, logger, database, metrics } = deps;
+  const { config, logger, database, metrics, wakeups } = deps;
   const jobWork = createJobWork(deps, services, () => poller.wake());
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
   const webhooks = createWebhookWork(deps, services, () => poller.refresh());
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
-  const poller: Poller = new Poller(tasks, new Agenda(database), logger, metrics.taskFailure);
+  const agenda = new Agenda(database, {
+    maxAgeMs: config.WORK_CHECK_INTERVAL,
+    readByWakeups: (...statement) => wakeups.read(...statement),
+  });
+  const poller: Poller = new Poller(tasks, agenda, logger, metrics.taskFailure);
   return {
     poller,
     replay: () => jobWork.recorder.replay(),
@@ -92,11 +99,14 @@ export function createJobWork(
     probeIntervalMs: config.ACCOUNT_PROBE_INTERVAL,
     pollSpeed: config.POLL_SPEED,
     maxPolls: config.MAX_POLLS,
+    pollBatchWaitMs: config.POLL_BATCH_WAIT,
+    pollPauseMs: config.POLL_PAUSE,
     maxSubmissions: config.MAX_SUBMISSIONS,
     onSubmission: metrics.submission,
     onUnknownWord: metrics.unknownWord,
     onExpectedEnd: metrics.expectedEnd,
     onResume,
+    onPendingRecords: () => deps.wakeups.announce({ topics: [photoRecordsTopic] }),
   };
   const models = new ModelSteps(context, config.TRAINING_DEADLINE);
   const generations = new GenerationSteps(context, config.GENERATION_DEADLINE);

@@ -8,9 +8,6 @@ export type ApiKeyMetadata = Omit<ApiKeyEntity, 'secretSha256'>;
 /** A key as read for authentication. */
 export type FoundKey = ApiKeyEntity & { isActive: boolean; isTouchDue: boolean };
 
-/** The age up to which {@link revokedKeys} returns keys. Much longer than any realistic interval between two polls. */
-const lookBack = '1 day';
-
 /** SQL: the key was not revoked and has not expired. */
 export const activeKeys = '(revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now()))';
 
@@ -80,14 +77,6 @@ export async function revokeKeysOf(sql: Sql, owner: string): Promise<string[]> {
     `UPDATE api_keys SET owner = $2, name = NULL, revoked_at = coalesce(revoked_at, now())
       WHERE owner = $1 AND NOT on_behalf RETURNING id`,
     [owner, erasedOwner],
-  );
-  return revoked.map(({ id }) => id);
-}
-
-/** The ids of keys that were revoked recently. */
-export async function revokedKeys(sql: Sql): Promise<string[]> {
-  const revoked = await sql.rows<{ id: string }>(
-    `SELECT id FROM api_keys WHERE revoked_at > now() - interval '${lookBack}'`,
   );
   return revoked.map(({ id }) => id);
 }

@@ -144,10 +144,18 @@ export async function deleteExpiredTokensOf(
   return deleted.length;
 }
 
-/** The ids of revoked tokens that have not expired, with a margin for the clocks of processes. */
-export async function revokedClientTokens(sql: Sql): Promise<string[]> {
+/** How long revoked keys are returned. Much longer than any realistic interval between two polls. */
+const lookBack = '1 day';
+
+/**
+ * The ids of API keys that were revoked recently, and of revoked client tokens that have not expired, with a margin for
+ * the clocks of processes.
+ */
+export async function revokedCredentials(sql: Sql): Promise<string[]> {
   const revoked = await sql.rows<{ id: string }>(
-    `SELECT id FROM client_tokens WHERE revoked_at IS NOT NULL AND expires_at > now() - interval '1 minute'`,
+    `SELECT id FROM api_keys WHERE revoked_at > now() - interval '${lookBack}'
+     UNION ALL
+     SELECT id FROM client_tokens WHERE revoked_at IS NOT NULL AND expires_at > now() - interval '1 minute'`,
   );
   return revoked.map(({ id }) => id);
 }

@@ -2,8 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import { everyTopic } from '../events/wake';
-import { revokedKeys } from './api-key.repository';
-import { revokedClientTokens } from './client-token.repository';
+import { revokedCredentials } from './client-token.repository';
 
 const topicPrefix = 'revoked:';
 
@@ -15,13 +14,21 @@ export function revocationTopic(id: string): string {
   return `${topicPrefix}${id}`;
 }
 
+/** Open connections, which end when their credentials are revoked. */
+export interface RevocableConnections {
+  /** Whether there is one that a revocation would end; the database is polled only then. */
+  readonly isRevocable: boolean;
+  /** Ends those with the API key or client token. It must be fast: it is called for all revoked ones in turn. */
+  endRevoked(id: string): void;
+}
+
 /**
- * Notifies listeners, which close WebSockets, of API keys and client tokens that were revoked in any process. Requests are authenticated
+ * Ends connections, such as WebSockets, whose API keys and client tokens were revoked in any process. Requests are authenticated
  * against the database; they use this only to detect a revocation during the lookup.
  */
 export class Revocations {
   private readonly revoked = new LRUCache<string, true>({ max: 10_000 });
-  private readonly listeners = new Set<(id: string) => void>();
+  private readonly connections: RevocableConnections[] = [];
   private running: { unsubscribe: () => void; timer: NodeJS.Timeout } | null = null;
 
   constructor(
@@ -53,13 +60,11 @@ export class Revocations {
   }
 
   /**
-   * Calls `listener` for every revoked key and token, and again at each poll for one day, to include sockets that were being opened
-   * when the notification arrived. A listener must be fast: it is called for all of them in turn.
-   * @returns removes the listener
+   * Ends connections for every revoked key and token, and again at each poll for one day, to include those that were being
+   * opened when the notification arrived.
    */
-  onRevoked(listener: (id: string) => void): () => void {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+  add(connections: RevocableConnections): void {
+    this.connections.push(connections);
   }
 
   private onTopic(topic: string): void {
@@ -69,9 +74,9 @@ export class Revocations {
 
   /** Reads revocations from the database, because notifications may have been lost. */
   private async sweep(): Promise<void> {
+    if (!this.connections.some(({ isRevocable }) => isRevocable)) return;
     try {
-      const revoked = [...(await revokedKeys(this.sql)), ...(await revokedClientTokens(this.sql))];
-      for (const id of revoked) this.markRevoked(id);
+      for (const id of await revokedCredentials(this.sql)) this.markRevoked(id);
     } catch (error) {
       this.logger.debug({ err: error }, 'revoked keys and client tokens could not be read; will retry');
     }
@@ -79,6 +84,6 @@ export class Revocations {
 
   private markRevoked(id: string): void {
     this.revoked.set(id, true);
-    for (const listener of this.listeners) listener(id);
+    for (const each of this.connections) each.endRevoked(id);
   }
 }

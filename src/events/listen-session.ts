@@ -8,21 +8,23 @@ export interface ListenSessionOptions {
   /** Ends the session, also during connection setup. */
   signal: AbortSignal;
   onPayload: (payload: string) => void;
+  /** How long it is unused before a statement checks it, in milliseconds. */
+  checkMs: number;
 }
 
 const connectTimeoutMs = 2_000;
 const statementTimeoutMs = 3_000;
-const heartbeatMs = 10_000;
 const closeTimeoutMs = 500;
 
 /**
- * A connection that listens on a channel and notifies it. A statement every 10 s, with a timeout of 3 s, detects dead
- * connections.
+ * A connection that listens on a channel and notifies it. If it has not been used for a while, a statement checks it. Each
+ * statement has a timeout of 3 s, which detects dead connections.
  */
 export class ListenSession {
   /** Resolves when the session was ended by the signal; otherwise rejects with the reason. */
   readonly ended: Promise<void>;
-  private readonly heartbeat: NodeJS.Timeout;
+  private check: NodeJS.Timeout | undefined;
+  private isClosed = false;
 
   private constructor(
     private readonly client: Client,
@@ -30,9 +32,7 @@ export class ListenSession {
     private readonly options: ListenSessionOptions,
     lost: Promise<never>,
   ) {
-    this.heartbeat = setInterval(() => {
-      this.run('SELECT 1', []).catch(() => undefined);
-    }, heartbeatMs);
+    this.scheduleCheck();
     this.ended = Promise.race([lost, aborted(options.signal)]).finally(() => this.close());
   }
 
@@ -78,17 +78,36 @@ export class ListenSession {
     ]);
   }
 
-  private async run(text: string, parameters: unknown[]): Promise<void> {
+  /**
+   * Runs a statement.
+   * @throws Error if that fails or takes more than 3 s; the session is then ended
+   */
+  async rows<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
+    return (await this.run(text, [...parameters])) as Row[];
+  }
+
+  private async run(text: string, parameters: unknown[]): Promise<unknown[]> {
     try {
-      await this.client.query(text, parameters);
+      const { rows } = await this.client.query(text, parameters);
+      this.scheduleCheck();
+      return rows as unknown[];
     } catch (error) {
       this.socket.destroy(error instanceof Error ? error : undefined);
       throw error;
     }
   }
 
+  private scheduleCheck(): void {
+    clearTimeout(this.check);
+    if (this.isClosed) return;
+    this.check = setTimeout(() => {
+      this.run('SELECT 1', []).catch(() => undefined);
+    }, this.options.checkMs);
+  }
+
   private async close(): Promise<void> {
-    clearInterval(this.heartbeat);
+    this.isClosed = true;
+    clearTimeout(this.check);
     const cut = setTimeout(() => this.socket.destroy(), closeTimeoutMs);
     await this.client.end().catch(() => undefined);
     clearTimeout(cut);

@@ -19,7 +19,7 @@ const everything: Wake = { streams: 'all', work: true, topics: [everyTopic] };
  */
 export class RedisWakeups implements Pick<
   Wakeups,
-  'start' | 'stop' | 'announce' | 'onStreams' | 'onWork' | 'onTopic' | 'onReconnect'
+  'start' | 'stop' | 'announce' | 'read' | 'onStreams' | 'onWork' | 'onTopic' | 'onReconnect'
 > {
   private readonly senderId = randomBytes(6).toString('base64url');
   /** Announced in this turn, not yet dispatched. */
@@ -81,6 +81,11 @@ export class RedisWakeups implements Pick<
   /** {@inheritDoc Wakeups.onReconnect} */
   onReconnect(listener: () => void): () => void {
     return this.database.onReconnect(listener);
+  }
+
+  /** {@inheritDoc Wakeups.read} */
+  read<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> | null {
+    return this.database.read(text, parameters);
   }
 
   private flush(): void {

@@ -17,6 +17,11 @@ export interface WakeupsOptions {
    * @defaultValue `likeness`
    */
   channel?: string;
+  /**
+   * How long the connection is unused before it is checked, in milliseconds.
+   * @defaultValue 11_000 // 11 seconds
+   */
+  checkMs?: number;
 }
 
 /** How often changes of other processes are looked for without notifications, and what a reconnect does, in milliseconds. */
@@ -129,6 +134,14 @@ export class Wakeups {
     return listen(this.reconnectListeners, listener);
   }
 
+  /**
+   * Runs a short read on the connection, which checks it too. Null if there is none or it is sending.
+   * @throws Error if that fails or takes more than 3 s; the connection is then replaced
+   */
+  read<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> | null {
+    return this.sending || !this.session ? null : this.session.rows<Row>(text, parameters);
+  }
+
   private flush(): void {
     if (this.turn) clearImmediate(this.turn);
     this.turn = null;
@@ -232,11 +245,9 @@ export class Wakeups {
 
   /** Runs one connection until it ends. */
   private async listen(url: string, signal: AbortSignal, onListening: () => void): Promise<void> {
-    const { channel = 'likeness' } = this.options;
+    const { channel = 'likeness', checkMs = 11_000 } = this.options;
     const session = await ListenSession.open({
-      url,
-      channel,
-      signal,
+      ...{ url, channel, signal, checkMs },
       onPayload: (payload) => this.onNotification(payload),
     });
     this.session = session;

@@ -77,6 +77,11 @@ export class Sessions {
     return matching.length;
   }
 
+  /** Whether a connection is open that the revocation of an API key or client token would end. */
+  get isRevocable(): boolean {
+    return this.byCredential.size > 0;
+  }
+
   private watch(session: Session): void {
     const second = expiryOf(session);
     if (second === null) return;

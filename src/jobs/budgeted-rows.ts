@@ -10,12 +10,8 @@ import type { JobKind, JobRow } from './job.kind';
 const maxRestMs = 2_000;
 /** Minimum time between two reads of the budget if no row could use the granted call, in milliseconds. */
 const minRestMs = 250;
-/** The pause of polls whose budget is spent, in milliseconds: a pass costs more than a call, so it waits for several. */
-const pollRestMs = 1_000;
-
-/** With fewer free slots than this share, a claim waits so many milliseconds for more. */
+/** With fewer free slots than this share, a claim of polls waits for more. */
 const minFreeShare = 0.5;
-const gatherMs = 10;
 
 /**
  * Jobs of one kind that each need one call to the upstream, round-robin between owners; slow calls of one owner leave
@@ -32,7 +28,7 @@ export class BudgetedRows {
   constructor(
     private readonly deps: Pick<
       JobContext,
-      'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger' | 'weights'
+      'jobs' | 'provider' | 'budget' | 'leaseMs' | 'logger' | 'weights' | 'pollBatchWaitMs' | 'pollPauseMs'
     >,
     kind: JobKind,
     private readonly call: CallKind,
@@ -54,7 +50,7 @@ export class BudgetedRows {
    */
   async whenFree(signal: AbortSignal): Promise<void> {
     await this.slots.whenFree(signal);
-    if (this.slots.free < this.maxCalls * minFreeShare) await pause(gatherMs, signal);
+    if (this.slots.free < this.maxCalls * minFreeShare) await pause(this.deps.pollBatchWaitMs, signal);
   }
 
   /** Returns a row without having processed it; it is due at once. */
@@ -65,7 +61,7 @@ export class BudgetedRows {
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */
   async start(work: (row: Claimed<JobRow>) => Promise<unknown>): Promise<StartedBatch> {
     const { rows, slots, call, only } = this;
-    const { budget } = this.deps;
+    const { budget, pollPauseMs } = this.deps;
     const due = await rows.countDue(slots.free, only);
     if (due === 0) return emptyBatch;
     const { granted, waitMs } = await budget.take(call, due);
@@ -75,7 +71,7 @@ export class BudgetedRows {
     if (granted === due) return batch;
     // A trial call that is returned is granted again at once; meanwhile all owners of due rows use their share of the slots.
     const isStuck = granted > 0 && batch.work.length === 0;
-    const minMs = call === 'submit' ? 0 : pollRestMs;
-    return { ...batch, restMs: Math.min(Math.max(waitMs, isStuck ? minRestMs : 0, minMs), maxRestMs) };
+    const restMs = Math.min(Math.max(waitMs, isStuck ? minRestMs : 0), maxRestMs);
+    return { ...batch, restMs: call === 'submit' ? restMs : Math.max(restMs, pollPauseMs) };
   }
 }

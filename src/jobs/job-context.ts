@@ -35,6 +35,10 @@ export interface JobContext extends LeaseOptions {
   pollSpeed: number;
   /** Maximum concurrent polls per process and kind of job. It also limits the rows that stay leased after a crash. */
   maxPolls: number;
+  /** How long a claim of polls waits for free slots if few are free, and twice as long as their answers wait for others, in milliseconds. */
+  pollBatchWaitMs: number;
+  /** The minimum pause of polls whose budget is spent, in milliseconds: a pass costs more than a call, so it waits for several. */
+  pollPauseMs: number;
   /** Maximum concurrent paid calls per process and kind of job. */
   maxSubmissions: number;
   /** Called for each job that has ended by itself: whether its end was expected at that time. */
@@ -43,6 +47,8 @@ export interface JobContext extends LeaseOptions {
   onSubmission: (noun: 'model' | 'generation', outcome: CallOutcome) => void;
   /** Called for each status word that is not in the table of known words. */
   onUnknownWord: (word: string) => void;
+  /** Called when a job waits for the records that processes serve photos. */
+  onPendingRecords: () => void;
   /** Called when submissions are allowed again. */
   onResume: () => void;
 }

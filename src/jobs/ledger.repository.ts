@@ -1,4 +1,5 @@
 import type { DataSubject } from '../core/data-subject';
+import type { DueQuery } from '../core/due';
 import { inBatches } from '../core/iterators';
 import type { Sql, Transactions } from '../core/sql';
 import type { JobKind } from './job.kind';
@@ -64,6 +65,21 @@ export async function forgetEvidence(sql: Sql, olderThanMs: number): Promise<num
     [olderThanMs],
   );
   return forgotten.length;
+}
+
+/**
+ * When a call is due for {@link closeUnanswered} or {@link detachUnanswered}.
+ * @param olderThanMs - as for {@link closeUnanswered}
+ */
+export function unansweredDue(olderThanMs: number): DueQuery {
+  return {
+    sql: (first) => `least(
+      (SELECT called_at + $${first}::float8 * interval '1 ms' FROM submissions
+        WHERE outcome = 'CALLING' AND job_deleted_at IS NULL ORDER BY called_at LIMIT 1),
+      (SELECT job_deleted_at + ${inFlight} FROM submissions
+        WHERE job_deleted_at IS NOT NULL ORDER BY job_deleted_at LIMIT 1))`,
+    parameters: [olderThanMs],
+  };
 }
 
 /**

@@ -24,9 +24,6 @@ const maxWatched = 8;
 /** Minimum wait of failed jobs when the budget grants them no call, in milliseconds. */
 const minWatchRestMs = 1_000;
 
-/** How long an answer waits for others, to be written with them, in milliseconds. */
-const gatherMs = 5;
-
 /** A poll's answer and its row. */
 interface PollResult {
   row: Claimed<JobRow>;
@@ -93,7 +90,10 @@ export class PollWork {
   }
 
   private pollingOf(call: 'poll' | 'watch', maxCalls: number): Polling {
-    const answers = new Batcher<PollResult>((results) => this.writeBack(results), gatherMs);
+    const answers = new Batcher<PollResult>(
+      (results) => this.writeBack(results),
+      this.deps.pollBatchWaitMs / 2,
+    );
     return { rows: new BudgetedRows(this.deps, this.steps.kind, call, maxCalls), answers };
   }
 

@@ -25,7 +25,7 @@ const pendingMs = 1_000;
 /** Settles UNCERTAIN jobs at the end of the grace period. */
 export class UncertainJobs {
   constructor(
-    private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs'>,
+    private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs' | 'onPendingRecords'>,
     private readonly steps: JobSteps,
   ) {}
 
@@ -36,7 +36,10 @@ export class UncertainJobs {
     if (leftMs > 0) return this.wait(row, leftMs);
     const verdict = attempt && row.resends < maxResends ? await this.resend(row, attempt) : 'unproven';
     if (verdict === 'resent') return;
-    if (verdict === 'pending') return this.wait(row, pendingMs);
+    if (verdict === 'pending') {
+      this.deps.onPendingRecords();
+      return this.wait(row, pendingMs);
+    }
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
     const why = failure('SUBMISSION_UNKNOWN', advice);

@@ -1,7 +1,9 @@
 import type { Sql } from '../core/sql';
 
-/** The maximum gap between records of an uninterrupted period, in milliseconds. */
-const maxGapMs = 15_000;
+/** A process without a record for so long has ended, in milliseconds. */
+const maxGapMs = 45_000;
+/** The maximum time in which a process did not run, or could not be checked, in an uninterrupted period, in milliseconds. */
+export const maxInterruptionMs = 15_000;
 /** How long records are kept; far longer than any grace period. */
 const retention = '30 days';
 
@@ -10,22 +12,27 @@ export interface AvailabilityRecord {
   id: string;
   publicUrl: string;
   isInterrupted: boolean;
+  /** The time since the previous call by the monotonic clock of the process, in milliseconds; it has checked itself meanwhile. */
+  sinceLastMs: number;
 }
 
-/** Renews a record, by the database's clock. A gap of more than 15 s counts as an interruption and a new start. */
+/**
+ * Renews a record, by the database's clock. More than 15 s that the clock of the process does not know, and a gap of more
+ * than 45 s, count as an interruption and a new start.
+ */
 export async function recordAvailability(
   sql: Sql,
-  { id, publicUrl, isInterrupted }: AvailabilityRecord,
+  { id, publicUrl, isInterrupted, sinceLastMs }: AvailabilityRecord,
 ): Promise<void> {
   await sql.rows(
     `INSERT INTO photo_servers AS s (id, public_url, serving_since, last_seen_at, interrupted_at)
      VALUES ($1, $2, now(), now(), CASE WHEN $3 THEN now() END)
      ON CONFLICT (id) DO UPDATE
-       SET serving_since = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now() ELSE s.serving_since END,
+       SET serving_since = CASE WHEN now() - s.last_seen_at > $4::float8 * interval '1 ms' THEN now() ELSE s.serving_since END,
            last_seen_at = now(),
-           interrupted_at = CASE WHEN now() - s.last_seen_at > $4 * interval '1 ms' THEN now()
+           interrupted_at = CASE WHEN now() - s.last_seen_at > $4::float8 * interval '1 ms' THEN now()
                                  ELSE coalesce(excluded.interrupted_at, s.interrupted_at) END`,
-    [id, publicUrl, isInterrupted, maxGapMs],
+    [id, publicUrl, isInterrupted, Math.min(maxGapMs, sinceLastMs + maxInterruptionMs)],
   );
 }
 

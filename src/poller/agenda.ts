@@ -1,7 +1,7 @@
 import { withinMs } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import type { Sql } from '../core/sql';
-import { readDueTimes } from './due.repository';
+import { readDueTimes, type RunDueTimes } from './due.repository';
 
 /**
  * The minimum time between two reads, in milliseconds; requests in between are answered by one read. Slow reads are
@@ -11,6 +11,23 @@ const minAge = { ms: 10, perReadMs: 10, maxMs: 250 } as const;
 
 /** The maximum time of a read, in milliseconds: its connection may be dead. */
 const maxReadMs = 20_000;
+
+/** The maximum time of a read after which the next periodic one uses the connection for wake-ups, in milliseconds. */
+const maxSharedReadMs = 50;
+
+/** Options of {@link Agenda}. */
+export interface AgendaOptions {
+  /**
+   * The maximum time between two reads while tasks wait, in milliseconds: rows may become due without a wake-up.
+   * @defaultValue 10_000 // 10 seconds
+   */
+  maxAgeMs?: number;
+  /**
+   * Runs a periodic read on the connection for wake-ups, which is so checked by the same statement; null if it cannot.
+   * @defaultValue none
+   */
+  readByWakeups?: (...statement: Parameters<RunDueTimes>) => ReturnType<RunDueTimes> | null;
+}
 
 /** A task that waits for due work. */
 interface Waiter {
@@ -22,7 +39,7 @@ interface Waiter {
 
 /**
  * Wakes tasks when their work is due. One statement reads the next due times of all tasks that wait: when a
- * task starts to wait, when something may have changed ({@link refresh}), and at least every 10 s. In between, timers
+ * task starts to wait, when something may have changed ({@link refresh}), and periodically. In between, timers
  * end the waits without a statement.
  */
 export class Agenda {
@@ -33,15 +50,17 @@ export class Agenda {
   private isReading = false;
   private isRefreshDue = false;
   private isStopped = false;
+  private lastTookMs = Infinity;
+  private readonly maxAgeMs: number;
+  private readonly readByWakeups: NonNullable<AgendaOptions['readByWakeups']>;
 
-  /**
-   * @param maxAgeMs - the maximum time between two reads while tasks wait, in milliseconds: rows may become due without a
-   * wake-up
-   */
   constructor(
-    private readonly sql: Sql,
-    private readonly maxAgeMs = 10_000,
-  ) {}
+    private readonly sql: Pick<Sql, 'rows'>,
+    { maxAgeMs = 10_000, readByWakeups = () => null }: AgendaOptions = {},
+  ) {
+    this.maxAgeMs = maxAgeMs;
+    this.readByWakeups = readByWakeups;
+  }
 
   /** Resolves when the work is due, or when the agenda is stopped. */
   async whenDue(due: DueQuery): Promise<void> {
@@ -92,13 +111,14 @@ export class Agenda {
   }
 
   private async read(): Promise<void> {
+    const isPeriodic = !this.isRefreshDue;
     this.isReading = true;
     this.isRefreshDue = false;
     const waiters = [...this.waiting];
     const beganMs = performance.now();
     try {
       const queries = waiters.map(({ due }) => due);
-      const reading = readDueTimes(this.sql, queries);
+      const reading = readDueTimes((...statement) => this.run(statement, isPeriodic), queries);
       const dueInMs = await withinMs(
         maxReadMs,
         reading,
@@ -116,11 +136,24 @@ export class Agenda {
     } finally {
       this.isReading = false;
       this.lastReadMs = performance.now();
-      this.minAgeMs = Math.min(
-        minAge.maxMs,
-        Math.max(minAge.ms, (this.lastReadMs - beganMs) * minAge.perReadMs),
-      );
+      this.lastTookMs = this.lastReadMs - beganMs;
+      this.minAgeMs = Math.min(minAge.maxMs, Math.max(minAge.ms, this.lastTookMs * minAge.perReadMs));
       this.schedule();
     }
+  }
+
+  /** A slow read must not delay wake-ups. */
+  private async run(
+    statement: Parameters<RunDueTimes>,
+    isPeriodic: boolean,
+  ): Promise<Awaited<ReturnType<RunDueTimes>>> {
+    const isShared = isPeriodic && this.lastTookMs <= maxSharedReadMs;
+    try {
+      const rows = isShared ? await this.readByWakeups(...statement) : null;
+      if (rows) return rows;
+    } catch {
+      // The connection for wake-ups is replaced; this one may work.
+    }
+    return this.sql.rows(...statement);
   }
 }

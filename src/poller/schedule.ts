@@ -22,7 +22,13 @@ import {
 import { overdueDue } from '../jobs/job-row.repository';
 import type { JobSteps } from '../jobs/job-steps';
 import { ledgerDue, reconcileLedger } from '../jobs/ledger-settlement.repository';
-import { closeUnanswered, detachUnanswered, forgetEvidence, pruneLedger } from '../jobs/ledger.repository';
+import {
+  closeUnanswered,
+  detachUnanswered,
+  forgetEvidence,
+  pruneLedger,
+  unansweredDue,
+} from '../jobs/ledger.repository';
 import type { OverdueWork } from '../jobs/overdue.work';
 import type { PaidCallRecorder } from '../jobs/paid-call-recorder';
 import type { PollWork } from '../jobs/poll.work';
@@ -91,8 +97,9 @@ const mediaDeletionBatch = 2_000;
 const sweepMs = 5_000;
 const overdueMs = 10_000;
 const minuteMs = 60_000;
-const pruningMs = 10 * minuteMs;
 const orphanSweepMs = 15 * minuteMs;
+/** privacy.md promises the deletion of pictures of deleted avatars within about this time. */
+const orphanedRenditionsMs = 10 * minuteMs;
 
 /** Creates all periodic tasks. */
 export function createSchedule(deps: ScheduleDeps): PeriodicTask[] {
@@ -123,7 +130,7 @@ function jobTasks({ steps, submission, polls, overdue }: JobKindWork): PeriodicT
   ];
 }
 
-function webhookTasks({ webhooks }: ScheduleDeps): PeriodicTask[] {
+function webhookTasks({ config, webhooks }: ScheduleDeps): PeriodicTask[] {
   const { follow, deliveries, failing, keys, renewSecrets } = webhooks;
   return [
     dueTask('follow events for webhooks', follow.due, idleMs, (signal) => follow.processBatch(signal)),
@@ -131,7 +138,7 @@ function webhookTasks({ webhooks }: ScheduleDeps): PeriodicTask[] {
     dueTask('send to failing webhooks', failing.due, idleMs, (signal) => failing.processBatch(signal)),
     // Repeated until none is left.
     { name: 'disable webhooks of ended keys', run: (signal) => keys.processBatch(signal), idleMs: minuteMs },
-    task('encrypt secrets of webhooks', pruningMs, renewSecrets),
+    task('encrypt secrets of webhooks', config.PRUNE_INTERVAL, renewSecrets),
   ];
 }
 
@@ -187,14 +194,17 @@ function pruningTasks({ database, config, unansweredMs }: ScheduleDeps): Periodi
     'forget downloads': () => downloadOffers.prune(database),
     'delete unread renditions': () =>
       database.transaction((sql) => deleteUnreadRenditions(sql, config.RENDITION_RETENTION)),
-    'delete orphaned renditions': orphanDeletion(database),
   };
+  const { PRUNE_INTERVAL: pruningMs } = config;
   return [
     // Repeated until nothing is left.
     ...Object.entries(prunings).map(([name, prune]) => ({ name, run: prune, idleMs: pruningMs })),
+    { name: 'delete orphaned renditions', run: orphanDeletion(database), idleMs: orphanedRenditionsMs },
     task('prune photo servers', pruningMs, () => pruneAvailability(database)),
-    task('close unanswered calls', minuteMs, () => closeUnanswered(database, jobKinds, unansweredMs)),
-    task('detach unanswered calls', minuteMs, () => detachUnanswered(database, jobKinds)),
+    dueTask('end unanswered calls', unansweredDue(unansweredMs), sweepMs, async () => {
+      const closed = await closeUnanswered(database, jobKinds, unansweredMs);
+      return closed + (await detachUnanswered(database, jobKinds));
+    }),
   ];
 }
 

@@ -78,7 +78,8 @@ describe('a worker whose lease was taken over', () => {
     await harness.age(job, graceMs + 1_000);
     const late = await claim(job, 'settle');
     const present = await claim(job, 'settle');
-    const parts = { database: harness.database, jobs: store, logger, graceMs };
+    const onPendingRecords = (): void => undefined;
+    const parts = { database: harness.database, jobs: store, logger, graceMs, onPendingRecords };
     const uncertain = new UncertainJobs(parts, worker.stepsOf(job.table));
     await uncertain.settle(late);
     expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', lease: present.lease });

@@ -1,11 +1,13 @@
 import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
+import { everyTopic } from '../../src/events/wake';
 import { acceptsConnections } from '../../src/http/health';
 import { pruneAvailability } from '../../src/photos/photo-availability.repository';
-import { PhotoAvailabilityHeartbeat } from '../../src/photos/photo-availability.service';
+import { PhotoAvailabilityHeartbeat, photoRecordsTopic } from '../../src/photos/photo-availability.service';
 import { TestDatabase } from '../support/database';
 import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
 
 interface ServerRow {
   public_url: string;
@@ -29,6 +31,8 @@ describe('the record that a process serves photos', () => {
   });
 
   beforeEach(() => database.rows('DELETE FROM photo_servers'));
+
+  afterEach(() => jest.restoreAllMocks());
 
   afterAll(() => testDatabase.drop());
 
@@ -63,11 +67,15 @@ describe('the record that a process serves photos', () => {
   });
 
   it.each([
-    [14, true],
-    [16, false],
-  ])('continues after %i s without a write: %s', async (seconds, goesOn) => {
+    [10, 0, true],
+    [16, 0, false],
+    [20, 14, true],
+    [35, 14, false],
+  ])('continues after %i s, of which the process has observed %i: %s', async (seconds, observed, goesOn) => {
+    const clock = jest.spyOn(performance, 'now').mockReturnValue(0);
     const serving = serve();
     await serving.record();
+    clock.mockReturnValue(observed * 1_000);
     await age(seconds);
     await serving.record();
     const { old, age: seen, interrupted } = (await row())!;
@@ -77,6 +85,39 @@ describe('the record that a process serves photos', () => {
       interrupted: !goesOn,
     });
   });
+
+  it('is interrupted if the process did not check itself for more than 15 seconds', async () => {
+    const serving = serve();
+    await serving.record();
+    const { now } = Date;
+    const isInterruptedAt = async (seconds: number): Promise<boolean> => {
+      jest.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1_000);
+      await serving.record();
+      return (await row())!.interrupted;
+    };
+    expect(await isInterruptedAt(10)).toBe(false);
+    expect(await isInterruptedAt(30)).toBe(true);
+  });
+
+  it.each([photoRecordsTopic, everyTopic])(
+    'is renewed soon at the topic %s, unless it is new',
+    async (topic) => {
+      const startedAt = Date.now();
+      jest.spyOn(performance, 'now').mockReturnValue(0);
+      const clock = jest.spyOn(Date, 'now').mockReturnValue(startedAt);
+      const serving = serve();
+      await serving.start();
+      await age(20);
+      serving.onTopic(topic);
+      clock.mockReturnValue(startedAt + 6_000);
+      serving.onTopic('another topic');
+      expect((await row())!.age).toBeGreaterThan(15);
+      serving.onTopic(topic);
+      jest.restoreAllMocks();
+      await until(async () => (await row())!.age < 15);
+      await serving.stop();
+    },
+  );
 
   it('is interrupted while the server accepts no connections', async () => {
     let accepts = false;

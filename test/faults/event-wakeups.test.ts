@@ -30,8 +30,11 @@ describe('wake-ups', () => {
   let observer: EventProcess;
   const running: Wakeups[] = [];
 
-  const started = async (url = testDatabase.url): Promise<{ wakeups: Wakeups; listener: TopicListener }> => {
-    const wakeups = new Wakeups({ url, logger });
+  const started = async (
+    url = testDatabase.url,
+    checkMs?: number,
+  ): Promise<{ wakeups: Wakeups; listener: TopicListener }> => {
+    const wakeups = new Wakeups({ url, logger, ...(checkMs !== undefined && { checkMs }) });
     const listener = new TopicListener(wakeups);
     running.push(wakeups);
     await wakeups.start();
@@ -145,7 +148,7 @@ describe('wake-ups', () => {
   it('detect a silently dead connection', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
-    const { wakeups, listener } = await started(proxy.url);
+    const { wakeups, listener } = await started(proxy.url, 500);
     proxy.silence();
     await until(() => listener.everything > 0);
     expect(listener).toMatchObject({ everything: 1, work: 1, topics: [everyTopic] });

@@ -1,7 +1,14 @@
 import { jobKinds } from '../../src/generations/generation.kind';
-import { closeUnanswered, detachUnanswered, pruneLedger, readLedger } from '../../src/jobs/ledger.repository';
+import {
+  closeUnanswered,
+  detachUnanswered,
+  pruneLedger,
+  readLedger,
+  unansweredDue,
+} from '../../src/jobs/ledger.repository';
 import { acceptAttempt } from '../../src/jobs/submission.repository';
 import { modelKind } from '../../src/models/model.kind';
+import { readDueTimes } from '../../src/poller/due.repository';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { graceMs } from '../support/job-process';
 import { begin, jobTypes } from '../support/job-scenarios';
@@ -189,14 +196,24 @@ describe('quotas and the ledger of paid calls', () => {
     expect(await counted()).toBe(1);
   });
 
+  /** Whether calls without an answer are due for a process; null: never. */
+  const isUnansweredDue = async (): Promise<boolean | null> => {
+    const due = unansweredDue(60_000);
+    const [ms = null] = await readDueTimes((...statement) => harness.database.rows(...statement), [due]);
+    return ms === null ? null : ms <= 0;
+  };
+
   it('detaches a call with an unknown outcome if its process ended after its job was deleted', async () => {
     const job = await begin(harness, 'training');
     harness.worker.crashAt('submission:before-call');
     await harness.worker.submit(job.table);
     await harness.delete(job);
     expect(await detachUnanswered(harness.database, jobKinds)).toBe(0);
+    expect(await isUnansweredDue()).toBe(false);
     await harness.database.rows(`UPDATE submissions SET job_deleted_at = now() - interval '61 min'`);
+    expect(await isUnansweredDue()).toBe(true);
     expect(await detachUnanswered(harness.database, jobKinds)).toBe(1);
+    expect(await isUnansweredDue()).toBeNull();
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: true, isAnonymous: true }]);
   });
 
@@ -207,9 +224,12 @@ describe('quotas and the ledger of paid calls', () => {
     await harness.cancel(job);
     const close = (): Promise<number> => closeUnanswered(harness.database, jobKinds, 60_000);
     expect(await close()).toBe(0);
+    expect(await isUnansweredDue()).toBe(false);
     await harness.database.rows(`UPDATE submissions SET called_at = now() - interval '61 s'`);
+    expect(await isUnansweredDue()).toBe(true);
     expect(await close()).toBe(1);
     expect(await close()).toBe(0);
+    expect(await isUnansweredDue()).toBeNull();
     expect(await calls()).toEqual([{ outcome: 'UNKNOWN', units: 1, isDetached: false, isAnonymous: true }]);
     expect(await counted()).toBe(1);
   });

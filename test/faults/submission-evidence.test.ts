@@ -1,3 +1,4 @@
+import { photoRecordsTopic } from '../../src/photos/photo-availability.service';
 import { JobHarness, type Job } from '../support/job-harness';
 import { graceMs, type JobProcess } from '../support/job-process';
 import { begin, jobTypesWithPhotos, outcomes, running } from '../support/job-scenarios';
@@ -113,6 +114,7 @@ describe('the absence of photo fetches', () => {
     const job = await uncertain();
     await settle(job);
     expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+    expect(worker.announced).toEqual([photoRecordsTopic]);
     await harness.database.rows(`UPDATE photo_servers SET interrupted_at = now(), last_seen_at = now()`);
     await settle(job);
     expect(await harness.row(job)).toMatchObject(unknown);

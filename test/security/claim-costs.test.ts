@@ -11,6 +11,7 @@ import { lockStoring, storingDue } from '../../src/generations/generation.reposi
 import { lockOverdue, overdueDue } from '../../src/jobs/job-row.repository';
 import type { JobKind } from '../../src/jobs/job.kind';
 import { JobRepository, type JobWork } from '../../src/jobs/job.repository';
+import { unansweredDue } from '../../src/jobs/ledger.repository';
 import { modelKind } from '../../src/models/model.kind';
 import { photoPurgeDue } from '../../src/photos/job-photo.repository';
 import { fetchingPhotos } from '../../src/photos/photo.work';
@@ -54,6 +55,8 @@ const fill = `
          LATERAL (SELECT id FROM generations WHERE status = CASE WHEN is_failing THEN 'STORING' ELSE 'QUEUED' END LIMIT 1) g;
   INSERT INTO photos (id, owner, status, source_url, due_at, purge_at)
   SELECT gen_random_uuid(), 'owner-' || n % 100, 'FETCHING', 'x', due(n, true), now() + interval '1 day' FROM generate_series(1, 4000) n;
+  INSERT INTO submissions (id, model_id, attempt, provider, account, called_at)
+  SELECT gen_random_uuid(), id, 1, provider, 'account', now() - interval '1 s' FROM models WHERE status <> 'QUEUED';
   INSERT INTO media_deletions (key, due_at) SELECT 'photos/' || n, due(n, true) FROM generate_series(1, 4000) n;`;
 
 /** The blocks that the statement of `send` reads, as PostgreSQL plans it for all parameters. */
@@ -118,7 +121,9 @@ describe('with many rows that are due later, and of other kinds of work', () => 
     expect(await blocksOf((sql) => readDue(rowsIn(sql).due())(sql))).toBeLessThan(maxBlocks.due);
   });
 
-  it.each(Object.entries({ checkDue, storingDue, photoPurgeDue, erasureDue, deletionDue }))(
+  const unanswered = unansweredDue(60_000);
+
+  it.each(Object.entries({ checkDue, storingDue, photoPurgeDue, erasureDue, deletionDue, unanswered }))(
     'reads few blocks for %s',
     async (_, due) => {
       expect(await blocksOf(readDue(due))).toBeLessThan(maxBlocks.due);

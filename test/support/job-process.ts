@@ -100,6 +100,8 @@ class ProcessDatabase implements Transactions {
 export class JobProcess {
   /** The unknown status words that were reported. */
   readonly unknownWords: string[] = [];
+  /** The topics that were announced to other processes. */
+  readonly announced: string[] = [];
   /** Metrics of finished pictures. */
   readonly counted: ('late' | 'delayed' | 'lost')[] = [];
   private readonly database: ProcessDatabase;
@@ -120,6 +122,7 @@ export class JobProcess {
       dataDir: folder,
       publicUrl: () => publicUrl,
       settings: jobSettings,
+      announce: ({ topics = [] }) => void this.announced.push(...topics),
       downloads: { result: context.pictures },
       metrics: {
         unknownWord: (word) => this.unknownWords.push(word),

@@ -35,6 +35,8 @@ export interface ServiceOptions extends Pick<WorkDeps, 'database' | 'media' | 'p
   spending?: SpendingOptions;
   /** Called when jobs that waited have become due. */
   onWake?: () => void;
+  /** Receives what other processes would be notified of. */
+  announce?: WorkDeps['wakeups']['announce'];
 }
 
 /** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
@@ -49,6 +51,7 @@ export function composeServices({
   settings,
   lookup,
   onWake,
+  announce,
   spending = unpriced,
   ...given
 }: ServiceOptions): Composition {
@@ -74,7 +77,7 @@ export function composeServices({
     spool: new UploadSpool(join(dataDir, 'uploads')),
     signer: new UrlSigner(['a secret of the tests']),
     signingSecrets: ['a secret of the tests'] as const,
-    wakeups: { announce: ignore },
+    wakeups: { announce: announce ?? ignore, read: () => null },
     costlyReads: { begin: () => Promise.resolve(database) },
     clock: new DatabaseClock(database),
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),

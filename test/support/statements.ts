@@ -38,6 +38,11 @@ export class StatementWatch {
     return this.statements.filter((text) => text !== 'SELECT 1' && !text.includes('photo_servers'));
   }
 
+  /** All statements since {@link during} was called last, or since the start. */
+  get received(): readonly string[] {
+    return this.statements;
+  }
+
   /** The statements that the database parses during `work`, and does not run as prepared before. */
   async parsedDuring(work: () => Promise<unknown>): Promise<string[]> {
     this.parsed = [];

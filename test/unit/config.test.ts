@@ -81,7 +81,7 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
     ),
   ),
   ...Object.fromEntries(
-    ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE'].map((name) => [
+    ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE', 'WORK_CHECK_INTERVAL'].map((name) => [
       name,
       { values: ['0', '0s', '30', '25h', '30d'], problem: /\(examples?: (30s|90s, 20m, 48h)\)$/ },
     ]),

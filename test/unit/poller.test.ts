@@ -34,7 +34,7 @@ const task = (pass: PeriodicTask['run'], more: Partial<PeriodicTask> = {}): Peri
 });
 
 const started = (...tasks: PeriodicTask[]): Poller => {
-  const poller = new Poller(tasks, new Agenda(database, 60_000), createLogger('silent'));
+  const poller = new Poller(tasks, new Agenda(database, { maxAgeMs: 60_000 }), createLogger('silent'));
   poller.start();
   return poller;
 };
@@ -130,6 +130,34 @@ describe('poller', () => {
     );
     poller.start();
     await until(() => passes > 5);
+    await poller.stop(1_000);
+  });
+
+  it('reads due times on the connection for wake-ups if nothing has happened, unless it is missing or fails', async () => {
+    let passes = 0;
+    let onWakeups = 0;
+    let state: 'works' | 'missing' | 'fails' = 'works';
+    const readByWakeups = (): Promise<{ dueInMs: null[] }[]> | null => {
+      if (state === 'missing') return null;
+      onWakeups += 1;
+      return state === 'works' ? Promise.resolve([{ dueInMs: [null] }]) : Promise.reject(new Error('lost'));
+    };
+    const agenda = new Agenda(database, { maxAgeMs: 1, readByWakeups });
+    const poller = new Poller(
+      [task(async () => ((passes += 1), 0), { due })],
+      agenda,
+      createLogger('silent'),
+    );
+    poller.start();
+    await until(() => onWakeups > 2);
+    for (const then of ['missing', 'fails'] as const) {
+      state = then;
+      const before = reads;
+      await until(() => reads > before + 1);
+    }
+    const before = onWakeups;
+    await until(() => onWakeups > before);
+    expect(passes).toBe(1);
     await poller.stop(1_000);
   });
 

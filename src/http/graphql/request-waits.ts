@@ -83,6 +83,11 @@ export class RequestWaits {
     this.sessions.endRevoked(id);
   }
 
+  /** See {@link Sessions.isRevocable}. */
+  get isRevocable(): boolean {
+    return this.sessions.isRevocable;
+  }
+
   /** Ends all waits: their requests are answered with the present state, as are later ones. */
   stop(): void {
     this.isStopped = true;
