@@ -51,6 +51,11 @@ describe('an idle gateway', () => {
       `INSERT INTO erasures (id, owner, completed_at) VALUES (gen_random_uuid(), 'erased', now() - interval '30 days') RETURNING id`,
       'erasures WHERE owner IS NOT NULL',
     ],
+    [
+      'records that calls have no answer',
+      `UPDATE submissions SET outcome = 'CALLING', called_at = now() - interval '2 hours' RETURNING id`,
+      `submissions WHERE outcome = 'CALLING'`,
+    ],
   ])('%s within its interval', async (_, change, left) => {
     expect(await environment.rows(change)).not.toEqual([]);
     await eventually('no such row', () => isEmpty(left), Boolean);

@@ -149,16 +149,19 @@ describe('poller', () => {
       createLogger('silent'),
     );
     poller.start();
-    await until(() => onWakeups > 2);
-    for (const then of ['missing', 'fails'] as const) {
-      state = then;
-      const before = reads;
-      await until(() => reads > before + 1);
+    try {
+      await until(() => onWakeups > 2);
+      for (const then of ['missing', 'fails'] as const) {
+        state = then;
+        const before = reads;
+        await until(() => reads > before + 1);
+      }
+      const before = onWakeups;
+      await until(() => onWakeups > before);
+      expect(passes).toBe(1);
+    } finally {
+      await poller.stop(1_000);
     }
-    const before = onWakeups;
-    await until(() => onWakeups > before);
-    expect(passes).toBe(1);
-    await poller.stop(1_000);
   });
 
   it('stops without waiting for the next pass of any task', async () => {
