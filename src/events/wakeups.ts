@@ -135,7 +135,7 @@ export class Wakeups {
   }
 
   /**
-   * Runs a short read on the connection, which checks it too. Null if there is none or it is sending.
+   * Runs a short read on the connection, which checks it too. Null without a connection, and while it sends.
    * @throws Error if that fails or takes more than 3 s; the connection is then replaced
    */
   read<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> | null {

@@ -16,7 +16,8 @@ function depsOf({ due, granted, started }: Situation, released: number[] = []): 
     take: () => Promise.resolve({ granted, waitMs: 0 }),
     release: (_call: string, calls: number) => Promise.resolve(void released.push(calls)),
   };
-  return { jobs: { rowsFor: () => leased }, provider: { name: 'sandbox' }, budget, leaseMs: 1 } as never;
+  const settings = { leaseMs: 1, pollPauseMs: 1_000 };
+  return { jobs: { rowsFor: () => leased }, provider: { name: 'sandbox' }, budget, ...settings } as never;
 }
 
 function stuck(situation: Situation): { rows: BudgetedRows; released: number[] } {
