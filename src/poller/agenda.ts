@@ -13,7 +13,7 @@ const minAge = { ms: 10, perReadMs: 10, maxMs: 250 } as const;
 const maxReadMs = 20_000;
 
 /** The maximum time of a read after which the next periodic one uses the connection for wake-ups, in milliseconds. */
-const maxSharedReadMs = 50;
+const maxSharedReadMs = 250;
 
 /** Options of {@link Agenda}. */
 export interface AgendaOptions {
