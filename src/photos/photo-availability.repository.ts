@@ -51,15 +51,17 @@ export async function readRecords(
   sql: Sql,
   { publicUrl, from, until }: AvailabilityWindow,
 ): Promise<Findings> {
-  const maxGap = `$4 * interval '1 ms'`;
+  const maxGap = `$4::float8 * interval '1 ms'`;
+  // Records are requested every second from the end of the window.
+  const isOver = `(last_seen_at <= now() - ${maxGap} OR now() > $3::timestamptz + $5::float8 * interval '1 ms')`;
   const [records] = await sql.rows<Findings>(
     // A process that ended soon after the beginning made its last record before the beginning.
-    `SELECT bool_or(last_seen_at < $3 AND last_seen_at > now() - ${maxGap}) AS "isPending",
-            bool_or(last_seen_at < $3 AND last_seen_at <= now() - ${maxGap}) AS "hasEnded",
+    `SELECT bool_or(last_seen_at < $3 AND NOT ${isOver}) AS "isPending",
+            bool_or(last_seen_at < $3 AND ${isOver}) AS "hasEnded",
             bool_or(serving_since <= $2) AS "isCovered",
             bool_or(interrupted_at >= $2) AS "isInterrupted"
        FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
-    [publicUrl, from, until, maxGapMs],
+    [publicUrl, from, until, maxGapMs, maxInterruptionMs],
   );
   return records!;
 }

@@ -120,6 +120,15 @@ describe('the absence of photo fetches', () => {
     expect(await harness.row(job)).toMatchObject(unknown);
   });
 
+  it('proves nothing if a gateway makes no record within 15 seconds after the grace period', async () => {
+    await servePhotos(harness.database);
+    await servePhotos(harness.database, { since: '-1 h', seen: '-20 s' });
+    const job = await uncertain();
+    await harness.age(job, 16_000);
+    await settle(job);
+    expect(await harness.row(job)).toMatchObject(unknown);
+  });
+
   it('resubmits a job once, and once more after a retry by a person', async () => {
     await servePhotos(harness.database);
     const job = await uncertain();
