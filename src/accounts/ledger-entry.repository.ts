@@ -10,7 +10,7 @@ export const ledgerTable: ListTable<LedgerEntryEntity, CreatedRange> = {
   entity: LedgerEntryEntity,
   table: 'ledger_entries',
   indexed: {},
-  conditionsOf: isCreatedIn,
+  conditionsOf: (created) => isCreatedIn(created, 'created'),
 };
 
 /** How long after its request a reservation is first checked for its end by a periodic task, in SQL. */

@@ -80,8 +80,12 @@ export interface CreatedRange {
 /** How far the time in an id, by a gateway's clock, may be from `created_at`, by the database's clock. */
 const maxSkewMs = 24 * 3_600_000;
 
-/** The conditions that rows were created in a span of time. The bounds of the ids let the list's index skip other rows. */
-export function isCreatedIn(range: CreatedRange | null | undefined): ListCondition[] {
+/**
+ * The conditions that rows were created in a span of time. The bounds of the ids let the list's index skip other rows.
+ * @param field - the path of the span in the input
+ * @returns with `problem` INVALID_INPUT (field `….before`) if the span has no duration
+ */
+export function isCreatedIn(range: CreatedRange | null | undefined, field: string): ListCondition[] {
   const { from, before } = range ?? {};
   return [
     ...(from
@@ -92,9 +96,16 @@ export function isCreatedIn(range: CreatedRange | null | undefined): ListConditi
       : []),
     ...(before
       ? [
-          { text: 'created_at < ?', value: before },
+          { text: 'created_at < ?', value: before, problem: rangeProblem({ from, before }, field) },
           { text: 'id < ?', value: firstIdAt(before.getTime() + maxSkewMs) },
         ]
       : []),
   ];
+}
+
+/** INVALID_INPUT (field `….before`) for a span that ends before or when it begins; null for another one. */
+export function rangeProblem({ from, before }: CreatedRange, field: string): DomainError | null {
+  if (!from || !before || from < before) return null;
+  const message = `${field}.before must be later than ${field}.from; exchange the two times.`;
+  return new DomainError('INVALID_INPUT', message, { field: `${field}.before` });
 }

@@ -158,7 +158,7 @@ export const avatarTable: ListTable<AvatarEntity, AvatarFilter> = {
     ...isNode('generation_id', generation),
     ...isAnyOf('style', styles, 'filter.styles'),
     ...isFlag('favorite', favorite),
-    ...isCreatedIn(created),
+    ...isCreatedIn(created, 'filter.created'),
   ],
 };
 

@@ -80,7 +80,7 @@ export const generationTable: ListTable<PresentGeneration, GenerationFilter> = {
     ...isAnyOf('status', statuses, 'filter.statuses'),
     ...isNode('model_id', model),
     ...hasAnyOf('styles', styles, 'filter.styles'),
-    ...isCreatedIn(created),
+    ...isCreatedIn(created, 'filter.created'),
   ],
 };
 

@@ -14,7 +14,10 @@ export const timeOrderDescriptions = {
   OLDEST: { description: 'The oldest first.' },
 } as const;
 
-@InputType({ description: 'Limits a list to a span of time.' })
+@InputType({
+  description:
+    'Limits a list to a span of time. If both ends are given, `before` must be later than `from`; otherwise INVALID_INPUT.',
+})
 export class DateTimeRangeInput implements CreatedRange {
   @Field(() => DateTimeScalar, {
     nullable: true,

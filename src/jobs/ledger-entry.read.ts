@@ -1,6 +1,6 @@
 import type { LedgerEntryEntity } from '../accounts/ledger-entry.entity';
 import { ledgerTable, selectLedgerEntry } from '../accounts/ledger-entry.repository';
-import { columns, computed, type ConnectionSource, type NodeSource } from '../reads/source';
+import { checkConditions, columns, computed, type ConnectionSource, type NodeSource } from '../reads/source';
 import { moneyOfEntry } from './ledger-entry.resolver';
 import type { LedgerArgs } from './ledger-entry.type';
 
@@ -24,6 +24,6 @@ export const ledgerSource: ConnectionSource = {
   queryOf: ({ created, ...page }: LedgerArgs) => ({
     page,
     orderBy: 'NEWEST',
-    conditions: ledgerTable.conditionsOf({ ...created }),
+    conditions: checkConditions(ledgerTable.conditionsOf({ ...created })),
   }),
 };

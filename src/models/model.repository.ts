@@ -27,7 +27,7 @@ export const modelTable: ListTable<PresentModel, ModelFilter> = {
   conditionsOf: ({ statuses, types, created }) => [
     ...isAnyOf('status', statuses, 'filter.statuses'),
     ...isAnyOf('type', types, 'filter.types'),
-    ...isCreatedIn(created),
+    ...isCreatedIn(created, 'filter.created'),
   ],
 };
 

@@ -40,7 +40,7 @@ export const photoTable: ListTable<PhotoEntity, PhotoFilter> = {
   conditionsOf: (filter) => [
     ...isAnyOf('status', filter.statuses, 'filter.statuses'),
     ...(filter.isUnused == null ? [] : [filter.isUnused ? { text: isUnused } : { exceptText: isUnused }]),
-    ...isCreatedIn(filter.created),
+    ...isCreatedIn(filter.created, 'filter.created'),
   ],
 };
 

@@ -166,7 +166,7 @@ export function connection<Row, Filter>(
 }
 
 /** @throws the problem of the first condition that is refused */
-function checkConditions(conditions: ListCondition[]): ListCondition[] {
+export function checkConditions(conditions: ListCondition[]): ListCondition[] {
   for (const { problem } of conditions) if (problem) throw problem;
   return conditions;
 }

@@ -2,7 +2,6 @@ import { maxSelectedIds } from '../core/bulk-changes';
 import { DomainError, forbidden } from '../core/errors';
 import { uuidOf, type InputId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
-import type { CreatedRange } from '../core/list-conditions';
 import type { Viewer } from '../core/viewer';
 import type { WebhookChange } from './webhook.repository';
 
@@ -76,12 +75,6 @@ export function checkedIds(ids: readonly InputId[]): string[] {
   const uuids = ids.flatMap((id) => problems.check(() => uuidOf(id)) ?? []);
   problems.throwIfAny();
   return uuids;
-}
-
-/** @throws DomainError INVALID_INPUT */
-export function checkRange({ from, before }: CreatedRange): void {
-  if (!from || !before || from < before) return;
-  throw invalid('input.select.created.before', 'must be later than from; exchange the two times');
 }
 
 function invalid(field: string, problem: string, details?: Record<string, number>): DomainError {

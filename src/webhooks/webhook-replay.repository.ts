@@ -5,6 +5,9 @@ import { makeDue } from './webhook.repository';
 /** Which deliveries to replay: by ids, or by the time of their creation. */
 export type ReplaySelection = { readonly ids: readonly string[] } | { readonly created: CreatedRange };
 
+/** The path of the span of time in the input. */
+export const createdField = 'input.select.created';
+
 /** A selection by time skips failed deliveries that were replayed within this time, so that a call can be repeated. */
 const repeatedReplayMs = 600_000;
 
@@ -59,7 +62,7 @@ export async function replayDeliveries(
 function selectionOf(selection: ReplaySelection): { text: string; values: unknown[] } {
   if ('ids' in selection) return { text: 'id = ANY($2::uuid[])', values: [selection.ids] };
   const values: unknown[] = [repeatedReplayMs];
-  const conditions = isCreatedIn(selection.created).map((condition) => {
+  const conditions = isCreatedIn(selection.created, createdField).map((condition) => {
     if (!('text' in condition)) throw new TypeError('Not a condition on the time.');
     values.push(condition.value);
     return condition.text.replace('?', `$${values.length + 1}`);

@@ -3,14 +3,14 @@ import { writeTransaction } from '../accounts/write-admission.repository';
 import type { BulkFailure, BulkResult } from '../core/bulk-changes';
 import { DomainError, notFound } from '../core/errors';
 import { newId, nodeKinds, toGlobalId, uuidOf, type InputId } from '../core/ids';
-import type { CreatedRange } from '../core/list-conditions';
+import { rangeProblem, type CreatedRange } from '../core/list-conditions';
 import { OwnedList } from '../core/owned-list';
 import { OwnerShares } from '../core/owner-shares';
 import type { WithoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createOwnerStream, openOwnerStream } from '../events/owner-stream.repository';
-import { checkedIds, checkOverlap, checkRange, checkWebhook, requireReader } from './webhook-checks';
+import { checkedIds, checkOverlap, checkWebhook, requireReader } from './webhook-checks';
 import {
   deleteDeliveriesOf,
   deliveryTable,
@@ -20,7 +20,7 @@ import {
 import { messageOf } from './webhook-events';
 import { countPending } from './webhook-follow.repository';
 import { assignKey } from './webhook-keys.repository';
-import { replayDeliveries } from './webhook-replay.repository';
+import { createdField, replayDeliveries } from './webhook-replay.repository';
 import type { WebhookSecrets } from './webhook-secrets';
 import type { WebhookSender } from './webhook-sender';
 import type { WebhookAttemptRow, WebhookDeliveryEntity, WebhookEntity } from './webhook.entity';
@@ -218,7 +218,8 @@ export class WebhookService {
   async replay(viewer: Viewer, target: InputId, { ids, created }: DeliverySelection): Promise<BulkResult> {
     const { maxReplays, onDue } = this.deps;
     const uuids = ids && checkedIds(ids);
-    if (created) checkRange(created);
+    const problem = created && rangeProblem(created, createdField);
+    if (problem) throw problem;
     const result = await this.changing(viewer, target, null, async (sql, { id }) => {
       const pending = await countPending(sql, id, maxPendingReplays);
       if (pending >= maxPendingReplays) throw tooManyPending(target.field);

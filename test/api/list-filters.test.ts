@@ -147,4 +147,57 @@ describe('filters', () => {
       expect(page[list]!.totalCount).toBe(list === 'models' ? 1 : 0);
     },
   );
+
+  it.each(['models', 'generations', 'avatars', 'photos', 'ledger'])(
+    'refuse a span of time that ends before or when it begins: %s',
+    async (list) => {
+      const within = (created: string): string => (list === 'ledger' ? created : `filter: { ${created} }`);
+      const spans = ['from: "2026-02-01T00:00:00Z", before: "2026-01-01T00:00:00Z"'];
+      spans.push('from: "2026-02-01T00:00:00+01:00", before: "2026-01-31T23:00:00Z"');
+      const field = list === 'ledger' ? 'created.before' : 'filter.created.before';
+      for (const span of spans) {
+        const query = `{ ${list}(${within(`created: { ${span} }`)}) { nodes { id } } }`;
+        const { message, extensions } = await gateway.client.refusal(query);
+        expect(extensions).toMatchObject({ code: 'INVALID_INPUT', field });
+        expect(message).toContain('exchange the two times');
+      }
+      for (const span of ['before: "0001-01-01T00:00:00Z"', 'from: "9999-12-31T23:59:59.999Z"', ''])
+        expect(
+          await gateway.client.request(`{ ${list}(${within(`created: { ${span} }`)}) { nodes { id } } }`),
+        ).toEqual({ [list]: { nodes: [] } });
+    },
+  );
+});
+
+describe('a DateTime', () => {
+  const query = 'query ($filter: AvatarModelFilter!) { models(filter: $filter) { nodes { id } } }';
+
+  it.each([
+    ['30 February', '2099-02-30T00:00:00Z'],
+    ['29 February of a common year', '2099-02-29T00:00:00.000Z'],
+    ['29 February of a century', '2100-02-29T12:00:00+02:00'],
+    ['31 April', '2026-04-31T00:00:00Z'],
+    ['day 0', '2026-04-00T00:00:00Z'],
+    ['month 13', '2026-13-01T00:00:00Z'],
+    ['the year 0', '0000-06-01T00:00:00Z'],
+    ['24 o’clock', '2026-04-30T24:00:00Z'],
+    ['minute 60', '2026-04-30T23:60:00Z'],
+    ['second 60', '2026-04-30T23:59:60Z'],
+    ['an offset of a day', '2026-04-30T23:59:59+24:00'],
+    ['an offset of 60 minutes', '2026-04-30T23:59:59+01:60'],
+  ])('that does not exist is refused, as a variable and in the query: %s', async (_what, from) => {
+    const given = await gateway.client.refusal(query, { filter: { created: { from } } });
+    expect(given.extensions).toMatchObject({ code: 'INVALID_INPUT', field: 'filter.created.from' });
+    const literal = `{ models(filter: { created: { from: "${from}" } }) { nodes { id } } }`;
+    const written = await gateway.client.refusal(literal);
+    expect(written.extensions).toMatchObject({ code: 'INVALID_INPUT', field: 'filter.created.from' });
+    for (const { message } of [given, written]) expect(message).toContain('a time that exists');
+  });
+
+  it('that exists is accepted in any offset, with 29 February of leap years', async () => {
+    for (const from of ['2024-02-29T23:59:59Z', '2000-02-29T00:00:00-23:59', '0001-01-01T00:00:00+00:00'])
+      expect(await gateway.client.request(query, { filter: { created: { from } } })).toEqual({
+        models: { nodes: [] },
+      });
+  });
 });

@@ -192,6 +192,10 @@ describe('startBy', () => {
       code: 'INVALID_INPUT',
       problems: [{ path: ['input', 'startBy'], code: 'INVALID_INPUT' }],
     });
+    const unreal = { input: { ...given(), startBy: '2099-02-30T00:00:00Z' } };
+    expect((await anna.refusal(query, unreal)).extensions).toMatchObject({
+      ...{ code: 'INVALID_INPUT', field: 'input.startBy' },
+    });
     // With other problems, all are named.
     const wrong = { input: { ...given(), startBy, idempotencyKey: 'with spaces' } };
     const { extensions } = await anna.refusal(query, wrong);
