@@ -69,19 +69,25 @@ export function encodeEventCursor(streamId: string, sequence: number): string {
   return bytes.toString('base64url');
 }
 
+/** What a cursor of {@link encodeEventCursor} contains; null for another text. The stream is hexadecimal, without dashes. */
+export function readEventCursor(cursor: string): { stream: string; sequence: number } | null {
+  const bytes = Buffer.from(cursor, 'base64url');
+  // Node ignores characters that are not base64url; only the canonical encoding is accepted.
+  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) return null;
+  const sequence = Number(bytes.readBigInt64BE(16));
+  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) return null;
+  return { stream: bytes.toString('hex', 0, 16), sequence };
+}
+
 /**
  * Decodes a cursor of {@link encodeEventCursor} for the same stream.
  * @param refusal - makes the error for another text
  * @throws DomainError INVALID_CURSOR, field `after`
  */
 export function decodeEventCursor(cursor: string, streamId: string, refusal = invalidCursor): number {
-  const bytes = Buffer.from(cursor, 'base64url');
-  // Node ignores characters that are not base64url; only the canonical encoding is accepted.
-  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) throw refusal();
-  const sequence = Number(bytes.readBigInt64BE(16));
-  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) throw refusal();
-  if (bytes.toString('hex', 0, 16) !== streamId.replaceAll('-', '')) throw refusal();
-  return sequence;
+  const read = readEventCursor(cursor);
+  if (read?.stream !== streamId.replaceAll('-', '')) throw refusal();
+  return read.sequence;
 }
 
 /** The error for a cursor that does not belong to the stream. */

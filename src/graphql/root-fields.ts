@@ -10,7 +10,7 @@ import { DomainError, forbidden } from '../core/errors';
 import type { Scope, Viewer } from '../core/viewer';
 import { checkTokenFields, hideOtherIds, type ClientTokenRules } from './client-token-access';
 import type { GraphQLContext, LoaderCache, PayloadReader } from './context';
-import { canWait, type WaitArgs } from './waits';
+import { canWait, checkAfter, type WaitArgs } from './waits';
 
 /** Exempts a query or mutation from admission, so that it also works during an erasure. */
 export const WithoutAdmission = (): MethodDecorator & PropertyDecorator =>
@@ -132,10 +132,11 @@ function withAdmission(admit: Admit, resolve: Resolve): Resolve {
   };
 }
 
-/** The operation has waited before; see {@link WaitArgs}. */
+/** The operation has waited before; see {@link WaitArgs}. The cursor of a field that has not waited is checked here. */
 function withWait(resolve: Resolve): Resolve {
   return (source, args, context, info) => {
     const { waitFailure } = context as GraphQLContext;
+    checkAfter(args as WaitArgs);
     if (waitFailure !== undefined && (args as WaitArgs).waitMs !== 0) throw waitFailure;
     return resolve(source, args, context, info);
   };

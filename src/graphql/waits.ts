@@ -10,11 +10,13 @@ import {
   type ExecutionArgs,
   type FieldNode,
   type GraphQLField,
+  type GraphQLObjectType,
 } from 'graphql';
 import { collectFields } from 'graphql/execution/collectFields';
 import { ArgsType, Field, Int } from 'type-graphql';
 import { DomainError } from '../core/errors';
 import { readGlobalId, type NodeKind } from '../core/ids';
+import { readEventCursor } from '../events/event';
 import { fragmentsOf } from './document-parts';
 
 /** The maximum duration of a wait, in milliseconds. Proxies commonly end requests without an answer after 60 s. */
@@ -36,16 +38,16 @@ export class WaitArgs {
   @Field(() => String, {
     nullable: true,
     description:
-      'The `cursor` you have seen. If the job has changed since, the answer comes at once. Null: the next change after the request ends the wait. Without effect if `waitMs` is 0.',
+      'The `cursor` you have seen. If the job has changed since, the answer comes at once. Null: the next change after the request ends the wait. If `waitMs` is 0 it only must be readable: otherwise INVALID_CURSOR.',
   })
   after?: string | null;
 }
 
-/** A wait that an operation asks for. */
+/** A wait that an operation asks for, or a cursor without one. */
 export interface WaitRequest {
   /** The object that is waited for; null if the given id is not one of the type that the field returns. */
   readonly target: { readonly kind: NodeKind; readonly id: string } | null;
-  /** In milliseconds; see {@link checkWait}. */
+  /** In milliseconds; see {@link checkWait}. 0: no wait, but {@link WaitRequest.after} is given. */
   readonly waitMs: number;
   readonly after: string | null;
 }
@@ -63,22 +65,39 @@ export function checkWait({ waitMs }: WaitRequest): void {
   );
 }
 
+/**
+ * Checks that the cursor can be read, without a wait too; whether it is one of the job, only a wait checks.
+ * @throws DomainError INVALID_CURSOR, field `after`
+ */
+export function checkAfter({ after }: Pick<WaitArgs, 'after'>): void {
+  if (after != null && !readEventCursor(after)) throw notOfThisJob();
+}
+
+/** The error for a cursor that is not one of the job. */
+export function notOfThisJob(): DomainError {
+  return new DomainError(
+    'INVALID_CURSOR',
+    'The cursor in `after` is not a cursor of this job. Send the `cursor` that you have read from it, or omit `after` to wait for its next change.',
+    { field: 'after' },
+  );
+}
+
 /** Whether a field has the arguments of {@link WaitArgs}. */
 export function canWait({ args }: Pick<GraphQLField<unknown, unknown>, 'args'>): boolean {
   return args.some(({ name }) => name === 'waitMs');
 }
 
-/** Whether a document has an argument `waitMs`. Documents are kept for the next request with the same text. */
+/** Whether a document may ask for a wait. Documents are kept for the next request with the same text. */
 const waitingDocuments = new WeakMap<DocumentNode, boolean>();
 
-/** The waits that a valid operation asks for. Those with invalid variables or arguments are left to the executor. */
+/** The waits that a valid operation asks for, and cursors without one. Those with invalid variables or arguments are left to the executor. */
 export function waitsIn({ schema, document, operationName, variableValues }: ExecutionArgs): WaitRequest[] {
-  if (!mayWait(document)) return [];
+  const query = schema.getQueryType()!;
+  if (!mayWait(document, query)) return [];
   const operation = getOperationAST(document, operationName);
   if (operation?.operation !== OperationTypeNode.QUERY) return [];
   const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variableValues ?? {});
   if (!coerced) return [];
-  const query = schema.getQueryType()!;
   const selected = collectFields(schema, fragmentsOf(document), coerced, query, operation.selectionSet);
   return [...selected.values()].flatMap(([node]) => {
     const definition = query.getFields()[node!.name.value];
@@ -86,11 +105,18 @@ export function waitsIn({ schema, document, operationName, variableValues }: Exe
   });
 }
 
-function mayWait(document: DocumentNode): boolean {
+function mayWait(document: DocumentNode, query: GraphQLObjectType): boolean {
   const known = waitingDocuments.get(document);
   if (known !== undefined) return known;
+  const fields = query.getFields();
   let isFound = false;
-  visit(document, { Argument: ({ name }) => void (isFound ||= name.value === 'waitMs') });
+  visit(document, {
+    Field: ({ name, arguments: given = [] }) => {
+      const has = (argument: string): boolean => given.some((each) => each.name.value === argument);
+      const field = fields[name.value];
+      isFound ||= (has('waitMs') || has('after')) && field !== undefined && canWait(field);
+    },
+  });
   waitingDocuments.set(document, isFound);
   return isFound;
 }
@@ -102,7 +128,7 @@ function waitOf(
 ): WaitRequest[] {
   try {
     const given = getArgumentValues(definition, node, variables) as unknown as WaitArgs & { id: string };
-    if (given.waitMs === 0) return [];
+    if (given.waitMs === 0 && given.after == null) return [];
     const read = readGlobalId(given.id);
     const target = read?.kind === getNamedType(definition.type).name ? read : null;
     return [{ target, waitMs: given.waitMs, after: given.after ?? null }];

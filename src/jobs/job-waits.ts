@@ -1,4 +1,3 @@
-import { DomainError } from '../core/errors';
 import type { NodeKind } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -7,6 +6,7 @@ import type { Positioned } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { PresentRows } from '../events/present-rows';
 import type { EventSubscription } from '../events/subscription';
+import { notOfThisJob } from '../graphql/waits';
 import { findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 import { hasEnded } from './job.subscription';
@@ -76,12 +76,4 @@ async function untilFirst(
   } catch {
     // Events after the position have been pruned: whether one of them was a change is unknown.
   }
-}
-
-function notOfThisJob(): DomainError {
-  return new DomainError(
-    'INVALID_CURSOR',
-    'The cursor in `after` is not a cursor of this job. Send the `cursor` that you have read from it, or omit `after` to wait for its next change.',
-    { field: 'after' },
-  );
 }

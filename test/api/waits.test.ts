@@ -204,16 +204,37 @@ describe('a query with waitMs', () => {
     async (given) => {
       const bob = await Client.of(gateway);
       const id = { 'of another owner': (await queued()).id, 'of another type': photos[0]! }[given] ?? given;
-      for (const after of [null, 'nonsense']) {
+      for (const after of [null, (await queued()).cursor]) {
         const { status, data, errors } = await bob.post(model, { id, waitMs: long, after });
         expect([status, data, errors]).toEqual([200, { model: null }, undefined]);
       }
+      const refused = await bob.post(model, { id, waitMs: long, after: 'nonsense' });
+      expect(refused.errors).toMatchObject([{ extensions: { code: 'INVALID_CURSOR', field: 'after' } }]);
     },
   );
 
-  it('ignores the cursor without a wait', async () => {
-    const { id } = await queued();
-    expect(modelIn(await wait(id, { waitMs: 0, after: 'nonsense' }))).toMatchObject({ id });
+  it.each([
+    ['model', 'waitMs: 0, '],
+    ['model', ''],
+    ['generation', 'waitMs: 0, '],
+    ['generation', ''],
+  ])('of 0 ms refuses a cursor that cannot be read, and no other: %s(%safter)', async (field, zero) => {
+    const { id, cursor } = await queued();
+    const call = (after: string): string =>
+      `{ viewer { owner } found: ${field}(id: "${id}", ${zero}after: ${after}) { id } }`;
+    const found = field === 'model' ? { id } : null;
+    for (const after of ['null', JSON.stringify(cursor), JSON.stringify((await queued()).cursor)]) {
+      const answer = await client.post(call(after));
+      expect([answer.data, answer.errors]).toEqual([{ viewer: { owner: 'alice' }, found }, undefined]);
+    }
+    for (const after of ['', 'nonsense', `${cursor}=`, cursor.slice(1)])
+      for (const transport of transports) {
+        const { data, errors } = await client.execute(transport, { query: call(JSON.stringify(after)) });
+        expect(data).toEqual({ viewer: { owner: 'alice' }, found: null });
+        expect(errors).toMatchObject([
+          { path: ['found'], extensions: { code: 'INVALID_CURSOR', field: 'after' } },
+        ]);
+      }
   });
 
   it('is planned, and has the same text as without planned reads', async () => {
@@ -236,11 +257,11 @@ describe('a query with waitMs', () => {
     for (const variables of [{ waitMs: 20 }, { waitMs: 20, after: cursor }])
       expect(await text(gateway, variables)).toBe(await text(other, variables));
     expect(await count('planned')).toBe(before + 2);
-    for (const variables of [{ waitMs: -1 }, { waitMs: 20, after: 'nonsense' }])
+    for (const variables of [{ waitMs: -1 }, { waitMs: 20, after: 'nonsense' }, { after: 'nonsense' }])
       expect(await text(gateway, variables)).toBe(await text(other, variables));
     // Those are left to the resolvers, which make the error.
     expect(await count('planned')).toBe(before + 2);
-    expect(await count('wait')).toBe(failedBefore + 2);
+    expect(await count('wait')).toBe(failedBefore + 3);
   });
 
   it.each(transports)('ends when the client leaves, over %s', async (transport) => {

@@ -13,7 +13,7 @@ import type { WithoutTurn } from '../../core/owner-turns';
 import { isChangeSource } from '../../core/push-source';
 import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
-import { waitsIn } from '../../graphql/waits';
+import { checkAfter, waitsIn } from '../../graphql/waits';
 import type { PlannedPayload } from '../../reads/planned-payload';
 import { ResponseGroups } from './event-responses';
 import { OpenStreams } from './open-streams';
@@ -100,11 +100,13 @@ export class Operations {
     client: () => AbortSignal,
   ): Promise<GraphQLError | null> {
     const requests = this.waits ? all.flatMap(waitsIn) : [];
-    const [request] = requests;
     // A viewer who may not read is refused by the resolvers.
-    if (!request || !context.viewer.scopes.has('read')) return null;
-    if (requests.length > queryLimits.waits) return tooComplex('waits', requests.length);
+    if (requests.length === 0 || !context.viewer.scopes.has('read')) return null;
+    const [request, ...others] = requests.filter(({ waitMs }) => waitMs !== 0);
+    if (others.length >= queryLimits.waits) return tooComplex('waits', others.length + 1);
     try {
+      for (const each of requests) checkAfter(each);
+      if (!request) return null;
       const inTime = <Result>(work: Promise<Result>): Promise<Result> => this.inTime(work);
       const onBegin = (): Promise<void> => this.countUse(context);
       await this.waits!.wait(context.viewer, request, { client: client(), inTime, onBegin });
