@@ -49,8 +49,8 @@ export function equals(columns: readonly string[], first: number): string {
  * the values of the columns `only`.
  *
  * - `oldest`: the oldest due rows of all owners. Fewer than $4 rows means that these are all due rows.
- * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows. (A loose
- *   index scan: each step reads one entry of the index on owner and due time.)
+ * - `turn`: otherwise, the owners after the one served last, wrapping around, until enough have due rows and a share of the
+ *   slots left. (A loose index scan: each step reads one entry of the index on owner and due time.)
  * - `owners`: those of `turn` with due rows and, if the order is not `due_at`, those of `oldest`, whose first rows may not be
  *   among the oldest.
  * - `placed`: the rows in order, without those that their owner's share excludes at any place, each with its position within its owner, counting from the slots in use, and with its round:
@@ -81,7 +81,7 @@ WITH RECURSIVE oldest AS MATERIALIZED (
 turn (owner, due_at, found, probes, is_around) AS (
   SELECT $5::text, NULL::timestamptz, 0, 0, false WHERE ${inTurn} AND (SELECT count(*) FROM oldest) = $4
   UNION ALL
-  SELECT next.owner, next.due_at, turn.found + (next.due_at <= now())::int, turn.probes + 1, next.is_around
+  SELECT next.owner, next.due_at, turn.found + (next.due_at <= now() AND ${hasShare('next.owner')})::int, turn.probes + 1, next.is_around
     FROM turn, LATERAL (
       (SELECT t.owner, t.due_at, turn.is_around FROM ${table} t
         WHERE t.owner > turn.owner AND ${matching} ORDER BY t.owner, t.due_at LIMIT 1)
@@ -109,6 +109,11 @@ SELECT claimed.*, now() AS "claimedAt", eligible.turn::int AS turn, last.owner A
   FULL JOIN claimed ON true LEFT JOIN eligible USING (id)
  WHERE ${commitsWithoutWaiting}
  ORDER BY eligible.place`;
+}
+
+/** SQL: whether the owner may take one more slot, see `OwnerShares`. Those that may not are passed by: they hold all slots. */
+function hasShare(owner: string): string {
+  return `coalesce(($6::jsonb ->> ${owner})::int, 0) < ${weightOf(owner, '$8')} * $7::float8`;
 }
 
 /** SQL: the assignments of a claim. */

@@ -138,6 +138,17 @@ describe('claims', () => {
     expect(await started()).toEqual({ alice: 6, bob: 3, carol: 1 });
   });
 
+  it('find the owner that has slots left at once, behind as many that have none as there are slots', async () => {
+    const slots = new OwnerShares(12);
+    const claimer = worker();
+    for (const owner of ['anna', 'bob', 'carl', 'dora', 'emil']) {
+      await add(owner, 100, 60_000);
+      slots.acquire(owner, 2);
+    }
+    await add('zoe', 3);
+    expect(ownersOf(await claimer.claim({ limit: slots.free, slots }))).toEqual(['zoe']);
+  });
+
   it('are renewed together until the work ends, except rows that another worker claimed', async () => {
     await add('alice', 3);
     const claimer = worker({ leaseMs: 60, logger });
