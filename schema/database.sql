@@ -672,6 +672,7 @@ CREATE TABLE webhooks (
     rest_until timestamp with time zone,
     key_id text,
     succeeded_at timestamp with time zone,
+    is_slow boolean DEFAULT false NOT NULL,
     CONSTRAINT webhooks_status_known CHECK ((status = ANY (ARRAY['ENABLED'::text, 'PAUSED'::text, 'DISABLED'::text])))
 );
 
@@ -1017,13 +1018,13 @@ CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webho
 
 CREATE INDEX webhook_deliveries_pending_age ON webhook_deliveries USING btree (webhook_id, created_at) WHERE (status = 'PENDING'::text);
 
-CREATE INDEX webhooks_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0));
+CREATE INDEX webhooks_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0) AND (NOT is_slow));
 
-CREATE INDEX webhooks_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0));
+CREATE INDEX webhooks_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries = 0) AND (NOT is_slow));
 
-CREATE INDEX webhooks_failing_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries > 0));
+CREATE INDEX webhooks_failing_due ON webhooks USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND ((tries > 0) OR is_slow));
 
-CREATE INDEX webhooks_failing_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND (tries > 0));
+CREATE INDEX webhooks_failing_due_of_owner ON webhooks USING btree (owner, due_at) WHERE ((due_at IS NOT NULL) AND (status = 'ENABLED'::text) AND ((tries > 0) OR is_slow));
 
 CREATE INDEX webhooks_of_key ON webhooks USING btree (key_id) WHERE ((status = 'ENABLED'::text) AND (key_id IS NOT NULL));
 

@@ -1,6 +1,7 @@
 import type { Config } from '../config';
 import type { LeasedTable } from '../core/claim-statement';
 import type { Logger } from '../core/logger';
+import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
 import type { Wakeups } from '../events/wakeups';
 import { createGuard } from '../upstream/guard';
@@ -53,7 +54,7 @@ export function makeWebhooks({ config, database, wakeups, signingSecrets }: Webh
 export interface WebhookWork {
   readonly follow: WebhookFollowWork;
   readonly deliveries: WebhookDeliveryWork;
-  /** To endpoints whose last attempt failed: in slots of their own, so that they do not delay the others. */
+  /** To endpoints whose last attempt failed or was slow: in slots of their own, so that they do not delay the others. */
   readonly failing: WebhookDeliveryWork;
   /** Disables the webhooks of API keys that have ended. */
   readonly keys: WebhookKeysWork;
@@ -81,19 +82,19 @@ export function createWebhookWork(
 ): WebhookWork {
   const onNotice = (streamId: string): void => wakeups.announce({ streams: [streamId] });
   const keys = new WebhookKeysWork({ database, logger, onNotice });
-  const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, maxDeliveries: number): WebhookDeliveryWork =>
+  const { MAX_WEBHOOK_DELIVERIES: maxDeliveries, OWNER_WEIGHTS: weights } = config;
+  const slowSlots = new OwnerShares(Math.ceil(maxDeliveries / 2), weights);
+  const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, slots: OwnerShares): WebhookDeliveryWork =>
     new WebhookDeliveryWork({
-      ...{ webhooks, database, sender, keys, logger, maxDeliveries, onNotice },
+      ...{ webhooks, database, sender, keys, logger, slots, slowSlots, onNotice, weights },
       leaseMs: config.LEASE,
-      weights: config.OWNER_WEIGHTS,
       timeoutMs: config.WEBHOOK_TIMEOUT,
       onAttempt: metrics.webhookAttempt,
     });
-  const slots = config.MAX_WEBHOOK_DELIVERIES;
   return {
     follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap, onDue }),
-    deliveries: deliveriesTo(leasedWebhooks.due, slots),
-    failing: deliveriesTo(leasedWebhooks.failing, Math.ceil(slots / 2)),
+    deliveries: deliveriesTo(leasedWebhooks.due, new OwnerShares(maxDeliveries, weights)),
+    failing: deliveriesTo(leasedWebhooks.failing, slowSlots),
     keys,
     renewSecrets: () => sender.renewSecrets(database),
   };

@@ -6,6 +6,7 @@ import type { Logger } from './logger';
 import { levelOf } from './outage';
 import type { OwnerShares } from './owner-shares';
 import { equalWeights, type OwnerWeights } from './owner-weights';
+import { Slot } from './slot';
 import { commitsWithoutWaiting, limitsLockWait, type Sql } from './sql';
 
 /** The delay of a deferred row, and how long it keeps its slot, in milliseconds. */
@@ -155,20 +156,20 @@ export class LeasedRows<Row extends LeasedRow> {
   }
 
   /**
-   * Claims rows for the free slots and starts `work` on each. The lease of a row is renewed until its work has ended.
+   * Claims rows for the free slots and starts `work` on each, in a slot. The lease of a row is renewed until its work has ended.
    */
   async start(
     slots: OwnerShares,
     { limit = Infinity, only }: Partial<Omit<ClaimOptions, 'slots'>>,
-    work: (row: Claimed<Row>) => Promise<unknown>,
+    work: (row: Claimed<Row>, slot: Slot) => Promise<unknown>,
   ): Promise<StartedBatch> {
     const rows = await this.claim({ limit: Math.min(limit, slots.free), only, slots });
     const running = rows.map(async (row) => {
-      slots.acquire(row.owner, 1);
+      const slot = Slot.take(slots, row.owner);
       try {
-        await this.hold(row, () => work(row));
+        await this.hold(row, () => work(row, slot));
       } finally {
-        slots.release(row.owner, 1);
+        slot.release();
       }
     });
     // Callers that await the work get its errors; until then they are not unhandled.

@@ -52,6 +52,7 @@ import { FailedDownloads1798200000000 } from './migrations/1798200000000-failed-
 import { EventsOfGenerations1798300000000 } from './migrations/1798300000000-events-of-generations';
 import { PortableEngine1798700000000 } from './migrations/1798700000000-portable-engine';
 import { UsedPhotos1799000000000 } from './migrations/1799000000000-used-photos';
+import { SlowWebhooks1799200000000 } from './migrations/1799200000000-slow-webhooks';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -106,6 +107,7 @@ const migrations = [
   EventsOfGenerations1798300000000,
   PortableEngine1798700000000,
   UsedPhotos1799000000000,
+  SlowWebhooks1799200000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -6,6 +6,9 @@ import { hasActiveKey } from './webhook-keys.repository';
 import { WebhookDeliveryEntity, WebhookEntity, type WebhookAttemptRow } from './webhook.entity';
 import { webhookDeliveryStatuses, type WebhookDeliveryStatus } from './webhook.state';
 
+/** An attempt that took longer is slow, in milliseconds. */
+export const slowAttemptMs = 2_000;
+
 /** How long a delivery is attempted, and how long a webhook may fail before it is disabled, in milliseconds. */
 const maxFailingMs = 86_400_000;
 
@@ -96,6 +99,10 @@ async function lockLeased(sql: Sql, { id, lease }: Leased): Promise<WebhookEntit
   return webhook ?? null;
 }
 
+function isSlow({ durationMs }: WebhookAttemptRow): boolean {
+  return durationMs > slowAttemptMs;
+}
+
 function attemptsWith(delivery: WebhookDeliveryEntity, attempt: WebhookAttemptRow): string {
   return JSON.stringify([attempt, ...delivery.attempts].slice(0, maxAttempts));
 }
@@ -128,8 +135,9 @@ export async function recordDelivered(
     );
   }
   await sql.rows(
-    'UPDATE webhooks SET tries = 0, failing_since = NULL, rest_until = NULL, succeeded_at = now() WHERE id = $1',
-    [webhook.id],
+    `UPDATE webhooks SET tries = 0, failing_since = NULL, rest_until = NULL, succeeded_at = now(), is_slow = $2
+      WHERE id = $1`,
+    [webhook.id, isSlow(attempt)],
   );
   return true;
 }
@@ -172,12 +180,12 @@ export async function recordFailed(
   );
   const [changed] = await sql.rows<{ isOver: boolean }>(
     `UPDATE webhooks
-        SET tries = tries + 1, rest_until = now() + $2::float8 * interval '1 ms',
+        SET tries = tries + 1, is_slow = $6, rest_until = now() + $2::float8 * interval '1 ms',
             failing_since = CASE WHEN failing_since IS NULL THEN now()
               ELSE failing_since + greatest(now() - rest_until - $4 * interval '1 ms', interval '0') END
       WHERE id = $1
       RETURNING failing_since <= now() - $3 * interval '1 ms' AND tries >= $5 AND status = 'ENABLED' AS "isOver"`,
-    [webhook.id, restMs(before.tries + 1), maxFailingMs, maxGapMs, minFailedAttempts],
+    [webhook.id, restMs(before.tries + 1), maxFailingMs, maxGapMs, minFailedAttempts, isSlow(attempt)],
   );
   return { before, isOver: changed!.isOver };
 }

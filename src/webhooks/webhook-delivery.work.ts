@@ -10,7 +10,8 @@ import {
   type LeaseOptions,
   type StartedBatch,
 } from '../core/leased-rows';
-import { OwnerShares } from '../core/owner-shares';
+import type { OwnerShares } from '../core/owner-shares';
+import type { Slot } from '../core/slot';
 import type { Transactions } from '../core/sql';
 import {
   findDueDeliveries,
@@ -19,6 +20,7 @@ import {
   recordFailed,
   releaseUnsigned,
   releaseWebhook,
+  slowAttemptMs,
 } from './webhook-delivery.repository';
 import { disableWithNotice } from './webhook-disabling';
 import type { WebhookKeysWork } from './webhook-keys.work';
@@ -49,8 +51,10 @@ export interface WebhookDeliveryWorkDeps extends LeaseOptions {
   keys: Pick<WebhookKeysWork, 'disable'>;
   /** Maximum duration of an attempt, in milliseconds. */
   timeoutMs: number;
-  /** Maximum number of endpoints that a process sends to at a time. */
-  maxDeliveries: number;
+  /** One for each endpoint that is sent to at a time. */
+  slots: OwnerShares;
+  /** Those of endpoints whose last attempt failed or was slow. An attempt that becomes slow moves there. */
+  slowSlots: OwnerShares;
   /** Called AFTER a notice to an owner was added, with the id of its stream. */
   onNotice: (streamId: string) => void;
   /** Called AFTER an attempt was recorded. */
@@ -65,17 +69,16 @@ const delays = {
 
 /**
  * Sends the deliveries of webhooks. A webhook is leased by one worker, which sends one delivery at a time: a slow endpoint uses
- * one slot. If the process is killed after an answer, the delivery is sent again, with the same id.
+ * one slot, which is one for slow endpoints after a moment, while those have one left. If the process is killed after an answer,
+ * the delivery is sent again, with the same id.
  */
 export class WebhookDeliveryWork {
   private readonly rows: LeasedRows<WebhookEntity>;
-  private readonly slots: OwnerShares;
   /** Webhooks whose secret could not be read, which was logged. */
   private readonly unreadable = new Set<string>();
 
   constructor(private readonly deps: WebhookDeliveryWorkDeps) {
     this.rows = new LeasedRows(deps.database, deps.webhooks, deps);
-    this.slots = new OwnerShares(deps.maxDeliveries, deps.weights);
   }
 
   /** When the next delivery is due. */
@@ -88,12 +91,13 @@ export class WebhookDeliveryWork {
    * @param signal - aborts the attempts, which do not count
    */
   async processBatch(signal: AbortSignal): Promise<StartedBatch> {
-    await this.slots.whenFree(signal);
+    const { slots } = this.deps;
+    await slots.whenFree(signal);
     if (signal.aborted) return emptyBatch;
-    return this.rows.start(this.slots, {}, (webhook) => this.sendDue(webhook, signal));
+    return this.rows.start(slots, {}, (webhook, slot) => this.sendDue(webhook, slot, signal));
   }
 
-  private async sendDue(webhook: Claimed<WebhookEntity>, signal: AbortSignal): Promise<void> {
+  private async sendDue(webhook: Claimed<WebhookEntity>, slot: Slot, signal: AbortSignal): Promise<void> {
     const { database } = this.deps;
     const endMs = performance.now() + maxTurnMs;
     const isOver = (): boolean => signal.aborted || performance.now() >= endMs;
@@ -104,7 +108,7 @@ export class WebhookDeliveryWork {
       left -= deliveries.length;
       for (const delivery of deliveries) {
         if (isOver()) break;
-        if (!(await this.sendOne(webhook, delivery, signal))) return;
+        if (!(await this.sendOne(webhook, delivery, slot, signal))) return;
       }
     }
     await database.transaction((sql) => releaseWebhook(sql, webhook));
@@ -114,6 +118,7 @@ export class WebhookDeliveryWork {
   private async sendOne(
     webhook: Claimed<WebhookEntity>,
     delivery: WebhookDeliveryEntity,
+    slot: Slot,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { database } = this.deps;
@@ -125,7 +130,7 @@ export class WebhookDeliveryWork {
       return false;
     }
     if (!present.isPending) return true;
-    const sent = await this.send(present, delivery, signal);
+    const sent = await this.whileSlow(slot, () => this.send(present, delivery, signal));
     if (sent.outcome === 'deferred') {
       await this.rows.defer(webhook, signal);
       return false;
@@ -136,6 +141,18 @@ export class WebhookDeliveryWork {
     }
     this.unreadable.delete(webhook.id);
     return this.record(webhook, delivery, sent);
+  }
+
+  /** Moves the slot of an attempt that takes long, as soon as slow endpoints have one left for its owner. */
+  private async whileSlow<Result>(slot: Slot, attempt: () => Promise<Result>): Promise<Result> {
+    const timer = setInterval(() => {
+      if (slot.moveTo(this.deps.slowSlots)) clearInterval(timer);
+    }, slowAttemptMs);
+    try {
+      return await attempt();
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   private async send(

@@ -27,6 +27,9 @@ import { NewStreams, Postponed } from './webhook-search';
 /** Maximum number of pending deliveries of a webhook; replayed ones may be more. Its other events wait in the owner's stream. */
 const maxPending = 1_000;
 
+/** An event with its number in the stream of its owner. */
+type PositionedEvent = WebhookEvent & { readonly position: number };
+
 const webhooksPerRun = 50;
 const eventsPerRead = 200;
 const deliveriesPerDrop = 500;
@@ -143,9 +146,12 @@ export class WebhookFollowWork {
     return { events, last: events.at(-1)?.sequence ?? page?.head ?? position };
   }
 
-  private async deliveriesOf(events: readonly StoredEvent[]): Promise<WebhookEvent[]> {
+  private async deliveriesOf(events: readonly StoredEvent[]): Promise<PositionedEvent[]> {
     const before = await statesBefore(this.deps.database, events.filter(mayEnterStatus));
-    return events.flatMap((event) => webhookEventOf(event, before.get(event) ?? null) ?? []);
+    return events.flatMap((event) => {
+      const found = webhookEventOf(event, before.get(event) ?? null);
+      return found ? { ...found, position: event.sequence } : [];
+    });
   }
 
   /**
@@ -164,13 +170,13 @@ export class WebhookFollowWork {
   }
 
   /**
-   * Advances the webhook to `position`.
+   * Advances the webhook to `last`, or as far as it may have pending deliveries.
    * @returns the number of inserted deliveries; null if it was not advanced
    */
   private insert(
     webhook: WebhookBehind,
-    position: number,
-    events: readonly WebhookEvent[],
+    last: number,
+    events: readonly PositionedEvent[],
   ): Promise<number | null> {
     // Ids sort by time; of one millisecond they are sorted here.
     const ids = events.map(() => newId()).sort();
@@ -179,13 +185,15 @@ export class WebhookFollowWork {
       if (!locked) return null;
       // Its types as they are now: events after a change of them may have been read.
       const { lastNumber, eventTypes } = locked;
-      const deliveries = events
-        .filter(({ type }) => eventTypes.includes(type))
-        .map((event, index) => ({ ...event, id: ids[index]! }));
-      if (deliveries.length > 0 && (await countPending(sql, webhook.id, maxPending)) >= maxPending) {
+      const wanted = events.filter(({ type }) => eventTypes.includes(type));
+      const room = wanted.length === 0 ? 0 : maxPending - (await countPending(sql, webhook.id, maxPending));
+      const [next] = wanted.slice(room);
+      if (next && room === 0) {
         await followLater(sql, webhook.id, laterMs);
         return null;
       }
+      const deliveries = wanted.slice(0, room).map((event, index) => ({ ...event, id: ids[index]! }));
+      const position = next ? next.position - 1 : last;
       await insertDeliveries(sql, webhook, { lastNumber, position }, deliveries);
       return deliveries.length;
     });

@@ -2,10 +2,10 @@ import { Check, Column, Entity, Index, PrimaryColumn } from 'typeorm';
 import { LeasedEntity } from '../core/leased.entity';
 import type { WebhookDeliveryStatus, WebhookEventType, WebhookStatus } from './webhook.state';
 
-/** SQL: the webhook has deliveries, and its last attempt did not fail. */
-export const dueWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tries = 0";
-/** SQL: the webhook has deliveries, and its last attempt failed. */
-export const failingWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tries > 0";
+/** SQL: the webhook has deliveries, and its last attempt neither failed nor was slow. */
+export const dueWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND tries = 0 AND NOT is_slow";
+/** SQL: the webhook has deliveries, and its last attempt failed or was slow. */
+export const failingWebhooks = "due_at IS NOT NULL AND status = 'ENABLED' AND (tries > 0 OR is_slow)";
 
 /**
  * An endpoint of an owner. It is leased as a whole, so that one request at a time is sent to it: `dueAt` is when its next
@@ -75,6 +75,10 @@ export class WebhookEntity extends LeasedEntity {
   /** When a delivery last arrived. */
   @Column('timestamptz', { nullable: true })
   succeededAt: Date | null;
+
+  /** Whether the last attempt has kept its slot for longer than a moment; see `WebhookDeliveryWork`. */
+  @Column('boolean', { default: false })
+  isSlow: boolean;
 
   /** No delivery is attempted before this time: after several failed attempts in a row, later than the last one. */
   @Column('timestamptz', { nullable: true })

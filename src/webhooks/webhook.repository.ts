@@ -15,7 +15,7 @@ export const webhookTable: ListTable<WebhookEntity, object> = {
   conditionsOf: () => [],
 };
 
-/** Webhooks with deliveries, those that fail apart. Each is leased as a whole. */
+/** Webhooks with deliveries, those that fail or are slow apart. Each is leased as a whole. */
 export const leasedWebhooks = {
   due: { entity: WebhookEntity, table: 'webhooks', rows: dueWebhooks },
   failing: { entity: WebhookEntity, table: 'webhooks', rows: failingWebhooks },

@@ -1,5 +1,5 @@
 import type { Database } from '../../src/database/database';
-import { Client, jwtSettings } from '../support/client';
+import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
@@ -222,21 +222,54 @@ describe('an endpoint that fails', () => {
     await healthy.stop();
   });
 
-  it('delays no endpoint that answers, even if many owners have one that fails', async () => {
+  it.each([
+    ['fails', 'tries = 1'],
+    ['is slow', 'is_slow = true'],
+  ])('delays no endpoint that answers, even if many owners have one that %s', async (_, state) => {
     await gateway.restart({ WEBHOOK_TIMEOUT: '50s', MAX_WEBHOOK_DELIVERIES: '2' });
     receiver.answer = () => undefined;
-    const begin = async (client: Client, url: string, tries: number): Promise<void> => {
+    const begin = async (client: Client, url: string, set: string): Promise<void> => {
       const { webhook } = await createWebhook(client, { url });
-      await gateway.rows('UPDATE webhooks SET tries = $2 WHERE owner = $1', [client.name, tries]);
+      await gateway.rows(`UPDATE webhooks SET ${set} WHERE owner = $1`, [client.name]);
       await emitModel(database, client.name, ['READY']);
       await wake(client, webhook.id);
     };
-    for (let count = 0; count < 4; count += 1) await begin(await Client.of(gateway), receiver.url, 1);
+    for (let count = 0; count < 4; count += 1) await begin(await Client.of(gateway), receiver.url, state);
     await until(() => receiver.received.length > 0);
     const healthy = await WebhookReceiver.start();
-    await begin(await Client.of(gateway), healthy.url, 0);
+    await begin(await Client.of(gateway), healthy.url, 'tries = 0');
     await until(() => healthy.received.length === 1);
     expect(receiver.received).toHaveLength(1);
+    await healthy.stop();
+  });
+
+  it('delays no other endpoint by an attempt that becomes slow, and is not slow after a quick one', async () => {
+    await gateway.restart({ WEBHOOK_TIMEOUT: '50s', MAX_WEBHOOK_DELIVERIES: '1' });
+    const isSlow = async (id: string): Promise<boolean> =>
+      (
+        await gateway.rows<{ slow: boolean }>('SELECT is_slow AS slow FROM webhooks WHERE id = $1', [
+          uuidOf(id),
+        ])
+      )[0]!.slow;
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    let finish = (): void => undefined;
+    receiver.answer = (response) => (finish = () => response.end());
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 1);
+    const [healthy, other] = [await WebhookReceiver.start(), await Client.of(gateway)];
+    const its = await createWebhook(other, { url: healthy.url });
+    await emitModel(database, other.name, ['READY']);
+    await wake(other, its.webhook.id);
+    await until(() => healthy.received.length === 1);
+    expect((await deliveriesOf(owner, webhook.id))[0]).toMatchObject({ status: 'PENDING', attempts: [] });
+    finish();
+    await until(() => isSlow(webhook.id));
+    receiver.answer = status(200);
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => !(await isSlow(webhook.id)));
+    expect(await isSlow(its.webhook.id)).toBe(false);
     await healthy.stop();
   });
 
