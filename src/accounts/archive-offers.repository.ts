@@ -1,5 +1,6 @@
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
+import { lockQuotas } from './quota.repository';
 import { isBeingErased } from './write-admission.repository';
 
 /** The lifetime of a download URL, and how long a download may continue after it, in milliseconds. */
@@ -24,8 +25,12 @@ export class ArchiveOffers {
     return `${this.table}.expires_at > now() AND NOT ${isBeingErased(`${this.table}.owner`)}`;
   }
 
-  /** @throws DomainError RATE_LIMITED if {@link maxOffers} URLs of the owner are valid already */
+  /**
+   * Until the transaction ends, no other one counts the URLs of the owner.
+   * @throws DomainError RATE_LIMITED if {@link maxOffers} URLs of the owner are valid already
+   */
   async requireFree(sql: Sql, owner: string): Promise<void> {
+    await lockQuotas(sql, owner);
     const [offers] = await sql.rows<{ count: number; seconds: number }>(
       `SELECT count(*)::integer AS count, ceil(extract(epoch FROM min(expires_at) - now()))::integer AS seconds
          FROM ${this.table} WHERE owner = $1 AND expires_at > now()`,

@@ -216,6 +216,16 @@ describe('bulk mutations', () => {
     },
   );
 
+  it.each(['cancelModels', 'cancelGenerations', 'deleteModels', 'deleteGenerations', 'deleteAvatars'])(
+    '%s refuses a filter by a span of time that ends before it begins',
+    async (mutation) => {
+      const created = { from: '2026-02-01T00:00:00Z', before: '2026-01-01T00:00:00Z' };
+      expect(await problemsOf(mutation, { select: { filter: { created } } })).toEqual([
+        ['input.select.filter.created.before', 'INVALID_INPUT'],
+      ]);
+    },
+  );
+
   it('name all problems of a filter, of ids and of a key', async () => {
     const styles = Array.from({ length: 101 }, () => 'noir');
     expect(await problemsOf('deleteAvatars', { select: { filter: { styles } } })).toEqual([
@@ -232,4 +242,48 @@ describe('bulk mutations', () => {
       ['input.select.ids.1', 'NOT_FOUND'],
     ]);
   });
+});
+
+describe('downloadAvatars', () => {
+  it.each([
+    ['originals in another format', 'format: WEBP', 100],
+    ['pictures in another size', 'size: PX_512, format: JPEG', 1_000],
+  ])('converts a limited number of avatars: %s', async (_, picture, maximum) => {
+    const generation = await rows.addGeneration();
+    const first = await rows.addAvatar(generation.uuid, null, { position: 0 });
+    await gateway.rows(
+      `INSERT INTO avatars (id, owner, generation_id, position, status, style, width, height, byte_size, placeholder, content_type, sha256)
+       SELECT gen_random_uuid(), owner, generation_id, n, status, style, width, height, byte_size, placeholder, content_type, sha256
+         FROM avatars, generate_series(1, $2) AS n WHERE id = $1`,
+      [first.uuid, maximum],
+    );
+    const query = `mutation { downloadAvatars(input: { select: { filter: {} } ${picture} }) { avatarCount } }`;
+    expect((await client.refusal(query)).extensions).toMatchObject({
+      ...{ code: 'INVALID_INPUT', field: 'input.select', maximum },
+    });
+    await gateway.rows('DELETE FROM avatars WHERE id = $1', [first.uuid]);
+    expect(await client.request(query)).toEqual({ downloadAvatars: { avatarCount: maximum } });
+  });
+
+  it.each(['downloadAvatars(input: { select: { filter: {} } }) { url }', 'exportMyData { url }'])(
+    'gives 10 URLs at most, also at the same time: %s',
+    async (call) => {
+      const generation = await rows.addGeneration();
+      await rows.addAvatar(generation.uuid);
+      await rows.database.query('TRUNCATE avatar_downloads, exports');
+      const session = await gateway.database.session();
+      await session.query('BEGIN');
+      // URLs can be counted, but not inserted.
+      await session.query('LOCK TABLE avatar_downloads, exports IN SHARE MODE');
+      const codes = Array.from({ length: 12 }, async () => {
+        const { errors } = await client.post(`mutation { ${call} }`);
+        return errors?.[0]?.extensions.code;
+      });
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+      while ((await gateway.rows(waiting)).length < 4) await new Promise(setImmediate);
+      await session.query('COMMIT');
+      const refused = (await Promise.all(codes)).filter((code) => code !== undefined);
+      expect(refused).toEqual(['RATE_LIMITED', 'RATE_LIMITED']);
+    },
+  );
 });
