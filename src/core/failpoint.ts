@@ -23,6 +23,7 @@ export type FailpointName =
   | 'result:shown'
   | 'delete:marked'
   | 'delete:bytes-gone'
+  | 'events:numbering'
   | 'webhook:found'
   | 'webhook:answered';
 

@@ -1,4 +1,5 @@
 import { isLockTimeout } from '../core/errors';
+import { failpoint } from '../core/failpoint';
 import { limitsIdleTime, limitsLockWait, type Transactions } from '../core/sql';
 
 // The events of all streams of an owner get numbers after their commit, when they are read: see docs/adr/0025. An event is new
@@ -54,6 +55,7 @@ export function assignNumbers(database: Transactions, id: string): Promise<void>
         WHERE id = $1 AND ${limitsIdleTime(maxIdleMs)} AND ${limitsLockWait(maxLockWaitMs)} FOR NO KEY UPDATE`,
       [id],
     );
+    await failpoint('events:numbering');
     await sql.rows(skipStatement, [[id], maxNewEvents]);
     await sql.rows(assignStatement, [[id]]);
   });

@@ -143,6 +143,32 @@ describe('retryGenerations', () => {
     ]);
   });
 
+  it('takes 10,000 jobs at most, and refuses more before any is retried', async () => {
+    const failed = await addFailedGeneration(rows);
+    const columns = (
+      await gateway.rows<{ name: string }>(
+        `SELECT column_name AS name FROM information_schema.columns
+          WHERE table_name = 'generations' AND table_schema = current_schema() AND column_name <> 'id' AND is_generated = 'NEVER'`,
+      )
+    ).map(({ name }) => `"${name}"`);
+    const copy = (count: number): Promise<unknown> =>
+      gateway.rows(
+        `INSERT INTO generations (id, ${columns.join()}) SELECT gen_random_uuid(), ${columns.join()}
+           FROM generations, generate_series(1, $2) WHERE id = $1`,
+        [failed.uuid, count],
+      );
+    await copy(10_000);
+    const input = { select: { filter }, expectedCount: 10_001, idempotencyKey: 'very-many' };
+    expect(await bulkProblems(client, 'retryGenerations', input)).toEqual([
+      ['input.select', 'INVALID_INPUT'],
+    ]);
+    expect(await statusesIn('generations')).toEqual({ FAILED: 10_001 });
+    await gateway.rows('DELETE FROM generations WHERE id = $1', [failed.uuid]);
+    expect(await retry({ ...input, expectedCount: 10_000 })).toMatchObject({
+      ...{ matchedCount: 10_000, changedCount: 3, hasMore: true },
+    });
+  });
+
   it('counts as a paid call of its request', async () => {
     const call = (alias: string): string =>
       `${alias}: retryGenerations(input: { select: { filter: {} }, expectedCount: 0, idempotencyKey: "${alias}" }) { ${bulkResult} }`;

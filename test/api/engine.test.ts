@@ -7,6 +7,8 @@ import { holdLock, type Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
 import { engines } from '../../src/database/engine';
 import { Wakeups } from '../../src/events/wakeups';
+import { WebhookEntity } from '../../src/webhooks/webhook.entity';
+import { countWebhooks, insertWebhook } from '../../src/webhooks/webhook.repository';
 import { TestDatabase } from '../support/database';
 import { change, EventProcess, range, sequencesOf, take } from '../support/event-process';
 import { eventually } from '../support/until';
@@ -22,7 +24,7 @@ beforeAll(async () => {
   testDatabase = await TestDatabase.create();
   await createWorkTable(testDatabase, 1);
   const settings = { DATABASE_URL: testDatabase.url, DATABASE_ENGINE: engine.name };
-  database = await testDatabase.pool(6, [workTable.entity], settings);
+  database = await testDatabase.pool(6, [workTable.entity, WebhookEntity], settings);
 });
 
 beforeEach(() => database.rows('DELETE FROM work'));
@@ -168,6 +170,25 @@ describe('locks without advisory locks', () => {
       () => [database.transaction((sql) => beginErasure(sql, other.owner))],
     );
     expect(verdict).toBe('ADMITTED');
+  });
+
+  it('count the webhooks of an owner together with those that another transaction adds', async () => {
+    const webhook = { id: newId(), owner: 'ann', url: 'https://example.com', description: null, keyId: null };
+    const [before, after] = await beside(
+      async (sql) => {
+        const count = await countWebhooks(sql, 'ann');
+        await insertWebhook(sql, {
+          ...webhook,
+          eventTypes: [],
+          secret: '',
+          ownerStreamId: newId(),
+          position: 0,
+        });
+        return count;
+      },
+      () => [database.transaction((sql) => countWebhooks(sql, 'ann'))],
+    );
+    expect([before, after]).toEqual([0, [1]]);
   });
 
   it('fail if their rows are missing', async () => {

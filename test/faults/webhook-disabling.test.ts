@@ -259,3 +259,31 @@ describe('a webhook that was disabled', () => {
     ]);
   });
 });
+
+describe('a webhook that is enabled', () => {
+  it('keeps old deliveries that were replayed since, and sends no event again', async () => {
+    receiver.answer = status(200);
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    for (let count = 0; count < 3; count += 1) await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 3);
+    await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
+    // Two days later, after a replay of the first two; the last event is new.
+    const of = `webhook_id = '${uuidOf(webhook.id)}'`;
+    await gateway.rows(`UPDATE webhook_deliveries SET created_at = now() - interval '2 days' WHERE ${of}`);
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET status = 'PENDING', next_attempt_at = now(), replayed_at = now() WHERE ${of} AND number <= 2`,
+    );
+    await gateway.rows(
+      `UPDATE owner_events SET created_at = now() - interval '2 days' WHERE sequence = 1 AND owner_stream_id = (SELECT id FROM owner_streams WHERE owner = $1)`,
+      [name()],
+    );
+    receiver.received.length = 0;
+    await enable(webhook.id);
+    const next = await emitModel(database, name(), ['FAILED']);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.some(({ data }) => data.id === next));
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 4);
+    expect(receiver.types).toEqual(['model.ready', 'model.ready', 'model.failed']);
+  });
+});

@@ -89,6 +89,24 @@ describe('createWebhook and updateWebhook', () => {
     expect(message).toContain('3 webhooks');
   });
 
+  it('accept no more at the same time', async () => {
+    const session = await gateway.database.session();
+    await session.query('BEGIN');
+    // Webhooks can be counted, but not inserted.
+    await session.query('LOCK TABLE webhooks IN SHARE MODE');
+    const creating = Array.from({ length: 6 }, async () => {
+      const { errors } = await owner.post(creation, { input: { url: receiver.url } });
+      return errors?.[0]?.extensions.code;
+    });
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    await until(async () => (await gateway.rows(waiting)).length >= 4);
+    await session.query('COMMIT');
+    const codes = await Promise.all(creating);
+    expect(codes.filter((code) => code === undefined)).toHaveLength(3);
+    expect(codes.filter((code) => code === 'QUOTA_EXCEEDED')).toHaveLength(3);
+    expect(await webhooksOf(owner)).toHaveLength(3);
+  });
+
   it('change what is given, and nothing else', async () => {
     const { webhook } = await createWebhook(owner, {
       ...{ url: receiver.url, description: 'first', eventTypes: ['MODEL_READY', 'MODEL_READY'] },

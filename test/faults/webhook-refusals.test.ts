@@ -2,9 +2,17 @@ import type { Database } from '../../src/database/database';
 import { Client, jwtSettings, uuidOf } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import type { ApiError } from '../support/graphql-client';
-import { until } from '../support/until';
+import { eventually, until } from '../support/until';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
-import { createWebhook, deliveriesOf, emitModel, updateWebhook, wake } from '../support/webhooks';
+import {
+  attemptsOf,
+  createWebhook,
+  deliveriesOf,
+  emitModel,
+  passTime,
+  updateWebhook,
+  wake,
+} from '../support/webhooks';
 
 jest.setTimeout(60_000);
 
@@ -26,7 +34,10 @@ afterAll(async () => {
 
 beforeEach(async () => {
   owner = await Client.of(gateway);
+  receiver.received.length = 0;
 });
+
+afterEach(() => gateway.rows('DELETE FROM webhooks'));
 
 describe('webhooks refuse', () => {
   it('event types given too often', async () => {
@@ -91,5 +102,89 @@ describe('webhooks refuse', () => {
       ...{ code: 'QUOTA_EXCEEDED', field: 'input.webhookId', maximum: 5_000 },
     });
     expect(full.message).toContain('Replay others when these have arrived');
+  });
+});
+
+describe('a webhook', () => {
+  it('keeps its last 20 attempts, and is tried again after 2 hours at most', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    await emitModel(database, owner.name, ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attemptsOf(owner, webhook.id))[0] === 1);
+    const old = (await deliveriesOf(owner, webhook.id))[0]!.attempts[0]!;
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET tries = 25, next_attempt_at = now(),
+              attempts = to_jsonb(array_fill(attempts -> 0, ARRAY[20])) WHERE webhook_id = $1`,
+      [uuidOf(webhook.id)],
+    );
+    receiver.answer = status(501);
+    await passTime(gateway, 10_000);
+    await wake(owner, webhook.id);
+    const [delivery] = await eventually(
+      'the next attempt',
+      () => deliveriesOf(owner, webhook.id),
+      ([found]) => found!.attempts[0]!.httpStatus === 501,
+    );
+    expect(delivery!.attempts).toHaveLength(20);
+    expect(delivery!.attempts[19]).toEqual(old);
+    const { startedAt, durationMs } = delivery!.attempts[0]!;
+    const delayMs = Date.parse(delivery!.nextAttemptAt!) - Date.parse(startedAt) - durationMs;
+    expect(delayMs).toBeGreaterThan(0.7 * 7_200_000);
+    // The database's clock may be some time ahead, and the attempt is recorded after its answer.
+    expect(delayMs).toBeLessThan(7_200_000 + 60_000);
+  });
+
+  it('rests after its third failed attempt in a row although other deliveries are due', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    for (let count = 0; count < 5; count += 1) await emitModel(database, owner.name, ['READY']);
+    await wake(owner, webhook.id);
+    const found = await eventually(
+      'the rest',
+      () =>
+        gateway.rows(
+          `SELECT due_at >= rest_until AS "isAfter" FROM webhooks WHERE id = $1 AND tries >= 3 AND lease IS NULL`,
+          [uuidOf(webhook.id)],
+        ),
+      ({ length }) => length === 1,
+    );
+    expect(found).toEqual([{ isAfter: true }]);
+  });
+
+  it('has 1,000 pending deliveries at most; the further events are taken in order when some have arrived', async () => {
+    receiver.answer = () => undefined;
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    const statuses = Array.from({ length: 1_250 }, (_, index) => (index % 2 === 0 ? 'READY' : 'FAILED'));
+    await emitModel(database, owner.name, statuses);
+    await wake(owner, webhook.id);
+    const of = `FROM webhook_deliveries WHERE webhook_id = '${uuidOf(webhook.id)}'`;
+    const count = async (where: string): Promise<number> =>
+      (await gateway.rows<{ count: number }>(`SELECT count(*)::int AS count ${of} AND ${where}`))[0]!.count;
+    const isFull = `SELECT FROM webhooks WHERE id = '${uuidOf(webhook.id)}' AND follow_at > now()`;
+    await until(async () => (await gateway.rows(isFull)).length === 1);
+    expect(await count('true')).toBe(1_000);
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL
+        WHERE id IN (SELECT id ${of} AND number BETWEEN 2 AND 101)`,
+    );
+    await gateway.rows('UPDATE webhooks SET follow_at = now()');
+    await wake(owner, webhook.id);
+    await until(async () => (await count('true')) === 1_100);
+    await until(async () => (await gateway.rows(isFull)).length === 1);
+    expect(await count(`status = 'PENDING'`)).toBe(1_000);
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL
+        WHERE id IN (SELECT id ${of} AND number BETWEEN 102 AND 501)`,
+    );
+    await gateway.rows('UPDATE webhooks SET follow_at = now()');
+    await wake(owner, webhook.id);
+    await until(async () => (await count('true')) === 1_250);
+    const rows = await gateway.rows<{ number: string; type: string }>(
+      `SELECT number, event_type AS type ${of} ORDER BY number`,
+    );
+    expect(rows).toEqual(
+      statuses.map((state, index) => ({ number: String(index + 1), type: `MODEL_${state}` })),
+    );
   });
 });

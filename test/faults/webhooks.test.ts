@@ -111,6 +111,44 @@ describe('a gateway that is suspended while it sends, for longer than its lease'
   });
 });
 
+describe('a gateway that is suspended while it numbers the events of an owner', () => {
+  it('does not keep another from numbering and sending them', async () => {
+    const { client, gateway } = environment;
+    await environment.gateways[1]!.stop();
+    const { webhook } = await createWebhook(client, { url: receiver.url });
+    const { reached } = await gateway.arm('events:numbering');
+    const id = await emitModel(database, owner, ['READY']);
+    // It may be answered only after the events were numbered.
+    const waking = wake(client, webhook.id).catch(() => undefined);
+    await within('the numbering', reached);
+    gateway.signal('SIGSTOP');
+    // Of other transactions the limit is 30 s.
+    await eventually(
+      'the numbers',
+      () => environment.rows(`SELECT FROM owner_streams WHERE owner = '${owner}' FOR UPDATE NOWAIT`),
+      ({ length }) => length === 1,
+      20_000,
+    );
+    await environment.restartGateway(1);
+    await eventually(
+      'the delivery',
+      () => Promise.resolve(receiver.received.map(({ data }) => data.id)),
+      (ids) => ids.includes(id),
+    );
+    gateway.release();
+    gateway.signal('SIGCONT');
+    await waking;
+    const next = await emitModel(database, owner, ['FAILED']);
+    await wake(client, webhook.id);
+    await eventually(
+      'the next delivery',
+      () => Promise.resolve(receiver.received.map(({ data }) => data.id)),
+      (ids) => ids.includes(next),
+    );
+    expect(receiver.received.map(({ data }) => data.id)).toEqual([id, next]);
+  });
+});
+
 describe('two gateways of which one is killed again and again', () => {
   it('lose no event, and send each model’s in order', async () => {
     const client = environment.clientOf(() => environment.gateways[0]!);

@@ -26,6 +26,17 @@ describe('turns of owners', () => {
     expect([...started.keys()].slice(6).sort()).toEqual(['a4', 'c2']);
   });
 
+  it('resume the owners that wait one after the other, each with its oldest task', async () => {
+    const turns = new OwnerTurns(1);
+    const started = start(turns, 'x1', 'a1', 'a2', 'a3', 'b1', 'b2', 'c1');
+    for (let count = 1; count <= 7; count += 1) {
+      await settled();
+      [...started.values()][count - 1]!();
+    }
+    await settled();
+    expect([...started.keys()]).toEqual(['x1', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
+  });
+
   it('are passed on by tasks that fail', async () => {
     const turns = new OwnerTurns(1);
     const failing = turns.run('a', () => Promise.reject(new Error('It failed.')));

@@ -56,6 +56,13 @@ describe('the progress of a job without reports', () => {
     expect(shown.at(-1)).toBeLessThan(100);
   });
 
+  it('is shown later than it is stored with a change, so that the change of a slower clock does not go back', () => {
+    for (let ms = 0; ms < 20 * minuteMs; ms += 500) {
+      const shown = shownProgress(modelKind, training(), startMs + ms + 1_500);
+      expect(shown).toBeLessThanOrEqual(currentProgress(modelKind, training(), startMs + ms));
+    }
+  });
+
   it('is at least the stored one when the clock is set back', () => {
     const job = { ...training(), progress: 60 };
     expect(currentProgress(modelKind, job, startMs - minuteMs)).toBe(60);
