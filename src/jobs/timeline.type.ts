@@ -22,13 +22,13 @@ registerEnumType(TimelineKindEnum, {
     SUBMITTED: { description: 'The avatar service was asked to do the job.' },
     POLLED: {
       description:
-        'The avatar service was asked how the job stands. Equal answers that follow are part of this entry; `message` has their number.',
+        'The avatar service was asked how the job stands. Equal answers that follow are part of this entry, since they say nothing new and a training is polled many times: `message` has their number, and `call` is the first one. Their ids are in the log of the server, at the level `debug`.',
     },
     STATUS_CHANGED: { description: 'The job moved to another status.' },
     AVATAR_STORED: { description: 'A picture was stored. `call` is its download.' },
     DOWNLOAD_FAILED: {
       description:
-        'A picture could not be downloaded, or its bytes could not be used. Equal failures that follow are part of this entry.',
+        'A picture could not be downloaded, or its bytes could not be used. Equal failures that follow are part of this entry, and `call` is the first one; each lost picture has an entry of its own.',
     },
     ACTED_ON: { description: 'A person cancelled or retried the job.' },
   },
