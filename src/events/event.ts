@@ -1,4 +1,5 @@
 import { DomainError } from '../core/errors';
+import { cursorBytes, minSequence, readEventCursor } from '../core/event-cursor';
 import type { EventKind } from './event.entity';
 
 /** A stored event. All subscribers of a process share one object, so its data must not be modified. */
@@ -53,9 +54,7 @@ export function isTombstone(event: StoredEvent): boolean {
 }
 
 /** The sequence in cursors of incomplete snapshots: resuming from them sends a new snapshot. */
-export const incompleteSnapshot = -1;
-
-const cursorBytes = 24;
+export const incompleteSnapshot = minSequence;
 
 /**
  * An opaque cursor of 32 URL-safe characters. It contains the stream's id and the sequence, so that a cursor of one
@@ -67,16 +66,6 @@ export function encodeEventCursor(streamId: string, sequence: number): string {
   bytes.write(streamId.replaceAll('-', ''), 0, 'hex');
   bytes.writeBigInt64BE(BigInt(sequence), 16);
   return bytes.toString('base64url');
-}
-
-/** What a cursor of {@link encodeEventCursor} contains; null for another text. The stream is hexadecimal, without dashes. */
-export function readEventCursor(cursor: string): { stream: string; sequence: number } | null {
-  const bytes = Buffer.from(cursor, 'base64url');
-  // Node ignores characters that are not base64url; only the canonical encoding is accepted.
-  if (bytes.length !== cursorBytes || bytes.toString('base64url') !== cursor) return null;
-  const sequence = Number(bytes.readBigInt64BE(16));
-  if (!Number.isSafeInteger(sequence) || sequence < incompleteSnapshot) return null;
-  return { stream: bytes.toString('hex', 0, 16), sequence };
 }
 
 /**

@@ -86,7 +86,7 @@ const clockRanges = [
 function exists(parts: readonly number[]): boolean {
   const [year, month] = parts;
   // Leap years recur every 400 years; before the year 100, `Date` adds 1900.
-  const lastDay = new Date(Date.UTC(2000 + (year! % 400), month!, 0)).getUTCDate();
+  const lastDay = new Date(Date.UTC(2000 + (year! % 400), month, 0)).getUTCDate();
   const ranges = [[1, 9_999], [1, 12], [1, lastDay], ...clockRanges] as const;
   return parts.every((part, index) => ranges[index]![0] <= part && part <= ranges[index]![1]);
 }

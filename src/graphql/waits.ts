@@ -15,8 +15,8 @@ import {
 import { collectFields } from 'graphql/execution/collectFields';
 import { ArgsType, Field, Int } from 'type-graphql';
 import { DomainError } from '../core/errors';
+import { notOfThisJob, readEventCursor } from '../core/event-cursor';
 import { readGlobalId, type NodeKind } from '../core/ids';
-import { readEventCursor } from '../events/event';
 import { fragmentsOf } from './document-parts';
 
 /** The maximum duration of a wait, in milliseconds. Proxies commonly end requests without an answer after 60 s. */
@@ -71,15 +71,6 @@ export function checkWait({ waitMs }: WaitRequest): void {
  */
 export function checkAfter({ after }: Pick<WaitArgs, 'after'>): void {
   if (after != null && !readEventCursor(after)) throw notOfThisJob();
-}
-
-/** The error for a cursor that is not one of the job. */
-export function notOfThisJob(): DomainError {
-  return new DomainError(
-    'INVALID_CURSOR',
-    'The cursor in `after` is not a cursor of this job. Send the `cursor` that you have read from it, or omit `after` to wait for its next change.',
-    { field: 'after' },
-  );
 }
 
 /** Whether a field has the arguments of {@link WaitArgs}. */

@@ -1,3 +1,4 @@
+import { notOfThisJob } from '../core/event-cursor';
 import type { NodeKind } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -6,7 +7,6 @@ import type { Positioned } from '../events/event-log.repository';
 import type { EventFeed } from '../events/feed';
 import { PresentRows } from '../events/present-rows';
 import type { EventSubscription } from '../events/subscription';
-import { notOfThisJob } from '../graphql/waits';
 import { findOwnedJobs } from './job-row.repository';
 import type { JobKind, JobRow } from './job.kind';
 import { hasEnded } from './job.subscription';

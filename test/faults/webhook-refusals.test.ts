@@ -187,4 +187,34 @@ describe('a webhook', () => {
       statuses.map((state, index) => ({ number: String(index + 1), type: `MODEL_${state}` })),
     );
   });
+
+  it('delays no other endpoint by an attempt that becomes slow, and is not slow after a quick one', async () => {
+    await gateway.restart({ WEBHOOK_TIMEOUT: '50s', MAX_WEBHOOK_DELIVERIES: '1' });
+    const isSlow = async (id: string): Promise<boolean> =>
+      (
+        await gateway.rows<{ slow: boolean }>('SELECT is_slow AS slow FROM webhooks WHERE id = $1', [
+          uuidOf(id),
+        ])
+      )[0]!.slow;
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    let finish = (): void => undefined;
+    receiver.answer = (response) => (finish = () => response.end());
+    await emitModel(database, owner.name, ['READY']);
+    await wake(owner, webhook.id);
+    await until(() => receiver.received.length === 1);
+    const [healthy, other] = [await WebhookReceiver.start(), await Client.of(gateway)];
+    const its = await createWebhook(other, { url: healthy.url });
+    await emitModel(database, other.name, ['READY']);
+    await wake(other, its.webhook.id);
+    await until(() => healthy.received.length === 1);
+    expect((await deliveriesOf(owner, webhook.id))[0]).toMatchObject({ status: 'PENDING', attempts: [] });
+    finish();
+    await until(() => isSlow(webhook.id));
+    receiver.answer = status(200);
+    await emitModel(database, owner.name, ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => !(await isSlow(webhook.id)));
+    expect(await isSlow(its.webhook.id)).toBe(false);
+    await healthy.stop();
+  });
 });

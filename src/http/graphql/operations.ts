@@ -13,7 +13,7 @@ import type { WithoutTurn } from '../../core/owner-turns';
 import { isChangeSource } from '../../core/push-source';
 import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
-import { checkAfter, waitsIn } from '../../graphql/waits';
+import { checkAfter, waitsIn, type WaitRequest } from '../../graphql/waits';
 import type { PlannedPayload } from '../../reads/planned-payload';
 import { ResponseGroups } from './event-responses';
 import { OpenStreams } from './open-streams';
@@ -99,22 +99,26 @@ export class Operations {
     context: GraphQLContext,
     client: () => AbortSignal,
   ): Promise<GraphQLError | null> {
-    const requests = this.waits ? all.flatMap(waitsIn) : [];
     // A viewer who may not read is refused by the resolvers.
-    if (requests.length === 0 || !context.viewer.scopes.has('read')) return null;
-    const [request, ...others] = requests.filter(({ waitMs }) => waitMs !== 0);
-    if (others.length >= queryLimits.waits) return tooComplex('waits', others.length + 1);
+    const requests = this.waits && context.viewer.scopes.has('read') ? all.flatMap(waitsIn) : [];
+    const waits = requests.filter(({ waitMs }) => waitMs !== 0);
+    if (waits.length > queryLimits.waits) return tooComplex('waits', waits.length);
     try {
-      for (const each of requests) checkAfter(each);
-      if (!request) return null;
-      const inTime = <Result>(work: Promise<Result>): Promise<Result> => this.inTime(work);
-      const onBegin = (): Promise<void> => this.countUse(context);
-      await this.waits!.wait(context.viewer, request, { client: client(), inTime, onBegin });
+      requests.forEach((request) => {
+        checkAfter(request);
+      });
+      for (const request of waits) await this.waitFor(request, context, client());
     } catch (error) {
       if (error instanceof DomainError && error.code === 'UNAUTHENTICATED') return wrapped(error);
       context.waitFailure = error as Error;
     }
     return null;
+  }
+
+  private waitFor(request: WaitRequest, context: GraphQLContext, client: AbortSignal): Promise<void> {
+    const inTime = <Result>(work: Promise<Result>): Promise<Result> => this.inTime(work);
+    const onBegin = (): Promise<void> => this.countUse(context);
+    return this.waits!.wait(context.viewer, request, { client, inTime, onBegin });
   }
 
   /** Counts the use before the wait, so that a token that is used up cannot wait. */
