@@ -61,7 +61,7 @@ export function createWork(deps: WorkDeps, services: Services): Work {
   const jobWork = createJobWork(deps, services, () => poller.wake());
   const mediaWork = createMediaWork(deps, services, () => poller.wake());
   const erasures = services.erasureWork;
-  const webhooks = createWebhookWork(deps, services, () => poller.refresh());
+  const webhooks = createWebhookWork(deps, services, () => poller.wake());
   const tasks = createSchedule({ database, config, ...jobWork, ...mediaWork, erasures, webhooks });
   const agenda = new Agenda(database, {
     maxAgeMs: config.WORK_CHECK_INTERVAL,
