@@ -22,7 +22,7 @@ registerEnumType(TimelineKindEnum, {
     SUBMITTED: { description: 'The avatar service was asked to do the job.' },
     POLLED: {
       description:
-        'The avatar service was asked how the job stands. Equal answers that follow are part of this entry, since they say nothing new and a training is polled many times: `message` has their number, and `call` is the first one. Their ids are in the log of the server, at the level `debug`.',
+        'The avatar service was asked how the job stands. Equal answers that follow are part of this entry, since they say nothing new and a training is polled many times: `message` has their number, and `call` is the first one. Their ids are in the log of the server, at the level debug.',
     },
     STATUS_CHANGED: { description: 'The job moved to another status.' },
     AVATAR_STORED: { description: 'A picture was stored. `call` is its download.' },

@@ -186,13 +186,13 @@ export class WebhookFollowWork {
       // Its types as they are now: events after a change of them may have been read.
       const { lastNumber, eventTypes } = locked;
       const wanted = events.filter(({ type }) => eventTypes.includes(type));
-      const room = wanted.length === 0 ? 0 : maxPending - (await countPending(sql, webhook.id, maxPending));
-      const [next] = wanted.slice(room);
-      if (next && room === 0) {
+      const free = wanted.length === 0 ? 0 : maxPending - (await countPending(sql, webhook.id, maxPending));
+      const [next] = wanted.slice(free);
+      if (next && free === 0) {
         await followLater(sql, webhook.id, laterMs);
         return null;
       }
-      const deliveries = wanted.slice(0, room).map((event, index) => ({ ...event, id: ids[index]! }));
+      const deliveries = wanted.slice(0, free).map((event, index) => ({ ...event, id: ids[index]! }));
       const position = next ? next.position - 1 : last;
       await insertDeliveries(sql, webhook, { lastNumber, position }, deliveries);
       return deliveries.length;

@@ -11,7 +11,8 @@ const schema = buildSchema(
   'type Query { model(id: ID!, waitMs: Int! = 0, after: String): AvatarModel } type AvatarModel { id: ID! }',
 );
 const id = `model_${'0'.repeat(31)}1`;
-const document = parse(`{ model(id: "${id}", waitMs: 30000, after: "cursor") { id } }`);
+const cursor = 'A'.repeat(32);
+const document = parse(`{ model(id: "${id}", waitMs: 30000, after: "${cursor}") { id } }`);
 
 /** Operations with a time limit of 20 ms, and the changes that they wait for. */
 function gateway(
@@ -82,7 +83,7 @@ describe('the wait of an operation', () => {
     changes[0]!.happen();
     expect(await responding).toEqual(answered);
     expect(asked).toEqual([
-      { kind: 'AvatarModel', id: `${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(11)}1`, after: 'cursor' },
+      { kind: 'AvatarModel', id: `${'0'.repeat(8)}-0000-0000-0000-${'0'.repeat(11)}1`, after: cursor },
     ]);
     expect(counts).toEqual([1, 0]);
   });
