@@ -146,7 +146,11 @@ export class UpstreamBudget {
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
       [this.provider.account, wanted, perSecond, burst, this.limits.maxCallMs + trialStartMs],
     );
-    if (!grant) return { granted: 0, waitMs: minOpenMs };
+    if (!grant) {
+      // A restore into the database of a running gateway replaces all rows: the next call creates it again.
+      this.known = false;
+      return { granted: 0, waitMs: minOpenMs };
+    }
     this.mayBeFailing = grant.is_failing;
     this.mayBeOnTrial = grant.is_on_trial;
     return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };

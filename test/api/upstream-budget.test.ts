@@ -150,6 +150,26 @@ describe('the budget of requests', () => {
     });
   });
 
+  it('is created again after its row was deleted, such as by a restore, and waits for the operator if it is paused', async () => {
+    const [budget] = budgets.processes(1) as [UpstreamBudget];
+    const { database, account } = budgets;
+    const remove = (): Promise<unknown> =>
+      database.rows('DELETE FROM upstream_accounts WHERE account = $1', [account]);
+    expect((await budget.take('submit', 1)).granted).toBe(1);
+    await remove();
+    expect((await budget.take('submit', 1)).granted).toBe(0);
+    expect((await budget.take('submit', 1)).granted).toBe(1);
+    await remove();
+    await database.rows(`INSERT INTO submission_pauses (provider, paused_at) VALUES ('', now())`);
+    try {
+      const later = [await budget.take('submit', 1), await budget.take('submit', 1)];
+      expect(later.map(({ granted }) => granted)).toEqual([0, 0]);
+      expect(await budget.pauseReason()).toBe('OPERATOR');
+    } finally {
+      await database.rows('DELETE FROM submission_pauses');
+    }
+  });
+
   it('records the remaining credits', async () => {
     const [budget] = budgets.processes(1) as [UpstreamBudget];
     await budget.take('poll', 1);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { readGlobalId } from '../../src/core/ids';
 import type { Database } from '../../src/database/database';
 import { Client, uuidOf } from '../support/client';
@@ -5,6 +8,7 @@ import { likeness, type CommandResult } from '../support/command-line';
 import { TestGateway } from '../support/gateway';
 import { insertWebhook } from '../support/operator-rows';
 import { send } from '../support/raw-client';
+import { until } from '../support/until';
 import { receiverSettings } from '../support/webhook-receiver';
 
 jest.setTimeout(120_000);
@@ -75,6 +79,11 @@ describe('uncertain', () => {
     const id = await uncertainModel('reset-before');
     const both = await operate('uncertain', 'settle', id, '--not-executed', '--accepted', 'x');
     expect(both).toMatchObject({ code: 1, remarks: expect.stringContaining('State the outcome') });
+    for (const ref of ['', 'x'.repeat(256), 'a\u001b[2J'])
+      expect(await operate('uncertain', 'settle', id, '--accepted', ref)).toMatchObject({
+        code: 1,
+        remarks: expect.stringMatching(/^likeness: --accepted must /),
+      });
     expect(await operate('uncertain', 'settle', id, '--not-executed')).toMatchObject({ code: 0 });
     expect(await client.modelEnd(id)).toMatchObject({ status: 'READY', attempt: 2 });
   });
@@ -103,6 +112,29 @@ describe('pause and resume', () => {
     expect((await gateway.sandbox.counts()).trainings).toBe(paid);
     expect(await operate('resume', 'sandbox')).toMatchObject({ code: 0 });
     expect(await client.modelEnd(id)).toMatchObject({ status: 'READY' });
+  });
+
+  it('include a gateway with another key that runs while a backup is restored into its database', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
+    // Each gateway has a sandbox of its own, with another key.
+    const running = await TestGateway.start();
+    const there = { DATABASE_URL: running.databaseUrl, DATA_DIR: running.dataDir };
+    try {
+      expect(await operate('backup', join(folder, 'made'))).toMatchObject({ code: 0 });
+      const known = 'SELECT account FROM upstream_accounts';
+      await until(async () => (await running.rows(known)).length === 1);
+      const [own] = await running.rows<{ account: string }>(known);
+      expect(await likeness(there, 'restore', join(folder, 'made'))).toMatchObject({ code: 0 });
+      const { id } = await running.client.train({ photoIds: await running.client.upload() });
+      const paused = `${known} WHERE account = $1 AND submit_pause_reason = 'OPERATOR'`;
+      await until(async () => (await running.rows(paused, [own!.account])).length === 1);
+      expect(await running.client.model(id)).toMatchObject({ status: 'QUEUED' });
+      expect(await likeness(there, 'resume')).toMatchObject({ code: 0 });
+      expect(await running.client.modelEnd(id)).toMatchObject({ status: 'READY' });
+    } finally {
+      await running.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 
