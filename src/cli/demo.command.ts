@@ -21,6 +21,7 @@ import {
   type DemoJobKind,
 } from './demo-operations';
 import { readFolder, uploadPhotos, type PhotoFile } from './demo-photos';
+import { printable } from './printout';
 import type { Shell } from './shell';
 
 interface DemoOptions {
@@ -81,7 +82,8 @@ function reachable(host = ''): string {
 
 async function run(shell: Shell, folder: string, options: DemoOptions): Promise<void> {
   const { url, token, patience } = options;
-  const print = (line: string): void => shell.print(`${new Date().toTimeString().slice(0, 8)}  ${line}`);
+  const print = (line: string): void =>
+    shell.print(`${new Date().toTimeString().slice(0, 8)}  ${printable(line)}`);
   const server = { url, token, maxUnavailableMs: patience * 1_000, print };
   const client = createDemoClient(server);
   print(`Using the server at ${url}`);

@@ -32,7 +32,7 @@ export async function listJobs(sql: Sql, kind: JobKind, options: JobListOptions)
   return rows.map((row) => factsOf(kind, row));
 }
 
-/** Lists unfinished jobs of both kinds, or those with a status, newest first. */
+/** Lists jobs of these kinds, newest first; with a status, those of the kinds that have it. */
 export async function listAllJobs(
   sql: Sql,
   kinds: readonly JobKind[],

@@ -13,6 +13,12 @@ const { minPhotos, maxPhotos } = picsartFacts(1, []);
 
 const text = z.string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be a text') });
 
+/** The id of a job at an avatar service. */
+export const providerRef = text
+  .min(1, 'must not be empty')
+  .max(255, 'must have at most 255 characters')
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters or halves of characters');
+
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in 64 hexadecimal digits');
 
 /** As the DateTime of the API, within the time in which there can be models. */
@@ -39,11 +45,7 @@ const line = z.strictObject({
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });
   }),
   provider: z.enum(providerNames, 'must be "picsart" or "sandbox"'),
-  /** The id of the model at the avatar service. */
-  providerRef: text
-    .min(1, 'must not be empty')
-    .max(255, 'must have at most 255 characters')
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not have control characters or halves of characters'),
+  providerRef,
   status: z.enum(['READY', 'TRAINING'], 'must be "READY" or "TRAINING"').default('READY'),
   type: z.enum(['MAN', 'WOMAN', 'COUPLE', 'DOG', 'CAT'], 'must be MAN, WOMAN, COUPLE, DOG or CAT'),
   /** As the API accepts it. */

@@ -5,6 +5,7 @@ import { JobRepository } from '../jobs/job.repository';
 import { settleUncertain, type UncertainVerdict } from '../jobs/operator-settlement';
 import { findNamedJob } from './job-lifecycles';
 import { jsonOf, printState, tableOf } from './printout';
+import { providerRef } from './register-lines';
 import { CommandError, withDatabase, type OperatorContext, type Shell } from './shell';
 import { listUncertain } from './uncertain-listing.repository';
 
@@ -87,5 +88,8 @@ function verdictOf({ accepted, notExecuted = false }: SettleOptions): UncertainV
       'State the outcome of the call: --accepted <provider-id>, or --not-executed. To give the job up, use `likeness cancel`.',
     );
   }
-  return accepted === undefined ? { outcome: 'NOT_EXECUTED' } : { outcome: 'ACCEPTED', ref: accepted };
+  if (accepted === undefined) return { outcome: 'NOT_EXECUTED' };
+  const { data: ref, error } = providerRef.safeParse(accepted);
+  if (error) throw new CommandError(`--accepted ${error.issues[0]!.message}.`);
+  return { outcome: 'ACCEPTED', ref };
 }

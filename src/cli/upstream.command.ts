@@ -28,7 +28,7 @@ export function pauseCommands(shell: Shell): Command[] {
 function changeCommand(shell: Shell, name: 'pause' | 'resume'): Command {
   return new Command(name)
     .description(name === 'pause' ? pauseDescription : resumeDescription)
-    .option('--account <digest>', 'only the account with this digest prefix', '')
+    .option('--account <digest>', 'only the account with this digest prefix')
     .option('--json', 'print JSON')
     .action((...parameters: unknown[]) => {
       // Commander passes the arguments, the options and the command.
@@ -38,15 +38,18 @@ function changeCommand(shell: Shell, name: 'pause' | 'resume'): Command {
 }
 
 interface ChangeOptions {
-  account: string;
+  account?: string;
   json?: boolean;
 }
 
 function changePause(
   shell: Shell,
   name: 'pause' | 'resume',
-  { account: prefix, provider, json = false }: ChangeOptions & { provider: string | null },
+  { account, provider, json = false }: ChangeOptions & { provider: string | null },
 ): Promise<void> {
+  // Such as of an empty variable in a script, which does not mean all accounts.
+  if (account === '') throw new CommandError('--account is empty. Leave it out to change all accounts.');
+  const prefix = account ?? '';
   const change = name === 'pause' ? pauseByOperator : resumeByOperator;
   if (provider !== null && !providerNames.some((known) => known === provider))
     throw new CommandError(`"${provider}" is not an avatar service (${providerNames.join(', ')}).`);

@@ -220,6 +220,14 @@ describe('the register', () => {
     expect(await operate('import', file)).toMatchObject({ code: 0, out: '0 models added, 40 were known.' });
   });
 
+  it('is exported without an error to a reader that ends early', async () => {
+    const ended = run('set -o pipefail; (likeness export) | true');
+    let remarks = '';
+    ended.stderr!.on('data', (chunk) => (remarks += String(chunk)));
+    const [code] = (await once(ended, 'close')) as [unknown];
+    expect([code, remarks]).toEqual([0, expect.stringMatching(/^\d+ models exported\.\n$/)]);
+  });
+
   it('stays as it was if it cannot be written', async () => {
     const file = join(folder, 'kept.jsonl');
     await writeFile(file, 'an older register');

@@ -66,6 +66,10 @@ describe('likeness upstream', () => {
       code: 1,
       remarks: expect.stringContaining('Account not found'),
     });
+    expect(await operate('pause', '--account', '')).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('--account is empty'),
+    });
     expect((await account())!.submissionsPausedAt).toBeNull();
     expect(await operate('pause', 'picsrat')).toMatchObject({
       code: 1,
