@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
+import { createProgramFolder, removeProgramFolder } from '../support/program-folder';
 
 const run = promisify(execFile);
 const guide = resolve(__dirname, '../../docs/api.md');
 
-/** Within the project, so that its packages are found. */
 let folder: string;
 let gateway: TestGateway;
 
@@ -25,7 +25,7 @@ async function program(language: string, from: string, to?: string): Promise<str
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(__dirname, '.guide-'));
+  folder = await createProgramFolder();
   await mkdir(join(folder, 'photos'));
   for (let seed = 1; seed <= 5; seed += 1) {
     await writeFile(join(folder, `photos/${seed}.jpg`), await facePhoto(seed, { width: 640 }));
@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway.stop();
-  await rm(folder, { recursive: true, force: true });
+  await removeProgramFolder(folder);
 });
 
 describe('docs/api.md', () => {

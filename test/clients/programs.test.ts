@@ -15,13 +15,14 @@ import { documents } from '../../src/client/documents.ts';
 import { freePort } from '../../src/core/free-port';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
+import { createProgramFolder, removeProgramFolder } from '../support/program-folder';
 import { TcpProxy } from '../support/servers';
 
 const project = resolve(__dirname, '../..');
 const compileRelay = createRequire(__filename)('relay-compiler') as string;
 const run = promisify(execFile);
 
-/** The folder of the programs; within this package, so that its dependencies are found. */
+/** The folder of the programs. */
 let folder: string;
 let gateway: TestGateway;
 let photos: string[];
@@ -75,7 +76,7 @@ async function compileForRelay(): Promise<void> {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(__dirname, '.programs-'));
+  folder = await createProgramFolder();
   await extractPrograms();
   await Promise.all([generateOperations(), compileForRelay()]);
   photos = [1, 2, 3, 4, 5].map((seed) => join(folder, `${seed}.jpg`));
@@ -87,7 +88,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway.stop();
-  await rm(folder, { recursive: true, force: true });
+  await removeProgramFolder(folder);
 });
 
 /** Runs a program, breaks its connections at the first event, and returns its output. */

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 
 const root = resolve(__dirname, '../..');
 
@@ -25,14 +25,20 @@ const asWords = (line: string): string =>
     .replace(/(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, ' ')
     .replace(/[_-]/g, ' ');
 
+/** The files in a folder, without those of packages. Links are not followed. */
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (!entry.isDirectory()) return [path];
+    return entry.name === 'node_modules' ? [] : filesIn(path);
+  });
+
 const files = ['src', 'test', 'docs', 'schema', '.ci', '.config', '.github', 'bench', 'examples', 'web']
-  .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
-  )
+  .flatMap((folder) => filesIn(join(root, folder)).map((path) => relative(root, path)))
   .concat('README.md', 'CHANGELOG.md', 'package.json')
   // Released migrations do not change.
   .filter((name) => !name.startsWith(join('src', 'database', 'migrations')))
-  .filter((name) => !/node_modules|\bresults\b/.test(name) && !__filename.endsWith(name))
+  .filter((name) => !/\bresults\b/.test(name) && !__filename.endsWith(name))
   .filter((name) => /\.([cm]?[jt]sx?|css|json|md|graphql|ya?ml|html)$|^\.ci[\\/][\w-]+$/.test(name));
 
 describe('the language of the project', () => {
