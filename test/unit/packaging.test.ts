@@ -54,6 +54,11 @@ describe('the container', () => {
   });
 });
 
+it('the workflow keeps the screenshots of the browser tests', () => {
+  const [, path] = /upload-artifact[^]*path: (\S+)/.exec(read('.github/workflows/ci.yml'))!;
+  expect(read('test/browser/studio-page.ts')).toContain(`'../../${path!}'`);
+});
+
 it('the systemd unit waits as long as docs/operations.md says', () => {
   const unit = read('ops/likeness.service');
   const timeoutMs = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)![1]) * 1_000;
