@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import type { AxeResults } from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
 import { startBrowser } from './chromium';
 import { photos, StudioPage, type StudioOptions } from './studio-page';
 
@@ -12,12 +11,10 @@ jest.setTimeout(120_000);
 
 let browser: Browser;
 let gateway: TestGateway;
-let axe: string;
 
 beforeAll(async () => {
   browser = await startBrowser();
   gateway = await TestGateway.start();
-  axe = await readFile(require.resolve('axe-core'), 'utf8');
   const studio = await StudioPage.open(browser, gateway.url);
   await studio.choosePhotos(await photos(5));
   await studio.train('Grace');
@@ -30,13 +27,6 @@ afterAll(async () => {
   await browser.close();
   await gateway.stop();
 });
-
-/** What axe finds on the page, as `rule: element`. */
-async function violations(studio: StudioPage): Promise<string[]> {
-  await studio.page.evaluate(axe);
-  const { violations: found } = await studio.page.evaluate<AxeResults>('axe.run()');
-  return found.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
-}
 
 const views: [name: string, options: StudioOptions][] = [
   ['desktop-light', { viewport: desktop, colorScheme: 'light' }],
@@ -51,7 +41,7 @@ describe('the studio for everyone', () => {
     const studio = await StudioPage.open(browser, gateway.url, { ...options, reducedMotion: 'reduce' });
     const check = async (step: string): Promise<void> => {
       await studio.screenshot(`${name}-${step}`);
-      expect(await violations(studio)).toEqual([]);
+      expect(await studio.violations()).toEqual([]);
       const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
       expect(await studio.page.evaluate(overflow)).toBe(0);
     };
@@ -84,7 +74,7 @@ describe('the studio for everyone', () => {
       const studio = await StudioPage.open(browser, gateway.url, { ...options, reducedMotion: 'reduce' });
       const check = async (step: string): Promise<void> => {
         await studio.screenshot(`${name}-${step}`);
-        expect(await violations(studio)).toEqual([]);
+        expect(await studio.violations()).toEqual([]);
       };
       await studio.button('Take photos').click();
       await studio.page.getByText('Look into the camera').waitFor();
@@ -152,7 +142,7 @@ describe('the studio for everyone', () => {
     await studio.avatars.first().click();
     await studio.page.getByText('the sandbox, without AI').waitFor();
     await check('large');
-    expect(await violations(studio)).toEqual([]);
+    expect(await studio.violations()).toEqual([]);
     await studio.page.keyboard.press('Escape');
     await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
     await studio.expectAvatars(3);
@@ -204,6 +194,45 @@ describe('the studio for everyone', () => {
     await large.waitFor({ state: 'detached' });
     // The focus is where it was.
     expect(await studio.focused()).toMatch(/^Open /);
+    await studio.context.close();
+  });
+
+  it('can rename a model with the keyboard, also while it changes elsewhere, and delete it', async () => {
+    const studio = await StudioPage.open(browser, gateway.url);
+    const id = await gateway.client.trained(await gateway.client.upload());
+    await studio.expectMessage(' is ready.');
+    await studio.page.goto(`${gateway.url}/#/models/${id}`);
+    const rename = studio.page.getByRole('button', { name: /^Rename / });
+    await rename.press('Enter');
+    await studio.page.keyboard.press('Escape');
+    await rename.and(studio.page.locator(':focus')).press('Enter');
+    await studio.page.getByLabel('Name of the model').fill('Ada');
+    await studio.tabTo('Save');
+    await gateway.client.rename(id, 'Elsewhere');
+    await until(async () => (await studio.page.title()).startsWith('Elsewhere'));
+    expect(await studio.focused()).toBe('Save');
+    await studio.page.keyboard.press('Enter');
+    await studio.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
+    expect(await studio.focused()).toBe('Rename Ada');
+    const name = 'query ($id: ID!) { model(id: $id) { name } }';
+    expect(await gateway.client.request(name, { id })).toEqual({ model: { name: 'Ada' } });
+    // It has become ready once.
+    const generation = await gateway.client.generate(id, [{ count: 1 }]);
+    await gateway.client.generationEnd(generation.id);
+    await studio.expectMessage('1 avatar of Ada finished.');
+    expect(
+      await studio.page
+        .getByRole('log')
+        .getByText(/(Ada|Elsewhere) is ready/)
+        .count(),
+    ).toBe(0);
+    await studio.button('Delete Ada').click();
+    await studio.page
+      .getByRole('dialog', { name: 'Delete Ada?' })
+      .getByText('Delete', { exact: true })
+      .click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Models' }).waitFor();
+    expect(await gateway.client.model(id)).toBeNull();
     await studio.context.close();
   });
 });

@@ -190,6 +190,12 @@ describe('the studio when a request fails', () => {
   });
 });
 
+/** Waits until the next faults are for the next generation, not for those of earlier tests that wait. */
+const untilNoneRuns = (): Promise<void> => {
+  const running = `SELECT FROM generations WHERE status IN ('QUEUED', 'SUBMITTING', 'GENERATING')`;
+  return until(async () => (await gateway.rows(running)).length === 0);
+};
+
 describe('an order of avatars in the studio', () => {
   beforeEach(async () => {
     await studio.page.goto(`${gateway.url}/#/models/${modelId}`);
@@ -259,10 +265,27 @@ describe('an order of avatars in the studio', () => {
     expect(await generationCount()).toBe(before + 1);
   });
 
+  it('has a place for each picture, and can be cancelled and deleted', async () => {
+    await untilNoneRuns();
+    await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+    const { id } = await gateway.client.generate(modelId, [{ style: 'noir', count: 3 }]);
+    const card = studio.page.getByRole('article', { name: /^Noir/ });
+    await card.getByText('Being made').nth(2).waitFor();
+    await card.getByRole('button', { name: 'Cancel' }).click();
+    await card.getByText('Cancelled').waitFor();
+    expect(await card.getByText('Being made').count()).toBe(0);
+    expect(await gateway.client.generation(id)).toMatchObject({ status: 'CANCELLED' });
+    await card.getByRole('button', { name: 'Delete Noir' }).click();
+    await studio.page
+      .getByRole('dialog', { name: 'Delete these avatars?' })
+      .getByText('Delete', { exact: true })
+      .click();
+    await card.waitFor({ state: 'detached' });
+    expect(await gateway.client.generation(id)).toBeNull();
+  });
+
   it('is repeated once if the page is loaded again before the answer, also while it runs', async () => {
-    // The next faults are for this generation, not for those of earlier tests that wait.
-    const running = `SELECT FROM generations WHERE status IN ('QUEUED', 'SUBMITTING', 'GENERATING')`;
-    await until(async () => (await gateway.rows(running)).length === 0);
+    await untilNoneRuns();
     await gateway.sandbox.fault({ on: 'generate', kind: 'failed' });
     const { id } = await gateway.client.generate(modelId, [{ style: 'watercolor', count: 1 }]);
     await gateway.client.generationEnd(id);

@@ -1,5 +1,7 @@
 import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { facePhoto } from '../support/pictures';
 
@@ -146,6 +148,13 @@ export class StudioPage {
   /** Waits for a message at the edge of the page. */
   async expectMessage(text: string | RegExp): Promise<void> {
     await this.page.getByRole('log').getByText(text).first().waitFor();
+  }
+
+  /** What axe finds on the page, as `rule: element`. Transitions would be measured half-way: open it with reduced motion. */
+  async violations(): Promise<string[]> {
+    await this.page.evaluate(await readFile(require.resolve('axe-core'), 'utf8'));
+    const { violations } = await this.page.evaluate<AxeResults>('axe.run()');
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
   }
 
   /** Keeps a picture of the window. */

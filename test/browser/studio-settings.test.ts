@@ -80,13 +80,23 @@ describe('the studio of a gateway that asks for keys', () => {
     gateway = await TestGateway.start({ AUTH: 'keys' });
     const environment = { DATABASE_URL: gateway.databaseUrl };
     const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
-    const studio = await StudioPage.open(browser, gateway.url);
+    const studio = await StudioPage.open(browser, gateway.url, { reducedMotion: 'reduce' });
+    const expectAccessible = async (): Promise<void> => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await studio.page.emulateMedia({ colorScheme });
+        expect(await studio.violations()).toEqual([]);
+      }
+    };
+    await expectAccessible();
+    expect(await studio.page.getByLabel('API key or token').getAttribute('type')).toBe('password');
+    await studio.screenshot('sign-in');
     await studio.page.getByLabel('API key or token').fill('my key → ключ');
     await studio.button('Sign in').click();
     await studio.page.getByText('This is not a key').waitFor();
     await studio.page.getByLabel('API key or token').fill('lk_wrong');
     await studio.button('Sign in').click();
     await studio.page.getByText('This key is not valid').waitFor();
+    await expectAccessible();
     // With the keyboard alone.
     await studio.page.reload();
     await studio.tabTo('API key or token');
@@ -129,6 +139,7 @@ describe('the studio of a gateway that asks for keys', () => {
     await refuse(studio.page, 'query Session', 'FORBIDDEN');
     await studio.page.reload();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
+    await expectAccessible();
     await studio.page.unrouteAll();
     await studio.button('Use another key').click();
     // Where the browser permits no storage, as with all cookies blocked, the key is kept until the page is loaded again.

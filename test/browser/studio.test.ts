@@ -46,7 +46,9 @@ describe('the studio', () => {
     await tile.getByText('JPEG, PNG, WebP').waitFor();
     await studio.page.getByText('1 more usable photo is needed.').waitFor();
     await studio.screenshot('2-bad-photo');
-    await studio.page.getByLabel('Replacement of notes.txt').setInputFiles(spare!);
+    const opened = studio.page.waitForEvent('filechooser');
+    await studio.button('Replace notes.txt').click();
+    await (await opened).setFiles(spare!);
     await studio.page.getByText('5 of 5 usable.').waitFor();
     expect(await studio.page.getByText('Cannot be used').count()).toBe(0);
   });
@@ -63,14 +65,28 @@ describe('the studio', () => {
   it('trains with a bar that moves forward, and says when the model is ready', async () => {
     await studio.train('Grace');
     const bar = studio.page.getByRole('progressbar', { name: 'Training of Grace' });
+    await bar.waitFor();
     const seen: number[] = [];
+    const spoken: string[] = [];
+    // Both are read at one moment.
+    const read = `(() => {
+      const bar = document.querySelector('[role=progressbar]');
+      return bar && [bar.ariaValueNow, bar.parentElement.querySelector('[role=status]').textContent];
+    })()`;
     await until(async () => {
-      const value = await bar.getAttribute('aria-valuenow', { timeout: 500 }).catch(() => null);
-      if (value !== null && value !== String(seen.at(-1))) seen.push(Number(value));
-      return value === null;
+      const shown = await studio.page.evaluate<[string, string] | null>(read);
+      if (shown !== null && shown[0] !== String(seen.at(-1))) {
+        seen.push(Number(shown[0]));
+        spoken.push(shown[1]);
+      }
+      return shown === null;
     });
     expect(seen.length).toBeGreaterThanOrEqual(3);
     expect(seen).toEqual([...seen].sort((one, other) => one - other));
+    // Screen readers read quarters.
+    expect(spoken).toEqual(
+      seen.map((value) => (value < 25 ? '' : `Training of Grace: ${Math.floor(value / 25) * 25} percent`)),
+    );
     await studio.expectMessage('Grace is ready.');
     await studio.expectReady();
   });
@@ -78,10 +94,20 @@ describe('the studio', () => {
   it('makes avatars in several styles, chosen by example pictures', async () => {
     await studio.page.getByRole('checkbox', { name: 'Watercolor' }).check();
     await studio.page.getByLabel('What should be in the picture? (optional)').fill('at the sea');
+    const count = studio.page.getByRole('group', { name: 'Pictures per style' });
+    for (let more = 2; more < 8; more += 1) await count.getByRole('button', { name: 'More' }).click();
+    await count.getByRole('button', { name: 'More' }).dispatchEvent('click');
+    await studio.button('Make 16 avatars').waitFor();
+    for (let fewer = 8; fewer > 2; fewer -= 1) await count.getByRole('button', { name: 'Fewer' }).click();
     await studio.screenshot('3-styles');
     await studio.button('Make 4 avatars').click();
     await studio.expectAvatars(4);
     await studio.expectMessage('4 avatars of Grace finished.');
+    // The order is sent: what was ordered is not there for another one.
+    await until(
+      async () =>
+        (await studio.page.getByLabel('What should be in the picture? (optional)').inputValue()) === '',
+    );
     await studio.screenshot('4-avatars');
   });
 

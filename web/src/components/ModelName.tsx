@@ -1,4 +1,4 @@
-import { useState, type FormEvent } from 'react';
+import { useEffect, useRef, useState, type FormEvent } from 'react';
 import { useMutation } from 'urql';
 import { useSession } from '../api/session';
 import { RenameModelDocument } from '../graphql/operations';
@@ -9,6 +9,13 @@ export function ModelName({ id, name }: { id: string; name: string }): React.JSX
   const { capabilities } = useSession();
   const [isEditing, setEditing] = useState(false);
   const [{ error }, rename] = useMutation(RenameModelDocument);
+  const renameButton = useRef<HTMLButtonElement>(null);
+  const wasEditing = useRef(false);
+  useEffect(() => {
+    // The field that had the focus is gone.
+    if (wasEditing.current && !isEditing) renameButton.current?.focus();
+    wasEditing.current = isEditing;
+  }, [isEditing]);
   const submit = async (event: FormEvent<HTMLFormElement>): Promise<void> => {
     event.preventDefault();
     const next = new FormData(event.currentTarget).get('name');
@@ -26,6 +33,7 @@ export function ModelName({ id, name }: { id: string; name: string }): React.JSX
           <bdi>{name}</bdi>
         </h1>
         <button
+          ref={renameButton}
           type="button"
           className="icon-button"
           aria-label={`Rename ${name}`}
@@ -45,7 +53,8 @@ export function ModelName({ id, name }: { id: string; name: string }): React.JSX
         defaultValue={name}
         maxLength={capabilities.maxModelNameLength}
         autoComplete="off"
-        ref={(input) => input?.focus()}
+        // A ref would take the focus again whenever the model changes, also from the button.
+        autoFocus
         onKeyDown={({ key }) => {
           if (key === 'Escape') setEditing(false);
         }}

@@ -44,6 +44,23 @@ function newsOf({ change, isEstimate, isSnapshot }: Activity): News | null {
   return change.__typename === 'GenerationChanged' ? generationNews(change) : null;
 }
 
+/** How long after a model has become READY the event of it may be dated, in milliseconds. */
+const maxEventDelayMs = 2_000;
+
+/** Whether a change of a model is one of its status; one of its name alone is no news. */
+function statusFilter(): (activity: Activity) => boolean {
+  const statuses = new Map<string, string>();
+  return ({ change, isEstimate, occurredAt }) => {
+    if (change.__typename !== 'ModelChanged' || isEstimate) return true;
+    const { modelId, modelStatus, model } = change;
+    const before = statuses.get(modelId);
+    statuses.set(modelId, modelStatus);
+    if (before !== undefined) return before !== modelStatus;
+    if (modelStatus !== 'READY' || model?.readyAt == null) return true;
+    return Date.parse(occurredAt) - Date.parse(model.readyAt) < maxEventDelayMs;
+  };
+}
+
 /** How much of what was missed is announced one by one. */
 const maxMissed = 3;
 
@@ -58,10 +75,11 @@ export function useActivity(announce: Announcements['announce']): void {
   const { owner, activityCursor, onExpired } = useSession();
   useEffect(() => {
     let missed: News[] = [];
+    const hasNewStatus = statusFilter();
     return followActivity(client, owner, activityCursor, {
       onSignedOut: onExpired,
       onActivity: (activity, isMissed) => {
-        const news = newsOf(activity);
+        const news = hasNewStatus(activity) ? newsOf(activity) : null;
         if (news && isMissed) missed = [...missed.filter(({ text }) => text !== news.text), news];
         else if (news) announce(news);
         if (activity.change.__typename !== 'CaughtUp') return;
