@@ -140,6 +140,23 @@ describe('the studio after an interruption', () => {
     await one.context.close();
   });
 
+  it('trains once for orders of two tabs that do not see each other’s order', async () => {
+    const one = await openTraining('Grace');
+    const other = await StudioPage.open(browser, gateway.url, { context: one.context });
+    await other.page.getByText('5 of 5 usable.').waitFor();
+    // What another tab stores is seen a moment later.
+    await other.page.evaluate(`
+      const { keys } = Object;
+      Object.keys = (of) => (of === localStorage ? [] : keys(of));`);
+    const answer = await trainUnanswered(one);
+    await other.button('Train the model').click();
+    await other.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    await answer();
+    await one.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    await one.context.close();
+  });
+
   it('does not send an order of an earlier day, or of before the clock was set back, and says so', async () => {
     const studio = await openTraining('Grace');
     await refuse(studio.page, 'trainModel', 'FORBIDDEN');

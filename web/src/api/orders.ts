@@ -43,17 +43,18 @@ export function readPendingOrders<Input>(owner: string, slot: string): Order<Inp
 /**
  * Starts an order, or continues the one for the same input.
  * @param refused - the order of this page that was refused and is kept; a different input replaces it
+ * @param newKey - makes the key of a new order
  */
 export function beginOrder<Input>(
   owner: string,
   slot: string,
   input: Input,
-  refused: Order<Input> | null,
+  { refused, newKey }: { refused: Order<Input> | null; newKey: (input: Input) => string },
 ): Order<Input> {
   const earlier = readOrders<Input>(owner, slot);
   const same = earlier.find((order) => JSON.stringify(order.input) === JSON.stringify(input));
   const order = {
-    ...(same ?? { idempotencyKey: newKey(), input, createdAt: Date.now() }),
+    ...(same ?? { idempotencyKey: newKey(input), input, createdAt: Date.now() }),
     isReplaced: false,
   };
   const replaced = earlier.find(({ idempotencyKey }) => idempotencyKey === refused?.idempotencyKey);
@@ -86,9 +87,27 @@ export function forgetOrders(owner: string): void {
 }
 
 /** Random, in the form of a UUID. (`crypto.randomUUID` is missing on pages without HTTPS.) */
-function newKey(): string {
-  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) =>
-    byte.toString(16).padStart(2, '0'),
-  );
-  return hex.join('').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+export function randomKey(): string {
+  return uuidOf([...crypto.getRandomValues(new Uint8Array(16))]);
+}
+
+/**
+ * A key for an input that is ordered once, such as a training from photos that were uploaded for it: tabs that order it at the
+ * same moment do not see each other's orders yet, but have the same key. (`crypto.subtle` is missing on pages without HTTPS.)
+ */
+export function keyOfInput(input: unknown): string {
+  const text = JSON.stringify(input);
+  // Four hashes of 32 bits (FNV-1a), each with another beginning.
+  const words = [0x811c9dc5, 0x9e3779b9, 0x85ebca6b, 0xc2b2ae35].map((start) => {
+    let hash = start;
+    for (let index = 0; index < text.length; index += 1)
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    return hash ^ (hash >>> 15);
+  });
+  return uuidOf(words.flatMap((word) => [24, 16, 8, 0].map((bits) => (word >>> bits) & 0xff)));
+}
+
+function uuidOf(bytes: readonly number[]): string {
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }

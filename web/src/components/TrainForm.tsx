@@ -1,6 +1,6 @@
 import { type TrainModelInput } from '../../../src/client/index.ts';
 import { useConnection } from '../api/connection';
-import { type Order } from '../api/orders';
+import { keyOfInput, type Order } from '../api/orders';
 import { useSession, type Session } from '../api/session';
 import { useOrder } from '../hooks/useOrder';
 import { type DraftPhotos } from '../hooks/usePhotoDraft';
@@ -27,6 +27,7 @@ export function TrainForm({ chosen }: { chosen: DraftPhotos }): React.JSX.Elemen
       changeDetails(null);
       navigate({ page: 'model', id });
     },
+    keyOfInput,
   );
   const reason =
     photoReason(chosen, limits.minPhotos, limits.maxPhotos) ?? detailReason(details, capabilities);

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { problemOf, readProblem, type Problem } from '../api/errors';
-import { beginOrder, endOrder, isExpired, readPendingOrders, type Order } from '../api/orders';
+import { beginOrder, endOrder, isExpired, randomKey, readPendingOrders, type Order } from '../api/orders';
 import { useSession } from '../api/session';
 
 export interface OrderState<Input> {
@@ -28,11 +28,13 @@ function withAdvice(problem: Problem): Problem {
  * Sends a mutation that is paid for, once: repeats it with the same key until the server has answered, also after a reload.
  * @param send - the call of the client module, with the key of the order
  * @param onDone - called once with the result
+ * @param newKey - makes the key of a new order
  */
 export function useOrder<Input, Result>(
   slot: string,
   send: (order: Order<Input>) => Promise<Result>,
   onDone: (result: Result) => void,
+  newKey: (input: Input) => string = randomKey,
 ): OrderState<Input> {
   const { owner } = useSession();
   const [isSending, setSending] = useState(false);
@@ -107,9 +109,9 @@ export function useOrder<Input, Result>(
   const submit = useCallback(
     (input: Input) => {
       // To begin an order stores it, so that it would be sent after a reload.
-      if (!isBusy.current) void run([beginOrder(owner, slot, input, refused.current)]);
+      if (!isBusy.current) void run([beginOrder(owner, slot, input, { refused: refused.current, newKey })]);
     },
-    [owner, slot, run],
+    [owner, slot, run, newKey],
   );
   return { submit, isSending, problem };
 }
