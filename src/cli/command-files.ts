@@ -14,6 +14,7 @@ const causes: Readonly<Record<string, string>> = {
     ENOENT: 'its folder does not exist',
     ENOTDIR: 'a part of the path is a file',
     EISDIR: 'it is a folder',
+    EEXIST: 'there is a file',
   },
   ...{ EACCES: 'permission denied', EPERM: 'permission denied', EROFS: 'read-only file system' },
   ...{ ENAMETOOLONG: 'the name is too long', ELOOP: 'too many links' },

@@ -34,8 +34,9 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  await gateway.stop();
+  // First, since the gateway is missing if its start has failed.
   await removeProgramFolder(folder);
+  await gateway.stop();
 });
 
 describe('docs/api.md', () => {

@@ -87,8 +87,9 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await gateway.stop();
+  // First, since the gateway is missing if its start has failed.
   await removeProgramFolder(folder);
+  await gateway.stop();
 });
 
 /** Runs a program, breaks its connections at the first event, and returns its output. */
