@@ -188,7 +188,12 @@ describe('traces', () => {
   });
 
   it('link a mutation to one trace of the work of other processes, which the id of the job names', async () => {
-    await environment.gateway.kill();
+    const last = 'e'.repeat(32);
+    await fetch(`${environment.url}/healthz`, { headers: { traceparent: `00-${last}-${caller.spanId}-01` } });
+    await environment.gateway.stop();
+    // What was not sent yet is sent at the stop.
+    expect(receiver.spans.filter((span) => span.traceId === last)).toHaveLength(1);
+    await environment.sandbox.fault({ on: 'model', kind: 'status', status: 500 });
     await environment.restartGateway(0, { ROLE: 'api' });
     await environment.addGateway({ ROLE: 'worker' });
     const id = await environment.client.trained(await environment.client.upload(5));
@@ -199,6 +204,9 @@ describe('traces', () => {
       (found) => ['submit model', 'upstream train', 'poll model'].every((name) => found.includes(name)),
     );
     expect(names).not.toContain('POST /graphql');
+    const failed = (span: SpanRecord): boolean => span.attributes.some(({ key }) => key === 'error.type');
+    const failures = receiver.spans.filter((span) => span.traceId === traceId && failed(span));
+    expect(failures.map(({ name }) => name)).toContain('upstream training');
     await eventually(
       'the link',
       async () => receiver.spans.filter(({ links }) => links?.some((link) => link.traceId === traceId)),

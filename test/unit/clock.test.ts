@@ -1,5 +1,8 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
+import { errorOf } from '../../src/client/error-classes.ts';
+import { ConnectionFailedError, type LikenessError } from '../../src/client/errors.ts';
+import { defaultRetryDelayMs } from '../../src/client/waiting.ts';
 import { backoffMs, pause, sharedSignal, withinMs, withSignal } from '../../src/core/clock';
 
 const never = new Promise<never>(() => undefined);
@@ -31,6 +34,31 @@ describe('back-off', () => {
   it('spreads simultaneous failures', () => {
     const waits = new Set(Array.from({ length: 200 }, () => backoffMs(6, 1_000, 60_000)));
     expect(waits.size).toBeGreaterThan(100);
+  });
+});
+
+describe('the delay before likeness/client repeats a call', () => {
+  const delays = (share: number, error: LikenessError, attempts = [0]): number[] => {
+    jest.spyOn(Math, 'random').mockReturnValue(share);
+    return attempts.map((attempt) => defaultRetryDelayMs(attempt, error));
+  };
+  const closed = (code: number): LikenessError => new ConnectionFailedError('closed', {}, code);
+  afterEach(() => jest.restoreAllMocks());
+
+  it('grows to 15 seconds, and has any length up to that', () => {
+    expect(delays(1, new ConnectionFailedError('lost'), [0, 3, 50])).toEqual([500, 4_000, 15_000]);
+    expect(delays(0, new ConnectionFailedError('lost'), [50])).toEqual([0]);
+  });
+
+  it('spreads the clients of a server that stops or has too many', () => {
+    expect([1_001, 1_012, 1_013, 1_006].flatMap((code) => delays(1, closed(code)))).toEqual([
+      3_000, 3_000, 10_000, 500,
+    ]);
+  });
+
+  it('is never shorter than Retry-After', () => {
+    const limited = errorOf('too many', { code: 'RATE_LIMITED', retryAfterSeconds: 7 });
+    expect([...delays(0, limited), ...delays(1, limited)]).toEqual([7_000, 7_500]);
   });
 });
 
