@@ -5,7 +5,7 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
 }
 
-/** The result of a call; null if the bucket answered 404. */
+/** The result of a call; null if the bucket answered 404. An answer to HEAD does not say what is missing. */
 export async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
   try {
     return await work;
@@ -13,4 +13,12 @@ export async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
     if (statusOf(error) === 404) return null;
     throw error;
   }
+}
+
+/**
+ * Whether the bucket answered that it has no such object. Another 404 is no statement about the object: the bucket is missing,
+ * or a proxy or another server answered.
+ */
+export function isNoObject(error: unknown): boolean {
+  return statusOf(error) === 404 && (error as S3ServiceException).name === 'NoSuchKey';
 }

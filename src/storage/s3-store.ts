@@ -28,7 +28,7 @@ import {
   StorageUnavailableError,
   type StoredObject,
 } from './media-store';
-import { statusOf, unlessMissing } from './s3-errors';
+import { isNoObject, statusOf, unlessMissing } from './s3-errors';
 import { S3Links } from './s3-links';
 
 /** An object in a list. */
@@ -147,16 +147,19 @@ export class S3Store implements MediaStore {
     try {
       return openedOf(await this.client.send(new GetObjectCommand({ ...target, ...headerOf(range) })));
     } catch (error) {
-      const status = statusOf(error);
-      if (status === 404) return null;
-      if (status === 416) return this.nothingOf(key);
+      if (isNoObject(error)) return null;
+      if (statusOf(error) === 416) return this.nothingOf(key);
       throw new StorageUnavailableError(error);
     }
   }
 
   async delete(key: string): Promise<void> {
     const target = this.target(key);
-    await inStore(() => unlessMissing(this.client.send(new DeleteObjectCommand(target))));
+    await inStore(() =>
+      this.client.send(new DeleteObjectCommand(target)).catch((error: unknown) => {
+        if (!isNoObject(error)) throw error;
+      }),
+    );
     if ((await this.links.sizeOf(key)) !== null)
       throw new StorageUnavailableError(new Error('The bucket has not deleted what it confirmed.'));
   }

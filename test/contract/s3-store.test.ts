@@ -115,6 +115,23 @@ describe('a bucket whose answers are wrong', () => {
     await expect(store.check()).rejects.toMatchObject(unavailable);
   });
 
+  it.each([
+    ['NoSuchBucket', error('NoSuchBucket')],
+    ['a page of another server', '<html><body>Not found</body></html>'],
+    ['nothing', ''],
+  ])('says nothing about an object with 404 and %s', async (_, body) => {
+    answer = () => [404, body];
+    const key = newKey();
+    await expect(store.open(key)).rejects.toMatchObject(unavailable);
+    expect([...(await store.deleteMany([key])).keys()]).toEqual([key]);
+  });
+
+  it('lacks an object, and has deleted it, with 404 and NoSuchKey', async () => {
+    answer = () => [404, error('NoSuchKey')];
+    expect(await store.open(newKey())).toBeNull();
+    expect(await store.deleteMany([newKey()])).toEqual(new Map());
+  });
+
   it('is rid of unfinished uploads on all pages of their list', async () => {
     const upload = (id: string): string =>
       `<Upload><Key>k</Key><UploadId>${id}</UploadId><Initiated>2020-01-01T00:00:00Z</Initiated></Upload>`;
