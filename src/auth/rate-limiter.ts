@@ -27,6 +27,7 @@ export interface RateReading {
 const limits = { maxSubjects: 20_000, maxPerStatement: 1_000, sweepMs: 60_000 } as const;
 
 interface Count {
+  readonly number: number;
   endsAtMs: number;
   /** The count of all processes, including this one, at the last exchange. */
   shared: number;
@@ -52,6 +53,7 @@ export class RateLimiter {
   private readonly counts = new Map<string, Count>();
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> | null = null;
+  private nextNumber = 0;
   private sweptAtMs = 0;
   private isFailing = false;
   private isStopped = false;
@@ -105,7 +107,7 @@ export class RateLimiter {
   private countOf(key: string, endsAtMs: number): Count {
     const known = this.counts.get(key);
     if (known?.endsAtMs === endsAtMs) return known;
-    const fresh = { endsAtMs, shared: 0, pending: 0, own: 0, stored: 0 };
+    const fresh = { number: this.nextNumber++, endsAtMs, shared: 0, pending: 0, own: 0, stored: 0 };
     // Reinsert at the end, so that the first entry of the map is the oldest window.
     this.counts.delete(key);
     if (this.counts.size >= limits.maxSubjects) this.forgetOldest();
@@ -159,7 +161,9 @@ export class RateLimiter {
   private async share(batch: readonly (readonly [string, Count])[]): Promise<void> {
     // All processes use the same order, which prevents deadlocks.
     const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
-    const sent = rows.map(([subject, { endsAtMs, pending, own }]) => ({ subject, endsAtMs, pending, own }));
+    const sent = rows.map(([subject, { number, endsAtMs, pending, own }]) => {
+      return { subject, number, endsAtMs, pending, own };
+    });
     const totals = await this.redis?.exchange(sent);
     if (!totals) return this.shareInDatabase(sent);
     rows.forEach(([, count], index) => {

@@ -3,6 +3,8 @@ import type { RedisConnection } from '../redis/redis-connection';
 
 /** What a process has counted for a subject in the window that ends at `endsAtMs`. */
 export interface OwnCount {
+  /** Differs between the counters of the process: it may have forgotten an earlier one of the same subject. */
+  readonly number: number;
   /** A hash. */
   readonly subject: string;
   readonly endsAtMs: number;
@@ -12,12 +14,15 @@ export interface OwnCount {
 /** How long a window is kept after its end, in milliseconds: the clocks of processes differ. */
 const keptMs = 60_000;
 
-/** Stores the counts of a process (ARGV[1]) in the hash of each window, and returns the sums of all processes. */
+/**
+ * Stores the counts of a process in the hash of each window, and returns the sums of all processes. The arguments of each
+ * key are the name of the count, its value, and for how many milliseconds it is kept.
+ */
 const script = `
 local totals = {}
 for index, key in ipairs(KEYS) do
-  redis.call('HSET', key, ARGV[1], ARGV[2 * index])
-  redis.call('PEXPIRE', key, ARGV[2 * index + 1])
+  redis.call('HSET', key, ARGV[3 * index - 2], ARGV[3 * index - 1])
+  redis.call('PEXPIRE', key, ARGV[3 * index])
   local total = 0
   for _, count in ipairs(redis.call('HVALS', key)) do total = total + count end
   totals[index] = total
@@ -25,7 +30,7 @@ end
 return totals`;
 
 /**
- * Rate windows in Redis: a hash for each subject and window, with the count of each process. A process writes its whole
+ * Rate windows in Redis: a hash for each subject and window, with the counts of each process. A process writes its whole
  * count, so that a repeated write changes nothing and a Redis that has lost its data is filled again.
  */
 export class RedisRateWindows {
@@ -46,10 +51,12 @@ export class RedisRateWindows {
     if (!redis.isUp) return null;
     const now = Date.now();
     const keys = counts.map(({ subject, endsAtMs }) => `${redis.prefix}:rate:${subject}:${endsAtMs}`);
-    const values = counts.flatMap(({ own, endsAtMs }) => [own, Math.max(endsAtMs - now, 0) + keptMs]);
-    const isSent = redis.run((client) =>
-      client.eval(script, keys.length, ...keys, this.processId, ...values),
-    );
+    const values = counts.flatMap(({ number, own, endsAtMs }) => [
+      `${this.processId}:${number}`,
+      own,
+      Math.max(endsAtMs - now, 0) + keptMs,
+    ]);
+    const isSent = redis.run((client) => client.eval(script, keys.length, ...keys, ...values));
     // The connection reports its loss.
     return isSent.then(
       (totals) => totals as number[],

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Redis } from 'ioredis';
@@ -20,13 +21,22 @@ export interface RedisSessionOptions {
 /** How long a connection setup and a command may take, and how often the server is asked, in milliseconds. */
 const limits = { connectMs: 2_000, commandMs: 1_000, heartbeatMs: 1_000 } as const;
 
-/** Refused by a server without scripts, without memory, or that only reads, so that such a server is not used. */
-const check = "return redis.call('SET', KEYS[1], '1', 'PX', 60000)";
+/** How long the key of a session is kept after a check, in milliseconds. */
+const keptMs = 60_000;
+
+/**
+ * Refused by a server without scripts, without memory, or that only reads, so that such a server is not used. Returns 0
+ * if the key of the session was there.
+ */
+const check = `
+local added = redis.call('HSET', KEYS[1], 'session', '1')
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return added`;
 
 /**
  * Two connections to Redis: for commands, and for the messages of one channel. Never reconnects: once it has failed, another
- * one must be opened. A check every second, with a time limit of a second, detects a server that does not answer. Nothing is
- * queued while there is no connection.
+ * one must be opened. A check every second, with a time limit of a second, detects a server that does not answer, and one that
+ * has lost its data. Nothing is queued while there is no connection.
  */
 export class RedisSession {
   /** Resolves when the session was ended by the signal; otherwise rejects with the reason. */
@@ -34,12 +44,15 @@ export class RedisSession {
   private readonly failed: Promise<never>;
   private fail: (error: unknown) => void = () => undefined;
   private heartbeat: NodeJS.Timeout | undefined;
+  /** The key by which a loss of data is noticed. */
+  private readonly checkKey: string;
 
   private constructor(
     private readonly options: RedisSessionOptions,
     private readonly commands: Redis,
     private readonly messages: Redis,
   ) {
+    this.checkKey = `${options.prefix}:check:${randomBytes(9).toString('base64url')}`;
     this.failed = new Promise<never>((_, reject) => {
       this.fail = (error) => reject(plainError(error, options.url));
     });
@@ -90,15 +103,21 @@ export class RedisSession {
     messages.on('message', (_, message) => options.onMessage(message));
     await within(limits.commandMs, messages.subscribe(channel));
     await this.verify();
-    this.heartbeat = setInterval(() => void this.verify().catch(this.fail), limits.heartbeatMs);
+    this.heartbeat = setInterval(() => void this.verifyAgain().catch(this.fail), limits.heartbeatMs);
   }
 
-  /** Both connections must answer: either may be lost alone. */
-  private async verify(): Promise<void> {
-    const { commands, messages, options } = this;
-    const asked = [commands.eval(check, 1, `${options.prefix}:check`), messages.ping()];
-    await within(limits.commandMs, Promise.all(asked));
+  /** Both connections must answer: either may be lost alone. @returns whether the key of the session was there */
+  private async verify(): Promise<boolean> {
+    const { commands, messages, options, checkKey } = this;
+    const asked = [commands.eval(check, 1, checkKey, keptMs), messages.ping()];
+    const [added] = await within(limits.commandMs, Promise.all(asked));
     options.onAlive();
+    return added === 0;
+  }
+
+  /** What others have stored may be lost without a loss of the connection. It is stored again in another session. */
+  private async verifyAgain(): Promise<void> {
+    if (!(await this.verify())) throw new Error('Redis has lost its data.');
   }
 
   /** Commands in flight are rejected. */

@@ -212,6 +212,54 @@ describe('rate windows in Redis', () => {
     expect(await stored()).toEqual([]);
   });
 
+  it('are filled again by a Redis that is emptied while it runs', async () => {
+    const connections = [await connected(), await connected()] as const;
+    const [one, other] = [limiter(connections[0]), limiter(connections[1])];
+    one.consume(policy, 'eve', 6);
+    other.consume(policy, 'eve', 3);
+    await one.flush();
+    await other.flush();
+    await server.ask('FLUSHALL');
+    await until(() => connections.every(({ isUp, lossCount }) => isUp && lossCount === 1));
+    await one.flush();
+    await other.flush();
+    const third = limiter(await connected());
+    expect(third.consume(policy, 'eve').isAllowed).toBe(true);
+    await third.flush();
+    expect(third.consume(policy, 'eve').isAllowed).toBe(false);
+    expect(await stored()).toEqual([]);
+  });
+
+  it('keep what a process has counted before it had to forget the counter of the subject', async () => {
+    const one = limiter(await connected());
+    const hourly = { ...policy, name: 'forgotten', windowMs: 3_600_000 };
+    one.consume(hourly, 'grace', 8);
+    await one.flush();
+    // The maximum number of counters.
+    for (let count = 0; count < 20_000; count += 1) one.consume({ ...hourly, quota: 0 }, `other ${count}`);
+    one.consume(hourly, 'grace', 1);
+    await one.flush();
+    expect(one.consume(hourly, 'grace', 2).isAllowed).toBe(false);
+    expect(one.consume(hourly, 'grace').isAllowed).toBe(true);
+  });
+
+  it('are shared with processes whose clocks are a whole window behind', async () => {
+    const [one, other] = [limiter(await connected()), limiter(await connected())];
+    const minute = { ...policy, windowMs: 50_000 };
+    // Each deletes the counts of ended windows at its first exchange.
+    await other.flush();
+    // The window has ended by the clock of the first process.
+    const behindMs = Date.now() - minute.windowMs;
+    one.consume(minute, 'fred', 6, behindMs);
+    await one.flush();
+    other.consume(minute, 'fred', 4, behindMs);
+    await other.flush();
+    expect(other.consume(minute, 'fred', 1, behindMs).isAllowed).toBe(false);
+    const keys = (await server.ask('KEYS', 'likeness:rate:*')) as string[];
+    const expiries = await Promise.all(keys.map((key) => server.ask('PTTL', key)));
+    expect(Math.min(...expiries.map(Number))).toBeGreaterThan(minute.windowMs);
+  });
+
   it('continue in the database while Redis is away, with what was counted before', async () => {
     const connections = [await connected(), await connected()] as const;
     const [one, other] = [limiter(connections[0]), limiter(connections[1])];
