@@ -129,7 +129,7 @@ export interface DataSourceOptions {
 }
 
 /** Limits of statements and of idle transactions, in milliseconds, by PostgreSQL's parameter. */
-const timeLimits = { statement_timeout: 15_000, idle_in_transaction_session_timeout: 30_000 } as const;
+const timeLimits = { statement_timeout: 15_000, idle_in_transaction_session_timeout: 10_000 } as const;
 
 /** Most statements read few rows by an index. By its default cost of a page PostgreSQL prefers bitmaps and sorting. */
 const planning = { random_page_cost: 1.1 } as const;
@@ -138,8 +138,8 @@ const planning = { random_page_cost: 1.1 } as const;
 export const sessionParameters = { ...timeLimits, ...planning };
 
 /**
- * Creates an unconnected data source. Statements are limited to 15 s and idle transactions to 30 s, so that no lock
- * outlives a hanging process.
+ * Creates an unconnected data source. Statements are limited to 15 s and idle transactions to 10 s, so that no lock
+ * outlives a hanging process, and other processes take over its work within 30 s.
  */
 export function createDataSource({
   url,
