@@ -13,6 +13,8 @@ interface DatabaseSettings {
   DATABASE_URL: string;
   DATABASE_DIRECT_URL?: string;
   DATABASE_ENGINE?: EngineName;
+  REDIS_URL?: string;
+  REDIS_PREFIX?: string;
 }
 
 /** The engine of the run: with `TEST_ENGINE=portable` what other engines than PostgreSQL use. */
@@ -39,13 +41,15 @@ export class TestDatabase {
     return new TestDatabase(name, urlOfDatabase(serverUrl(), name));
   }
 
-  /** The settings of a gateway that uses it, through the pooler if the run has one. */
+  /** The settings of a gateway that uses it, through the pooler and with the Redis of the run, if it has them. */
   get settings(): DatabaseSettings {
-    const pooler = process.env.LIKENESS_TEST_POOLER;
-    const { name: engine } = testEngine;
-    if (pooler === undefined) return { DATABASE_URL: this.url, DATABASE_ENGINE: engine };
-    const pooled = { DATABASE_URL: urlOfDatabase(pooler, this.name), DATABASE_DIRECT_URL: this.url };
-    return { ...pooled, DATABASE_ENGINE: engine };
+    const { LIKENESS_TEST_POOLER: pooler, TEST_REDIS: redis } = process.env;
+    return {
+      DATABASE_URL: pooler === undefined ? this.url : urlOfDatabase(pooler, this.name),
+      ...(pooler !== undefined && { DATABASE_DIRECT_URL: this.url }),
+      DATABASE_ENGINE: testEngine.name,
+      ...(redis !== undefined && { REDIS_URL: redis, REDIS_PREFIX: this.name }),
+    };
   }
 
   /** Runs one statement in a session of its own. */

@@ -26,6 +26,7 @@ const otherNames = [
   'DRILL_SEED',
   'TEST_DATABASE',
   'TEST_ENGINE',
+  'TEST_REDIS',
   'LIKENESS_URL',
   'NODE_OPTIONS',
   'IMAGE_NOT_VALID',
