@@ -107,3 +107,40 @@ describe('two gateways with Redis, one of them through TLS', () => {
     expect(texts.join('\n')).not.toMatch(/secret(\/|%2F)word/);
   });
 });
+
+describe('two gateways with Redis and DATABASE_ENGINE=portable', () => {
+  it('wake each other through Redis, and every second while it is away, and pay for each job once', async () => {
+    const portable = await FaultsEnvironment.open({
+      gateways: 2,
+      maxFollowed: 10,
+      settings: { DATABASE_ENGINE: 'portable', REDIS_URL: server.url, REDIS_PREFIX: 'portable' },
+    });
+    try {
+      const isUp = (wanted: string): Promise<unknown> =>
+        eventually(
+          'the state of Redis',
+          () => Promise.all(portable.gateways.map((gateway) => gateway.metric('likeness_redis_up'))),
+          (up) => up.join() === wanted,
+        );
+      await isUp('1,1');
+      await prepareFixtures(portable);
+      const before = await portable.paid();
+      const kinds = ['training', 'generation', 'instant'] as const;
+      const first = await Promise.all(kinds.map((kind) => order(portable, kind)));
+      await server.kill();
+      await isUp('0,0');
+      const second = await Promise.all(kinds.map((kind) => order(portable, kind)));
+      const jobs = [...first, ...second];
+      for (const [index, { id }] of jobs.entries()) {
+        const kind = kinds[index % kinds.length]!;
+        expect(await ending(portable, kind, id)).toMatchObject({ status: successes[kind] });
+      }
+      expect((await portable.paid()) - before).toBe(jobs.length);
+      expect(await findViolations(portable)).toEqual([]);
+      await server.begin();
+      await isUp('1,1');
+    } finally {
+      await portable.stop();
+    }
+  });
+});
