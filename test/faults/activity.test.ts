@@ -1,5 +1,5 @@
-import { decodeEventCursor } from '../../src/events/event';
-import { activityCursor, followActivity, isCaughtUp, type ActivityNews } from '../support/activity';
+import { activityCursor, followActivity, type ActivityNews } from '../support/activity';
+import { ActivityFollower, OwnerEvents } from '../support/activity-follower';
 import { Client } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, order, prepareFixtures } from '../support/faults-jobs';
@@ -11,57 +11,9 @@ jest.setTimeout(120_000);
 const clientCount = 100;
 const generations = 12;
 
-const changesIn = (feed: Feed<ActivityNews>): string[] =>
-  feed.messages.filter((item) => !isCaughtUp(item)).map(({ cursor }) => cursor);
-
-/** A client that disconnects at random and resumes with its last cursor at any gateway. */
-class Follower {
-  connections = 0;
-  /** The cursors that earlier connections have received. */
-  private readonly before: string[] = [];
-  private feed: Feed<ActivityNews> | null = null;
-  private maxChanges = 0;
-  private isStopped = false;
-  private readonly running: Promise<void>;
-
-  constructor(
-    private readonly connect: (after: string) => Feed<ActivityNews>,
-    private readonly start: string,
-  ) {
-    this.running = this.run();
-  }
-
-  get cursors(): string[] {
-    // Changes after the disconnect are not received.
-    return [...this.before, ...(this.feed ? changesIn(this.feed).slice(0, this.maxChanges) : [])];
-  }
-
-  async stop(): Promise<void> {
-    this.isStopped = true;
-    this.feed?.drop();
-    await this.running;
-  }
-
-  private async run(): Promise<void> {
-    while (!this.isStopped) {
-      this.connections += 1;
-      this.maxChanges = 1 + Math.floor(Math.random() * 30);
-      const feed = this.connect(this.before.at(-1) ?? this.start);
-      this.feed = feed;
-      const isFull = (): boolean => feed.end !== null || changesIn(feed).length >= this.maxChanges;
-      await feed.until(isFull, Infinity);
-      feed.drop();
-      this.before.push(...changesIn(feed).slice(0, this.maxChanges));
-      this.feed = null;
-      // Delays the next connection attempt if no gateway responds.
-      await new Promise((resume) => setTimeout(resume, 20));
-    }
-  }
-}
-
 describe('100 subscribers of activity that disconnect and resume', () => {
   let environment: FaultsEnvironment;
-  const all: Follower[] = [];
+  const all: ActivityFollower[] = [];
 
   beforeAll(async () => {
     environment = await FaultsEnvironment.open({
@@ -79,19 +31,19 @@ describe('100 subscribers of activity that disconnect and resume', () => {
   it('receive every event of all models once and in order although one of two gateways is killed', async () => {
     await prepareFixtures(environment);
     const { client } = environment;
-    const start = await activityCursor(client);
+    const events = await OwnerEvents.of(environment, client);
     const countEvents = async (): Promise<number> =>
       (await environment.rows<{ count: number }>('SELECT count(*)::int AS count FROM events'))[0]!.count;
     const before = await countEvents();
     const connect = (after: string): Feed<ActivityNews> =>
       followActivity(new Client(environment.anyGateway, client.options), { after });
-    all.push(...Array.from({ length: clientCount }, () => new Follower(connect, start)));
+    all.push(...Array.from({ length: clientCount }, () => new ActivityFollower(connect, events.start)));
 
     const kinds = ['training', ...Array<'generation'>(generations).fill('generation'), 'instant'] as const;
     const jobs = await Promise.all(kinds.map((kind) => order(environment, kind)));
     await eventually(
       'some changes at each client',
-      () => Promise.resolve(Math.min(...all.map(({ cursors }) => cursors.length))),
+      () => Promise.resolve(Math.min(...all.map(({ changes }) => changes.length))),
       (fewest) => fewest >= 10,
     );
     await environment.gateways[1]!.kill();
@@ -99,20 +51,16 @@ describe('100 subscribers of activity that disconnect and resume', () => {
     await environment.freshBudget();
     await Promise.all(jobs.map(({ id }, index) => ending(environment, kinds[index]!, id)));
 
-    const last = await activityCursor(client);
-    const [stream] = await environment.rows<{ id: string }>('SELECT id FROM owner_streams');
-    const numberOf = (cursor: string): number => decodeEventCursor(cursor, stream!.id);
-    const wanted = Array.from(
-      { length: numberOf(last) - numberOf(start) },
-      (_, n) => numberOf(start) + 1 + n,
-    );
+    // It numbers the latest events.
+    await activityCursor(client);
+    const wanted = await events.stored();
     await eventually(
       'the last event at every client',
-      () => Promise.resolve(all.filter(({ cursors }) => cursors.length >= wanted.length).length),
+      () => Promise.resolve(all.filter(({ changes }) => changes.length >= wanted.length).length),
       (complete) => complete === clientCount,
     );
     await Promise.all(all.map((follower) => follower.stop()));
-    for (const { cursors } of all) expect(cursors.map(numberOf)).toEqual(wanted);
+    for (const { changes } of all) expect(events.received(changes)).toEqual(wanted);
     expect(all.reduce((sum, { connections }) => sum + connections, 0)).toBeGreaterThan(3 * clientCount);
 
     // Every event has one number, in the order of its stream.
