@@ -1,112 +1,98 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { freePort } from '../../src/core/free-port';
-import { S3Store } from '../../src/storage/s3-store';
-import { readAll } from '../contract/media-store-suite';
-import { Balancer } from '../support/balancer';
+import { activityCursor } from '../support/activity';
+import { ActivityFollower, followIds, OwnerEvents } from '../support/activity-follower';
 import { isOver, type Job } from '../support/client';
 import { newDataDir } from '../support/environment';
 import { findViolations } from '../support/faults-audit';
-import { FaultsEnvironment } from '../support/faults-environment';
 import { Listener } from '../support/faults-listener';
-import type { PictureStore } from '../support/faults-pictures';
-import { LocalBucket } from '../support/local-bucket';
 import { installNewerVersion } from '../support/newer-version';
-import { Pooler } from '../support/pooler';
 import type { RecordingClient } from '../support/recording-client';
-import { RedisServer } from '../support/redis-server';
-import { rowsAt } from '../support/test-server';
 import { eventually, until } from '../support/until';
+import { leaseMs, Machines, roles } from './machines';
 
 jest.setTimeout(600_000);
 
-/** How many clients follow the drill: half of them all pictures of a model, from the beginning to the end. */
-const clients = 200;
-const leaseMs = 2_000;
-/** How long the jobs of a process that has failed may take to their end, in milliseconds: 7 s on a quiet machine. */
-const maxTakeoverMs = 120_000;
-/** The first two serve the API, the others do the work. */
-const roles = ['api', 'api', 'worker', 'worker'] as const;
+const owners = ['anna', 'ben', 'cora', 'dan'];
+/** How many clients follow the drill, by what they follow: all models of an owner, all pictures of a model, or a job. */
+const clients = { activity: 80, avatars: 40, progress: 80 } as const;
+/** How long a process that has failed may keep its work, in milliseconds; 30 s where nothing else runs. */
+const maxTakeoverMs = 60_000;
 
-let environment: FaultsEnvironment;
-let redis: RedisServer;
-let bucket: LocalBucket;
-let pooler: Pooler;
-let balancer: Balancer;
-let client: RecordingClient;
-let common: Record<string, string>;
-const ports: string[] = [];
-const listeners: Listener[] = [];
-const ids: string[] = [];
+/** An owner, with the model of all generations, its photos, and those who follow all changes. */
+interface Actor {
+  client: RecordingClient;
+  modelId: string;
+  photoIds: string[];
+  /** Those after the preparation. */
+  events: OwnerEvents;
+  /** How many there were before. */
+  eventsBefore: number;
+  followers: ActivityFollower[];
+}
+
+let machines: Machines;
+const actors: Actor[] = [];
+const listeners: Record<'avatars' | 'progress', Listener[]> = { avatars: [], progress: [] };
+const ordered: { actor: Actor; id: string }[] = [];
 const phases: string[] = [];
 
 beforeAll(async () => {
-  [environment, redis, bucket] = await Promise.all([
-    FaultsEnvironment.open({ gateways: 0, ownPostgres: true, maxFollowed: 1, sandbox: { speed: 1_200 } }),
-    RedisServer.start(),
-    LocalBucket.start(),
-  ]);
-  pooler = await Pooler.start(environment.databaseUrl, 8);
-  while (ports.length < roles.length) ports.push(String(await freePort()));
-  balancer = await Balancer.start(ports.slice(0, 2));
-  common = {
-    ...bucket.settings,
-    DATABASE_URL: pooler.urlOf(environment.databaseUrl),
-    DATABASE_DIRECT_URL: environment.databaseUrl,
-    DATABASE_POOL: '5',
-    REDIS_URL: redis.url,
-    PUBLIC_URL: balancer.url,
-    LEASE: `${leaseMs}ms`,
-    SHUTDOWN_DRAIN: '500ms',
-    SIGNING_SECRETS: 'a secret that all of the machines share',
-    UPSTREAM_REQUESTS_PER_MINUTE: '100000',
-  };
-  await Promise.all(roles.map((_, index) => mkdir(settingsOf(index).DATA_DIR)));
-  for (const index of roles.keys())
-    await environment.addGateway({ ...settingsOf(index), PORT: ports[index]! });
-  client = environment.clientOf(() => ({ url: balancer.url }));
-  await until(() => ports.slice(0, 2).every((port) => balancer.isReady(port)));
+  machines = await Machines.start(owners);
 });
 
 afterAll(async () => {
-  await environment.stop();
-  await balancer.stop();
-  await Promise.all([pooler.stop(), redis.stop(), bucket.stop()]);
+  await Promise.all(actors.flatMap(({ followers }) => followers.map((follower) => follower.stop())));
+  await machines.stop();
 });
 
-/** The settings of a process; each has a data directory of its own. */
-function settingsOf(index: number): Record<'DATA_DIR' | 'ROLE', string> {
-  return { ...common, ROLE: roles[index]!, DATA_DIR: join(environment.dataDir, `machine-${index}`) };
+async function countEvents(owner: string): Promise<number> {
+  const text = 'SELECT count(*)::int AS count FROM events WHERE owner = $1';
+  return (await machines.environment.rows<{ count: number }>(text, [owner]))[0]!.count;
+}
+
+async function prepare(owner: string): Promise<Actor> {
+  const client = machines.environment.clientOf(() => machines, owner);
+  const photoIds = await client.upload(5);
+  const { id: modelId } = await client.train({ photoIds });
+  await eventually(
+    'a model',
+    () => client.model(modelId),
+    (model) => model?.status === 'READY',
+  );
+  const actor = {
+    ...{ client, modelId, photoIds, followers: [] },
+    events: await OwnerEvents.of(machines.environment, client),
+    eventsBefore: await countEvents(owner),
+  };
+  for (let count = 0; count < clients.avatars / owners.length; count += 1) follow(actor, modelId, 'avatars');
+  return actor;
 }
 
 /** A client that follows a job, or all pictures of a model, and resumes through the load balancer. */
-function follow(subject: string, kind: 'progress' | 'avatars'): void {
-  if (listeners.length >= clients) return;
-  const options = { owner: 'viewer', token: null, after: null, gateway: () => balancer.url };
+function follow({ client }: Actor, subject: string, kind: 'progress' | 'avatars'): void {
+  if (listeners[kind].length >= clients[kind]) return;
+  const options = { owner: client.name, token: client.token, after: null, gateway: () => machines.url };
   // Those of a job also disconnect by themselves, since it may end before a process fails.
   const maxItems = kind === 'progress' ? { maxItems: () => 2 } : {};
   const listener = new Listener({ ...options, ...maxItems, subject, kind });
-  listeners.push(listener);
-  environment.checker.add(listener);
+  listeners[kind].push(listener);
+  machines.environment.checker.add(listener);
 }
 
-const read = (id: string): Promise<Job | null> =>
-  id.startsWith('model_') ? client.model(id) : client.generation(id);
+const read = ({ actor, id }: (typeof ordered)[number]): Promise<Job | null> =>
+  id.startsWith('model_') ? actor.client.model(id) : actor.client.generation(id);
 
-/** The model of all generations, and its photos. */
-let fixtures: { modelId: string; photoIds: string[] };
-
-/** Orders a job; repeats the request without an answer, as clients do. */
+/** Orders a job of the next owner; repeats the request without an answer, as clients do. */
 async function order(kind: 'training' | 'generation', key: string): Promise<void> {
-  const { modelId, photoIds } = fixtures;
+  const actor = actors[ordered.length % actors.length]!;
+  const { client, modelId, photoIds } = actor;
   const send = (): Promise<Job> =>
     kind === 'training'
       ? client.train({ photoIds, idempotencyKey: key })
       : client.generate(modelId, [{ count: 1 }], key);
   const { id } = await eventually(key, send, () => true, 120_000);
-  ids.push(id);
-  for (let follower = 0; follower < 3; follower += 1) follow(id, 'progress');
+  ordered.push({ actor, id });
+  for (let follower = 0; follower < 3; follower += 1) follow(actor, id, 'progress');
 }
 
 /** Orders jobs until the signal is aborted. */
@@ -117,94 +103,98 @@ async function load(signal: AbortSignal): Promise<void> {
   }
 }
 
-const restart = async (index: number): Promise<void> => {
-  await environment.restartGateway(index, settingsOf(index));
-  if (roles[index] === 'api') await until(() => balancer.isReady(ports[index]!));
-};
-
-/** Stops two processes as a rollout does, one of each role, and starts them again. */
-const replace = (...indexes: number[]): Promise<unknown> =>
-  Promise.all(
-    indexes.map(async (index) => {
-      const gateway = environment.gateways[index]!;
-      gateway.signal('SIGTERM');
-      expect(await gateway.exitCode()).toBe(0);
-      await restart(index);
-    }),
-  );
-
 const unfinished = (): Promise<{ id: string }[]> =>
-  environment.rows(
+  machines.environment.rows(
     `SELECT id FROM models WHERE status NOT IN ('READY', 'FAILED', 'CANCELLED')
       UNION ALL SELECT id FROM generations WHERE status NOT IN ('COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED')`,
   );
 
+/** The claims that exist, or that their processes have not renewed in time. */
+const claims = (which: 'all' | 'expired'): Promise<{ lease: string }[]> =>
+  machines.environment.rows(
+    ['models', 'generations', 'avatars']
+      .map((table) => `SELECT lease FROM ${table} WHERE lease IS NOT NULL`)
+      .map((text) => (which === 'all' ? text : `${text} AND due_at <= now()`))
+      .join(' UNION ALL '),
+  );
+
+/** How long it took until others had the claims of the failed process, and until all jobs of then had ended. */
+const takeovers: { claimsMs: number; jobsMs: number }[] = [];
+
 /**
  * Ends or stops a process while jobs are in progress.
- * @returns how long the others take for these jobs, in milliseconds
+ * @param resume - called when others have taken over its work
  */
-async function takeoverMs(key: string, fail: () => unknown): Promise<number> {
+async function takeOver(key: string, fail: () => unknown, resume?: () => void): Promise<void> {
   const kinds = ['training', 'training', 'generation', 'generation'] as const;
   await Promise.all(kinds.map((kind, index) => order(kind, `${key}-${index}`)));
   await fail();
   const began = performance.now();
+  const claimed = new Set((await claims('all')).map(({ lease }) => lease));
   const open = new Set((await unfinished()).map(({ id }) => id));
   expect(open.size).toBeGreaterThan(0);
-  await eventually('the end of these jobs', unfinished, (left) => !left.some(({ id }) => open.has(id)));
-  return performance.now() - began;
+  await until(() => performance.now() - began > leaseMs * 1.5);
+  const expired = (): Promise<{ lease: string }[]> => claims('expired');
+  const isTaken = (left: { lease: string }[]): boolean => !left.some(({ lease }) => claimed.has(lease));
+  await eventually('other claims', expired, isTaken, maxTakeoverMs);
+  const claimsMs = performance.now() - began;
+  resume?.();
+  const isOpen = ({ id }: { id: string }): boolean => open.has(id);
+  await eventually('the end of these jobs', unfinished, (left) => !left.some(isOpen), 120_000);
+  takeovers.push({ claimsMs, jobsMs: performance.now() - began });
 }
+
+/** Stops processes for longer than their lease, until others do their work. */
+const suspend = (...indexes: number[]): Promise<void> =>
+  takeOver(
+    `stopped-${indexes.join('-')}`,
+    () => machines.signal('SIGSTOP', ...indexes),
+    () => machines.signal('SIGCONT', ...indexes),
+  );
 
 const phase = async (name: string, run: () => Promise<unknown>): Promise<void> => {
   const began = performance.now();
   await run();
-  phases.push(`${name} ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+  phases.push(`${name} ${seconds(performance.now() - began)} s`);
 };
 
-const store = (): PictureStore => {
-  const { S3_ENDPOINT: endpoint, S3_BUCKET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = bucket.settings;
-  const credentials = { accessKeyId: S3_ACCESS_KEY_ID!, secretAccessKey: S3_SECRET_ACCESS_KEY! };
-  const pictures = new S3Store({
-    ...{ bucket: S3_BUCKET!, endpoint, region: 'us-east-1', forcePathStyle: true, credentials },
-  });
-  return {
-    keys: async () => {
-      const keys: string[] = [];
-      for await (const key of pictures.list('', 0)) keys.push(key);
-      return keys;
-    },
-    read: (key) => readAll(pictures, key),
-  };
-};
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
+
+/** Every client of `activity` has received each event of its owner once, and in order. */
+async function checkActivity(): Promise<void> {
+  for (const { client, events, eventsBefore, followers } of actors) {
+    // It numbers the latest events.
+    await activityCursor(client);
+    const stored = await events.stored();
+    await until(() => followers.every(({ changes }) => changes.length >= stored.length), 60_000);
+    for (const { changes } of followers) expect(events.received(changes)).toEqual(stored);
+    expect((await countEvents(client.name)) - eventsBefore).toBe(stored.length);
+  }
+}
 
 describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redis and S3', () => {
   it('lose no event, picture or call, and pay nothing twice, while each of them fails and all are replaced and upgraded', async () => {
-    const photoIds = await client.upload(5);
-    const { id: modelId } = await client.train({ photoIds });
-    await eventually(
-      'a model',
-      () => client.model(modelId),
-      (model) => model?.status === 'READY',
-    );
-    fixtures = { modelId, photoIds };
-    for (let count = 0; count < clients / 2; count += 1) follow(modelId, 'avatars');
+    const { environment, redis } = machines;
+    actors.push(...(await Promise.all(owners.map(prepare))));
+    for (const { client, events, followers } of actors) {
+      const follower = (): ActivityFollower =>
+        new ActivityFollower((after) => followIds(machines.url, client, after), events.start);
+      while (followers.length < clients.activity / owners.length) followers.push(follower());
+    }
     const ended = new AbortController();
     const loading = load(ended.signal);
-    const takeovers: number[] = [];
 
     await phase('kill -9 of each', async () => {
       for (const index of [2, 3, 0, 1]) {
         const gateway = environment.gateways[index]!;
-        if (roles[index] === 'worker')
-          takeovers.push(await takeoverMs(`killed-${index}`, () => gateway.kill()));
+        if (roles[index] === 'worker') await takeOver(`killed-${index}`, () => gateway.kill());
         else await gateway.kill();
-        await restart(index);
+        await machines.restart(index);
       }
     });
-    await phase('SIGSTOP of a worker', async () => {
-      const { pid } = environment.gateways[2]!;
-      takeovers.push(await takeoverMs('stopped', () => process.kill(pid, 'SIGSTOP')));
-      await pause(leaseMs * 2);
-      process.kill(pid, 'SIGCONT');
+    await phase('SIGSTOP of each', async () => {
+      await suspend(0, 2);
+      await suspend(1, 3);
     });
     await phase('restart of Redis', async () => {
       await redis.kill();
@@ -215,53 +205,57 @@ describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redi
       await environment.crashPostgres();
       await pause(500);
       await environment.startPostgres();
-      // The pooler connects again only after its `server_login_retry`; a gateway that starts meanwhile would end.
-      const query = (): Promise<unknown> => rowsAt(pooler.urlOf(environment.databaseUrl), 'SELECT 1');
-      await eventually(
-        'an answer through the pooler',
-        () => query().catch(() => null),
-        (rows) => rows !== null,
-        60_000,
-      );
+      await machines.untilConnected();
     });
     await phase('rolling restart', async () => {
-      await replace(0, 2);
-      await replace(1, 3);
+      await machines.replace(0, 2);
+      await machines.replace(1, 3);
     });
     const newer = await newDataDir();
     await phase('upgrade', async () => {
       await installNewerVersion(newer);
       environment.installed = newer;
-      await replace(0, 2);
-      await replace(1, 3);
+      await machines.replace(0, 2);
+      await machines.replace(1, 3);
     });
     ended.abort();
     await loading;
-    while (listeners.length < clients) follow(ids[listeners.length % ids.length]!, 'progress');
+    for (let count = 0; listeners.progress.length < clients.progress; count += 1) {
+      const { actor, id } = ordered[count % ordered.length]!;
+      follow(actor, id, 'progress');
+    }
 
     await phase('end', async () => {
-      const jobs = await Promise.all(ids.map((id) => eventually(id, () => read(id), isOver, 120_000)));
+      const jobs = await Promise.all(
+        ordered.map((job) => eventually(job.id, () => read(job), isOver, 120_000)),
+      );
       const failures = jobs.map((job) => job!.failure?.code).filter((code) => code !== undefined);
-      // A process was killed during its call, or PostgreSQL while photos were fetched.
+      // A process was killed or stopped during its call, or PostgreSQL while photos were fetched.
       const known = ['SUBMISSION_UNKNOWN', 'PHOTO_UNREACHABLE'];
       expect(failures.filter((code) => !known.includes(code))).toEqual([]);
-      expect(failures.length).toBeLessThan(ids.length / 2);
-      await until(() => listeners.slice(clients / 2).every(({ log }) => log.isComplete), 60_000);
-      expect(await findViolations(environment, { store: store() })).toEqual([]);
+      expect(failures.length).toBeLessThan(ordered.length / 2);
+      await until(() => listeners.progress.every(({ log }) => log.isComplete), 60_000);
+      expect(await findViolations(environment, { store: machines.pictures })).toEqual([]);
+      await checkActivity();
     });
     const pictures = await environment.rows(`SELECT id FROM avatars WHERE status <> 'STORED'`);
     expect(pictures).toEqual([]);
     const migrated = await environment.rows('SELECT name FROM migrations ORDER BY timestamp DESC LIMIT 1');
     expect(migrated).toEqual([{ name: 'NewerVersion1999000000000' }]);
-    expect(Math.max(...takeovers)).toBeLessThan(maxTakeoverMs);
-    const resumed = listeners.filter(({ connections }) => connections > 1);
-    expect(resumed.length).toBeGreaterThanOrEqual(clients / 2);
-    const connections = listeners.reduce((sum, listener) => sum + listener.connections, 0);
-    const events = listeners.reduce((sum, { log }) => sum + log.events.length, 0);
-    const seconds = takeovers.map((ms) => (ms / 1_000).toFixed(1)).join(', ');
+    const followers = actors.flatMap((actor) => actor.followers);
+    const all = [...followers, ...listeners.avatars, ...listeners.progress];
+    expect(all).toHaveLength(200);
+    const resumed = all.filter(({ connections }) => connections > 1);
+    expect(resumed.length).toBeGreaterThanOrEqual(all.length / 2);
+    const connections = all.reduce((sum, follower) => sum + follower.connections, 0);
+    const events =
+      [...listeners.avatars, ...listeners.progress].reduce((sum, { log }) => sum + log.events.length, 0) +
+      followers.reduce((sum, { changes }) => sum + changes.length, 0);
+    const times = takeovers.map(({ claimsMs, jobsMs }) => `${seconds(claimsMs)} (jobs ${seconds(jobsMs)})`);
     process.stdout.write(
-      `${ids.length} jobs; ${resumed.length} of ${clients} clients resumed, with ${connections} connections and ${events} events; ` +
-        `work taken over in ${seconds} s; ${phases.join(', ')}\n`,
+      `${ordered.length} jobs; ${resumed.length} of ${all.length} clients resumed, with ${connections} connections and ${events} events; ` +
+        `work taken over in ${times.join(', ')} s; ${phases.join(', ')}\n`,
     );
+    expect(Math.max(...takeovers.map(({ claimsMs }) => claimsMs))).toBeLessThan(maxTakeoverMs);
   });
 });
