@@ -15,8 +15,8 @@ jest.setTimeout(600_000);
 const owners = ['anna', 'ben', 'cora', 'dan'];
 /** How many clients follow the drill, by what they follow: all models of an owner, all pictures of a model, or a job. */
 const clients = { activity: 80, avatars: 40, progress: 80 } as const;
-/** How long a process that has failed may keep its work, in milliseconds; 30 s where nothing else runs. */
-const maxTakeoverMs = 60_000;
+/** How long a process that has failed may keep its work, in milliseconds: 10 s if it was stopped within a transaction. */
+const maxTakeoverMs = 30_000;
 
 /** An owner, with the model of all generations, its photos, and those who follow all changes. */
 interface Actor {
