@@ -83,7 +83,7 @@ const maxSkewMs = 24 * 3_600_000;
 /**
  * The conditions that rows were created in a span of time. The bounds of the ids let the list's index skip other rows.
  * @param field - the path of the span in the input
- * @returns with `problem` INVALID_INPUT (field `….before`) if the span has no duration
+ * @returns with `problem` INVALID_INPUT (field `….before`) if the span ends before it begins
  */
 export function isCreatedIn(range: CreatedRange | null | undefined, field: string): ListCondition[] {
   const { from, before } = range ?? {};
@@ -103,9 +103,9 @@ export function isCreatedIn(range: CreatedRange | null | undefined, field: strin
   ];
 }
 
-/** INVALID_INPUT (field `….before`) for a span that ends before or when it begins; null for another one. */
+/** INVALID_INPUT (field `….before`) for a span that ends before it begins; null for another one. */
 export function rangeProblem({ from, before }: CreatedRange, field: string): DomainError | null {
-  if (!from || !before || from < before) return null;
-  const message = `${field}.before must be later than ${field}.from; exchange the two times.`;
+  if (!from || !before || from <= before) return null;
+  const message = `${field}.before must not be earlier than ${field}.from; exchange the two times.`;
   return new DomainError('INVALID_INPUT', message, { field: `${field}.before` });
 }

@@ -16,7 +16,7 @@ export const timeOrderDescriptions = {
 
 @InputType({
   description:
-    'Limits a list to a span of time. If both ends are given, `before` must be later than `from`; otherwise INVALID_INPUT.',
+    'Limits a list to a span of time. If both ends are given, `before` must not be earlier than `from`; otherwise INVALID_INPUT.',
 })
 export class DateTimeRangeInput implements CreatedRange {
   @Field(() => DateTimeScalar, {

@@ -25,7 +25,7 @@ let gateway: TestGateway;
 let anna: Client;
 
 beforeAll(async () => {
-  gateway = await TestGateway.start(jwtSettings);
+  gateway = await TestGateway.start({ ...jwtSettings, WORK_CHECK_INTERVAL: '1s' });
   anna = await Client.of(gateway, 'anna');
 });
 
