@@ -53,7 +53,7 @@ describe('the journal', () => {
           .trimEnd(),
       ),
     );
-    for (let length = 0; length <= whole.length; length += 1) {
+    for (let length = ends[1]!; length <= whole.length; length += 1) {
       journals.leave(journals.foreignFile(), whole.subarray(0, length));
       const journal = new Journal(journals.path);
       journal.start();
