@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { inspect } from 'node:util';
 
 /** Waits until the condition holds, checking every 10 ms. */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs = 25_000): Promise<void> {
@@ -31,8 +32,7 @@ export async function eventually<T>(
       last = error;
     }
     if (Date.now() > deadline) {
-      const received = last instanceof Error ? last.message : JSON.stringify(last);
-      throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${received}`);
+      throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${inspect(last)}`);
     }
     await pause(40);
   }
