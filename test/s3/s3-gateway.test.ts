@@ -226,10 +226,15 @@ describe('a gateway that stores pictures in a bucket', () => {
     expect(await move('--from', 'disk', '--to', 'disk')).toMatchObject({ code: 1 });
     await killMove(server, { DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings });
     const present = (await keysIn('moved')).length;
-    expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({
-      code: 0,
-      out: `${9 - present} copied, ${present} were there already; all are verified.`,
-    });
+    const { code, out } = await move('--from', 'disk', '--to', 's3');
+    expect(code).toBe(0);
+    const [copied, found] = /^(\d+) copied, (\d+) were there already; all are verified\.$/
+      .exec(out)!
+      .slice(1)
+      .map(Number);
+    expect(copied! + found!).toBe(9);
+    // The server may still have stored what the killed process had sent.
+    expect(found).toBeGreaterThanOrEqual(present);
     const [damaged] = await keysIn('moved');
     await server.store('moved').put(damaged!, pieces('damaged on the way'), 100);
     expect(await move('--from', 'disk', '--to', 's3', '--delete', '--json')).toMatchObject({
