@@ -5,7 +5,7 @@ import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order } from '../support/faults-jobs';
 import { until } from '../support/until';
 
-const rounds = 6;
+const rounds = 4;
 const jobsPerRound = 15;
 
 let environment: FaultsEnvironment;
@@ -59,7 +59,7 @@ async function runOneRound(): Promise<void> {
 
 it('uses no more memory and handles after many jobs, sockets and aborted requests than after a few', async () => {
   // The first rounds fill caches and pools, and compile code.
-  for (let round = 0; round < 6; round += 1) await runOneRound();
+  for (let round = 0; round < 5; round += 1) await runOneRound();
   const base = await environment.gateway.usage();
   for (let round = 0; round < rounds; round += 1) await runOneRound();
   let last = await environment.gateway.usage();

@@ -55,7 +55,7 @@ export class EnvironmentPool<Cell> {
         await this.run(environment, entry.cell);
         entry.settle.resolve();
       } catch (error) {
-        entry.settle.reject(error);
+        entry.settle.reject(withLog(error, environment));
         if (environment) await this.drop(environment);
         environment = null;
       }
@@ -73,4 +73,15 @@ export class EnvironmentPool<Cell> {
     this.environments.delete(environment);
     await environment.stop();
   }
+}
+
+/** The error with what the gateway has said last. */
+function withLog(error: unknown, environment: FaultsEnvironment | null): unknown {
+  if (!environment) return error;
+  const { isRunning, errors, log } = environment.gateway;
+  const lines = log.filter(({ level }) => level !== 'info').slice(-8);
+  const text = [isRunning ? 'running' : 'ended', errors, ...lines.map((line) => JSON.stringify(line))].join(
+    '\n',
+  );
+  return new Error(`The gateway: ${text}`, { cause: error });
 }
