@@ -140,8 +140,8 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.page.reload();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
     await expectAccessible();
-    await studio.page.unrouteAll();
     await studio.button('Use another key').click();
+    await studio.page.unrouteAll();
     // Where the browser permits no storage, as with all cookies blocked, the key is kept until the page is loaded again.
     await studio.page.addInitScript(`
       if (location.search === '?blocked')
