@@ -26,6 +26,18 @@ export const duration = notation(readDuration, 'is not a duration (examples: 90s
 export const timeLimit = duration.refine((ms) => ms >= 1 && ms <= durationUnits.d, {
   error: 'must be more than 0 and at most 24h (example: 30s)',
 });
+/** How often something is looked for, so that it neither takes much processor time nor is late by more than a day. */
+export const interval = duration.refine((ms) => ms >= 1_000 && ms <= durationUnits.d, {
+  error: 'must be from 1s to 24h (example: 30s)',
+});
+/** A wait by which answers of the upstream are delayed; it may be 0. */
+export const shortWait = duration.refine((ms) => ms <= 1_000, {
+  error: 'must be at most 1s (example: 10ms)',
+});
+/** A pause during which polls stop. */
+export const shortPause = duration.refine((ms) => ms >= 1 && ms <= durationUnits.m, {
+  error: 'must be more than 0 and at most 1m (example: 1s)',
+});
 /** A duration of at most a day, which may be 0. */
 export const grace = duration.refine((ms) => ms <= durationUnits.d, {
   error: 'must be at most 24h (example: 10s)',

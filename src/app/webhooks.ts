@@ -16,6 +16,9 @@ import { leasedWebhooks } from '../webhooks/webhook.repository';
 import { WebhookService } from '../webhooks/webhook.service';
 import type { JobMetrics } from './metrics/job-metrics';
 
+/** How many slow attempts may be open for each slot: so many that hanging endpoints of many owners leave slots to others. */
+const maxSlowPerSlot = 16;
+
 /** The topic that is announced when a webhook was changed. */
 export const webhooksTopic = 'webhooks';
 
@@ -83,8 +86,14 @@ export function createWebhookWork(
   const onNotice = (streamId: string): void => wakeups.announce({ streams: [streamId] });
   const keys = new WebhookKeysWork({ database, logger, onNotice });
   const { MAX_WEBHOOK_DELIVERIES: maxDeliveries, OWNER_WEIGHTS: weights } = config;
-  const slowSlots = new OwnerShares(Math.ceil(maxDeliveries / 2), weights);
-  const deliveriesTo = (webhooks: LeasedTable<WebhookEntity>, slots: OwnerShares): WebhookDeliveryWork =>
+  const failingSlots = new OwnerShares(Math.ceil(maxDeliveries / 2), weights);
+  const slots = new OwnerShares(maxDeliveries, weights);
+  const slowSlots = new OwnerShares(maxSlowPerSlot * maxDeliveries, weights);
+  const deliveriesTo = (
+    webhooks: LeasedTable<WebhookEntity>,
+    slots: OwnerShares,
+    slowSlots: OwnerShares,
+  ): WebhookDeliveryWork =>
     new WebhookDeliveryWork({
       ...{ webhooks, database, sender, keys, logger, slots, slowSlots, onNotice, weights },
       leaseMs: config.LEASE,
@@ -93,8 +102,8 @@ export function createWebhookWork(
     });
   return {
     follow: new WebhookFollowWork({ database, logger, onGap: metrics.webhookGap, onDue }),
-    deliveries: deliveriesTo(leasedWebhooks.due, new OwnerShares(maxDeliveries, weights)),
-    failing: deliveriesTo(leasedWebhooks.failing, slowSlots),
+    deliveries: deliveriesTo(leasedWebhooks.due, slots, slowSlots),
+    failing: deliveriesTo(leasedWebhooks.failing, failingSlots, failingSlots),
     keys,
     renewSecrets: () => sender.renewSecrets(database),
   };

@@ -25,6 +25,7 @@ import {
   tablesInOrder,
 } from './backup-tables.repository';
 import { tablePath, writeFileList } from './backup-verification';
+import { realPath } from './command-files';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
 import { CommandError, withDatabase, type OperatorContext, type Shell } from './shell';
@@ -37,7 +38,7 @@ export function backupCommand(shell: Shell): Command {
     .option('--json', 'print JSON')
     .action(async (given: string, { json = false }: { json?: boolean }) => {
       const folder = resolve(given);
-      assertOutside(folder, resolve(readConfig(shell.environment).DATA_DIR));
+      await assertOutside(folder, resolve(readConfig(shell.environment).DATA_DIR));
       await createBackupFolder(folder);
       const made = await withDatabase(shell, (context) => makeBackup(shell, folder, context)).catch(
         (error: unknown) => {
@@ -60,9 +61,11 @@ export function backupCommand(shell: Shell): Command {
     });
 }
 
-/** A backup must not become a part of itself, and of the media. */
-function assertOutside(folder: string, dataDir: string): void {
-  const part = copiedFolders.find((name) => `${folder}${sep}`.startsWith(`${join(dataDir, name)}${sep}`));
+/** A backup must not become a part of itself, and of the media, also by a symbolic link. */
+async function assertOutside(folder: string, dataDir: string): Promise<void> {
+  const target = `${await realPath(folder)}${sep}`;
+  const parts = await Promise.all(copiedFolders.map((name) => realPath(join(dataDir, name))));
+  const part = copiedFolders.find((_, index) => target.startsWith(`${parts[index]!}${sep}`));
   if (part !== undefined)
     throw new CommandError(
       `${folder} is in ${join(dataDir, part)}, which is copied. Name a folder elsewhere.`,

@@ -1,6 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { codeOf } from '../core/errors';
@@ -70,5 +70,15 @@ async function replace(path: string, text: AsyncIterable<string>): Promise<void>
   } catch (error) {
     await rm(draft, { force: true });
     throw error;
+  }
+}
+
+/** The path without symbolic links; of one that does not exist, that of its parents with the rest. */
+export async function realPath(path: string): Promise<string> {
+  const parent = dirname(path);
+  try {
+    return await realpath(path);
+  } catch {
+    return parent === path ? path : join(await realPath(parent), basename(path));
   }
 }

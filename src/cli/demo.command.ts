@@ -69,9 +69,9 @@ export function demoCommand(shell: Shell): Command {
 }
 
 /** The address that a server with these settings has: by default that of `npm start`. */
-function serverUrl({ PUBLIC_URL = '', HOST, PORT }: Shell['environment']): string {
+function serverUrl({ PUBLIC_URL = '', HOST, PORT = '' }: Shell['environment']): string {
   if (/^https?:\/\//.test(PUBLIC_URL) && URL.canParse(PUBLIC_URL)) return PUBLIC_URL.replace(/\/+$/, '');
-  return `http://${reachable(HOST)}:${PORT ?? '4000'}`;
+  return `http://${reachable(HOST)}:${PORT.trim() || '4000'}`;
 }
 
 /** A host of this machine for a URL; unspecified addresses are replaced by loopback. */

@@ -1,5 +1,6 @@
 import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
+import { readOperatorPauses } from '../upstream/account-pause.repository';
 
 /** What `likeness doctor` reads from the database. */
 export interface DatabaseFacts {
@@ -55,7 +56,8 @@ async function readWork(sql: Sql): Promise<Pick<DatabaseFacts, 'uncertain' | 'pa
     `SELECT DISTINCT provider || ' (' || submit_pause_reason || ')' AS text FROM upstream_accounts
       WHERE submit_pause_reason IS NOT NULL ORDER BY 1`,
   );
-  return { ...counts!, pauses: pauses.map(({ text }) => text) };
+  const byOperator = (await readOperatorPauses(sql)).map((account) => `${account} (by the operator)`);
+  return { ...counts!, pauses: [...byOperator, ...pauses.map(({ text }) => text)] };
 }
 
 async function countMigrations(

@@ -15,9 +15,12 @@ type StoreName = (typeof storeNames)[number];
 
 /**
  * Pictures in other sizes and formats are made again when they are requested. Uploaded files are checked in the store where
- * they are.
+ * they are. With `--delete` they are deleted too, since nothing would delete them later.
  */
 const skippedPrefixes = ['renditions/', 'uploads/'];
+
+/** Files of any age, also where the clock of the store is up to a day ahead. */
+const anyAgeMs = -86_400_000;
 
 interface MoveOptions {
   readonly from: StoreName;
@@ -61,8 +64,9 @@ async function move(shell: Shell, options: MoveOptions): Promise<{ copied: numbe
   const from = await storeOf(config, options.from);
   const to = await storeOf(config, options.to);
   const keys: string[] = [];
-  for await (const key of from.list('', 0))
-    if (!skippedPrefixes.some((prefix) => key.startsWith(prefix))) keys.push(key);
+  const skipped: string[] = [];
+  for await (const key of from.list('', anyAgeMs))
+    (skippedPrefixes.some((prefix) => key.startsWith(prefix)) ? skipped : keys).push(key);
   const counts = { copied: 0, present: 0 };
   const bar = new ProgressBar(shell, keys.length);
   try {
@@ -72,6 +76,7 @@ async function move(shell: Shell, options: MoveOptions): Promise<{ copied: numbe
       if (options.delete) await from.delete(key);
       bar.add(1, 'pictures');
     });
+    if (options.delete) await eachOf(skipped, copiesAtOnce, (key) => from.delete(key));
   } finally {
     bar.end();
   }

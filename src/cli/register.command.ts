@@ -14,6 +14,7 @@ import {
   awaitOtherImports,
   findModel,
   findRegistered,
+  hasStream,
   insertRegistered,
   registeredModels,
 } from './register.repository';
@@ -83,21 +84,10 @@ async function addModels(
     const added: string[] = [];
     const settled: ModelEntity[] = [];
     for (const { number, model } of lines) {
-      const known = await findRegistered(sql, model);
-      if (known) {
-        if (known.owner !== model.owner) problems.add(number, ofAnotherOwner(known));
-        continue;
-      }
-      const same = model.id === undefined ? null : await findModel(sql, model.id);
-      if (same) {
-        const result = conflictOf(same, model) ?? (await settle(sql, jobs, same, model, deadlineMs));
-        if (typeof result === 'string') problems.add(number, result);
-        else settled.push(result);
-        continue;
-      }
-      const id = await insertRegistered(sql, model, deadlineMs);
-      await audit(sql, operatorFor(model.owner), { action: 'importModel', subject: id });
-      added.push(id);
+      const done = await importOne(sql, jobs, model, deadlineMs);
+      if (typeof done === 'string') problems.add(number, done);
+      else if (done?.added !== undefined) added.push(done.added);
+      else if (done?.settled) settled.push(done.settled);
     }
     problems.throwIfAny();
     return { added, settled };
@@ -109,6 +99,37 @@ async function addModels(
     unchanged: lines.length - added.length - settled.length,
   };
 }
+
+/**
+ * Imports a model.
+ * @returns its global id if it was added, the one in the database if it was settled, null if it is there already, or what is
+ *   wrong
+ */
+async function importOne(
+  sql: Sql,
+  jobs: JobRepository,
+  model: RegisterLine,
+  deadlineMs: number,
+): Promise<{ added?: string; settled?: ModelEntity } | string | null> {
+  const known = await findRegistered(sql, model);
+  if (known) return known.owner === model.owner ? null : ofAnotherOwner(known);
+  const same = model.id === undefined ? null : await findModel(sql, model.id);
+  if (same) {
+    const settled = conflictOf(same, model) ?? (await settle(sql, jobs, same, model, deadlineMs));
+    return typeof settled === 'string' ? settled : { settled };
+  }
+  return add(sql, model, deadlineMs);
+}
+
+async function add(sql: Sql, model: RegisterLine, deadlineMs: number): Promise<{ added: string } | string> {
+  if (model.id !== undefined && (await hasStream(sql, model.id))) return ofDeleted;
+  const added = await insertRegistered(sql, model, deadlineMs);
+  await audit(sql, operatorFor(model.owner), { action: 'importModel', subject: added });
+  return { added };
+}
+
+const ofDeleted =
+  'id is that of a deleted model. Remove the line; or remove its id, so that it becomes a new model.';
 
 const ofAnotherOwner = ({ id, owner }: { id: string; owner: string }): string =>
   `providerRef belongs to ${id} of another owner, ${owner}. Correct the owner, or remove the line.`;

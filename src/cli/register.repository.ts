@@ -58,6 +58,12 @@ export function findModel(sql: Sql, globalId: string): Promise<ModelEntity | nul
   return findJob(sql, modelKind, readGlobalId(globalId)!.id);
 }
 
+/** Whether events of an object with this global id are kept although it was deleted. */
+export async function hasStream(sql: Sql, globalId: string): Promise<boolean> {
+  const rows = await sql.rows('SELECT FROM streams WHERE id = $1', [readGlobalId(globalId)!.id]);
+  return rows.length > 0;
+}
+
 /**
  * Inserts a model that was paid for elsewhere, with its stream and first event. A model in training is polled at once.
  * @param deadlineMs - how long it may train from now on

@@ -113,7 +113,8 @@ SELECT claimed.*, now() AS "claimedAt", eligible.turn::int AS turn, last.owner A
 
 /** SQL: whether the owner may take one more slot, see `OwnerShares`. Those that may not are passed by: they hold all slots. */
 function hasShare(owner: string): string {
-  return `coalesce(($6::jsonb ->> ${owner})::int, 0) < ${weightOf(owner, '$8')} * $7::float8`;
+  const held = `coalesce(($6::jsonb ->> ${owner})::int, 0)`;
+  return `(${held} = 0 OR $7::float8 > 1 AND ${held} < ${weightOf(owner, '$8')} * $7::float8)`;
 }
 
 /** SQL: the assignments of a claim. */

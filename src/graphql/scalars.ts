@@ -66,7 +66,8 @@ function readDateTime(value: unknown, nodes?: ValueNode): Date {
   if (value instanceof Date && !Number.isNaN(value.getTime())) return value;
   const parts = typeof value === 'string' ? dateTimePattern.exec(value.replace(/Z$/, '+00:00')) : null;
   if (!parts) throw new GraphQLError('A DateTime must have the form "2026-01-31T12:34:56.789Z".', { nodes });
-  if (exists(parts.slice(1).map(Number))) return new Date(parts[0]);
+  const time = new Date(parts[0]);
+  if (exists(parts.slice(1).map(Number)) && isInYears(time)) return time;
   throw new GraphQLError(
     'A DateTime must be a time that exists, from the year 0001 on, like "2026-01-31T12:34:56.789Z".',
     { nodes },
@@ -81,6 +82,9 @@ const clockRanges = [
   [0, 23],
   [0, 59],
 ] as const;
+
+/** Whether the time can be written with four digits for the year in UTC: an offset may move it out of them. */
+const isInYears = (time: Date): boolean => time.getUTCFullYear() >= 1 && time.getUTCFullYear() <= 9_999;
 
 /** Whether a calendar and a clock have the time. `Date` continues after their ends: 30 February is 2 March for it. */
 function exists(parts: readonly number[]): boolean {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Sql } from '../core/sql';
 import { readAvailability } from '../photos/photo-availability.service';
 import type { ProviderFacts } from '../upstream/provider';
@@ -24,6 +25,9 @@ const pendingMs = 1_000;
 
 /** Settles UNCERTAIN jobs at the end of the grace period. */
 export class UncertainJobs {
+  /** When records were requested first for a job, in milliseconds of `performance.now()`. */
+  private readonly requestedAt = new LRUCache<string, number>({ max: 10_000, ttl: 600_000 });
+
   constructor(
     private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'logger' | 'graceMs' | 'onPendingRecords'>,
     private readonly steps: JobSteps,
@@ -37,13 +41,18 @@ export class UncertainJobs {
     const verdict = attempt && row.resends < maxResends ? await this.resend(row, attempt) : 'unproven';
     if (verdict === 'resent') return;
     if (verdict === 'pending') {
-      this.deps.onPendingRecords();
+      this.requestRecords(row);
       return this.wait(row, pendingMs);
     }
     const hold = { from: ['UNCERTAIN'], lease: row.lease! };
     const advice = 'It may have been charged. Contact the operator, or retry, which is charged again.';
     const why = failure('SUBMISSION_UNKNOWN', advice);
     return endJob(this.deps.jobs, this.steps, row, failureMove(this.steps.kind, row, hold, why));
+  }
+
+  private requestRecords({ id }: JobRow): void {
+    if (!this.requestedAt.has(id)) this.requestedAt.set(id, performance.now());
+    this.deps.onPendingRecords();
   }
 
   /**
@@ -56,7 +65,7 @@ export class UncertainJobs {
     const about = { id: loggedId(kind, row), attempt: row.attempt };
     const { serving, moved } = await database.transaction(async (sql) => {
       const held = await lockJob(sql, kind, row.id);
-      const serving = await this.readAvailability(sql, attempt);
+      const serving = await this.readAvailability(sql, row, attempt);
       const mayResend = held?.lease === row.lease && serving === 'unbroken';
       if (!mayResend || !(await closeUnfetched(sql, kind, row))) return { serving, moved: [] };
       const set = { status: 'QUEUED', resends: row.resends + 1 };
@@ -84,11 +93,14 @@ export class UncertainJobs {
 
   private async readAvailability(
     sql: Sql,
+    { id }: JobRow,
     { photoUrl, calledAt }: Attempt,
   ): Promise<'unbroken' | 'pending' | 'broken' | 'none'> {
     if (photoUrl === null) return 'none';
     const until = new Date(calledAt.getTime() + this.deps.graceMs);
-    return readAvailability(sql, { publicUrl: photoUrl, from: calledAt, until });
+    const requestedAt = this.requestedAt.get(id);
+    const requestedForMs = requestedAt === undefined ? 0 : performance.now() - requestedAt;
+    return readAvailability(sql, { publicUrl: photoUrl, from: calledAt, until, requestedForMs });
   }
 
   private async wait({ id, lease }: JobRow, ms: number): Promise<void> {

@@ -41,6 +41,8 @@ export interface AvailabilityWindow {
   publicUrl: string;
   from: Date;
   until: Date;
+  /** How long all processes have been asked for records after the end, in milliseconds. */
+  requestedForMs: number;
 }
 
 /** What the records of a window show; null where there are none. */
@@ -49,11 +51,11 @@ type Findings = Record<'isPending' | 'hasEnded' | 'isCovered' | 'isInterrupted',
 /** Reads the records of the processes with the window's base URL. */
 export async function readRecords(
   sql: Sql,
-  { publicUrl, from, until }: AvailabilityWindow,
+  { publicUrl, from, until, requestedForMs }: AvailabilityWindow,
 ): Promise<Findings> {
   const maxGap = `$4::float8 * interval '1 ms'`;
-  // Records are requested every second from the end of the window.
-  const isOver = `(last_seen_at <= now() - ${maxGap} OR now() > $3::timestamptz + $5::float8 * interval '1 ms')`;
+  // A process that makes no record although it is asked every second has ended.
+  const isOver = `(last_seen_at <= now() - ${maxGap} OR $5::boolean)`;
   const [records] = await sql.rows<Findings>(
     // A process that ended soon after the beginning made its last record before the beginning.
     `SELECT bool_or(last_seen_at < $3 AND NOT ${isOver}) AS "isPending",
@@ -61,7 +63,7 @@ export async function readRecords(
             bool_or(serving_since <= $2) AS "isCovered",
             bool_or(interrupted_at >= $2) AS "isInterrupted"
        FROM photo_servers WHERE public_url = $1 AND last_seen_at >= $2::timestamptz - ${maxGap}`,
-    [publicUrl, from, until, maxGapMs, maxInterruptionMs],
+    [publicUrl, from, until, maxGapMs, requestedForMs > maxInterruptionMs],
   );
   return records!;
 }

@@ -53,7 +53,7 @@ export interface WebhookDeliveryWorkDeps extends LeaseOptions {
   timeoutMs: number;
   /** One for each endpoint that is sent to at a time. */
   slots: OwnerShares;
-  /** Those of endpoints whose last attempt failed or was slow. An attempt that becomes slow moves there. */
+  /** An attempt that becomes slow moves there. */
   slowSlots: OwnerShares;
   /** Called AFTER a notice to an owner was added, with the id of its stream. */
   onNotice: (streamId: string) => void;

@@ -184,6 +184,8 @@ describe('a DateTime', () => {
     ['minute 60', '2026-04-30T23:60:00Z'],
     ['second 60', '2026-04-30T23:59:60Z'],
     ['an offset of a day', '2026-04-30T23:59:59+24:00'],
+    ['after the year 9999 in UTC', '9999-12-31T23:59:59-00:01'],
+    ['before the year 1 in UTC', '0001-01-01T00:00:00+00:01'],
     ['an offset of 60 minutes', '2026-04-30T23:59:59+01:60'],
   ])('that does not exist is refused, as a variable and in the query: %s', async (_what, from) => {
     const given = await gateway.client.refusal(query, { filter: { created: { from } } });

@@ -96,6 +96,16 @@ describe('claims with weights of owners', () => {
     expect(Object.fromEntries(slots.byOwner)).toEqual({ anna: 3, bob: 1 });
   });
 
+  it('give the last free slot to an owner that has none, however many of weight 2 have one and are due longer', async () => {
+    const owners = ['anna', 'bob', 'carl', 'dora', 'emil'];
+    const weights = owners.map((owner) => `${owner}=2`).join(',');
+    const slots = new OwnerShares(6, readOwnerWeights(weights));
+    await add(Object.fromEntries([...owners.map((owner) => [owner, 100]), ['zoe', 1]]));
+    for (const owner of owners) slots.acquire(owner, 1);
+    const claimed = await worker(weights).claim({ limit: slots.free, slots });
+    expect(claimed.map(({ owner }) => owner)).toEqual(['zoe']);
+  });
+
   it('share what is taken without a claim in the same way', () => {
     const shares = new OwnerShares(12, readOwnerWeights('anna=3,zoe=100'));
     const take = (owner: string): number => {

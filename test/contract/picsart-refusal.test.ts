@@ -84,6 +84,15 @@ describe('picsart submissions refused', () => {
     expect(error).toMatchObject({ outcome: 'REFUSED', status: 422 });
   });
 
+  it.each([
+    ['as it is', 'https://me.example/upstream/photos/1.jpg?expires=1&signature=secret'],
+    ['with escaped slashes', 'https:\\/\\/me.example\\/upstream\\/photos\\/1.jpg?expires=1&signature=secret'],
+  ])('never includes the signed address of a photo that the upstream quotes, %s', async (_, url) => {
+    const error = await calls.refusalBy(answer(500, `{"detail": "unknown", "input": ["${url}"]}`));
+    expect(error.evidence).toContain('"input": ["[address]"]');
+    expect(error.message).not.toContain('secret');
+  });
+
   it('never includes the key, even if the upstream quotes it', async () => {
     const error = await calls.refusalBy(answer(401, { detail: `The key ${apiKey} is not valid` }));
     expect(error.message).toContain('is not valid');

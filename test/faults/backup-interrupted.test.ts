@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -152,12 +152,10 @@ describe('a backup', () => {
       remarks: expect.stringContaining('1 erasures were completed while the backup was suspended'),
     });
     expect(await readdir(target)).not.toContain('manifest.json');
-    // Its own folder is not copied.
-    const inside = join(original.dataDir, 'media/backup');
-    expect(await operateOn(original, 'backup', inside)).toMatchObject({
-      code: 1,
-      remarks: expect.stringContaining('media, which is copied'),
-    });
+    // Its own folder is not copied, also behind a link.
+    await symlink(join(original.dataDir, 'media'), join(folder, 'link'));
+    for (const inside of [join(original.dataDir, 'media/backup'), join(folder, 'link/backup')])
+      expect((await operateOn(original, 'backup', inside)).remarks).toContain('media, which is copied');
   });
 
   it('is restored once by two restores at the same time', async () => {

@@ -98,6 +98,7 @@ describe('pause and resume', () => {
     expect(JSON.parse((await operate('status', '--json')).out)).toMatchObject({
       operatorPauses: ['picsart'],
     });
+    expect((await operate('doctor')).out).toContain('paused: picsart (by the operator)');
     await operate('resume');
     expect(await operate('pause', 'sandbox')).toMatchObject({
       code: 0,

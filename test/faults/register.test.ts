@@ -137,6 +137,14 @@ describe('the register', () => {
     expect(await operate('import', join(folder, 'missing.jsonl'))).toMatchObject({ code: 1 });
   });
 
+  it('does not bring back a deleted model with its id', async () => {
+    const line = model({ id: `model_${'0'.repeat(31)}7`, providerRef: 'gone' });
+    expect(await importLines(line)).toMatchObject({ code: 0 });
+    await client.delete('deleteModel', `model_${'0'.repeat(31)}7`);
+    const { code, remarks } = await importLines(line);
+    expect([code, remarks]).toEqual([1, expect.stringContaining('line 1: id is that of a deleted model')]);
+  });
+
   it('names the fields that the API would refuse', async () => {
     const { owner: _owner, ...ownerless } = model() as { owner: string };
     const { remarks } = await importLines(

@@ -188,7 +188,7 @@ describe('a webhook', () => {
     );
   });
 
-  it('delays no other endpoint by an attempt that becomes slow, and is not slow after a quick one', async () => {
+  it('delays no other endpoint by attempts that become slow, and is not slow after a quick one', async () => {
     await gateway.restart({ WEBHOOK_TIMEOUT: '50s', MAX_WEBHOOK_DELIVERIES: '1' });
     const isSlow = async (id: string): Promise<boolean> =>
       (
@@ -197,18 +197,25 @@ describe('a webhook', () => {
         ])
       )[0]!.slow;
     const { webhook } = await createWebhook(owner, { url: receiver.url });
-    let finish = (): void => undefined;
-    receiver.answer = (response) => (finish = () => response.end());
+    const finish: (() => void)[] = [];
+    receiver.answer = (response) => finish.push(() => response.end());
     await emitModel(database, owner.name, ['READY']);
     await wake(owner, webhook.id);
     await until(() => receiver.received.length === 1);
+    for (const count of [2, 3]) {
+      const hanging = await Client.of(gateway);
+      const theirs = await createWebhook(hanging, { url: receiver.url });
+      await emitModel(database, hanging.name, ['READY']);
+      await wake(hanging, theirs.webhook.id);
+      await until(() => receiver.received.length === count);
+    }
     const [healthy, other] = [await WebhookReceiver.start(), await Client.of(gateway)];
     const its = await createWebhook(other, { url: healthy.url });
     await emitModel(database, other.name, ['READY']);
     await wake(other, its.webhook.id);
     await until(() => healthy.received.length === 1);
     expect((await deliveriesOf(owner, webhook.id))[0]).toMatchObject({ status: 'PENDING', attempts: [] });
-    finish();
+    for (const end of finish) end();
     await until(() => isSlow(webhook.id));
     receiver.answer = status(200);
     await emitModel(database, owner.name, ['READY']);

@@ -12,6 +12,7 @@ import { likeness, type CommandResult } from '../support/command-line';
 import { TestDatabase } from '../support/database';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
+import { media } from '../support/faults-pictures';
 import { kill } from '../support/processes';
 import { S3Server } from '../support/s3-server';
 import { TcpProxy } from '../support/servers';
@@ -218,6 +219,11 @@ describe('a gateway that stores pictures in a bucket', () => {
     const { id } = await client.generate(model, [{ count: 2 }]);
     await ending(environment, 'generation', id);
     const before = await Promise.all((await client.avatars(id)).map(({ url }) => bytesOf(url)));
+    const [avatar] = await client.avatars(id);
+    const other = await client.request<{ avatar: { url: string } }>(
+      `{ avatar(id: "${avatar!.id}") { url(size: PX_128) } }`,
+    );
+    await bytesOf(other.avatar.url);
     await gateway.kill();
 
     const settings = server.settings('moved');
@@ -244,6 +250,7 @@ describe('a gateway that stores pictures in a bucket', () => {
     expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({
       out: expect.stringMatching(/^0 copied, 0 /),
     });
+    expect([...(await media(environment)).keys()]).toEqual([]);
 
     await environment.restartGateway(0, settings);
     const after = await Promise.all((await client.avatars(id)).map(({ url }) => bytesOf(url)));

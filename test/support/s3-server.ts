@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
 import { freePort } from '../../src/core/free-port';
 import { S3Store, type S3Options } from '../../src/storage/s3-store';
 import { eventually } from './until';
@@ -24,12 +26,7 @@ export class S3Server {
       folder,
       spawn('bash', [program, folder, String(port)], { stdio: 'ignore' }),
     );
-    await eventually(
-      'the S3 server',
-      () => server.store('started').prepare(),
-      () => true,
-      120_000,
-    );
+    await eventually('the S3 server', () => server.storesObjects(), Boolean, 120_000);
     return server;
   }
 
@@ -59,6 +56,15 @@ export class S3Server {
       S3_SECRET_ACCESS_KEY: 'testing',
       S3_FORCE_PATH_STYLE: 'true',
     };
+  }
+
+  /** Its servers of buckets and of objects start one after the other. */
+  private async storesObjects(): Promise<boolean> {
+    const store = this.store('started');
+    await store.prepare();
+    const key = `photos/${randomUUID()}.jpg`;
+    await store.put(key, Readable.from([Buffer.from('started')]), 100);
+    return (await store.open(key)) !== null;
   }
 
   async stop(): Promise<void> {

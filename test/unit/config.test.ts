@@ -81,11 +81,12 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
     ),
   ),
   ...Object.fromEntries(
-    ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE', 'WORK_CHECK_INTERVAL'].map((name) => [
+    ['SUBMIT_TIMEOUT', 'POLL_TIMEOUT', 'LEASE', 'PRUNE_INTERVAL'].map((name) => [
       name,
       { values: ['0', '0s', '30', '25h', '30d'], problem: /\(examples?: (30s|90s, 20m, 48h)\)$/ },
     ]),
   ),
+  POLL_PAUSE: { values: ['0s', '61s'], problem: /at most 1m \(example: 1s\)$/ },
   SHUTDOWN_GRACE: { values: ['10', '2d'], problem: /\(examples?: (10s|90s, 20m, 48h)\)$/ },
   MAX_PHOTO_BYTES: {
     values: ['0', '20mb', '20 MB', '1.5MB', '-1', 'big'],
@@ -103,7 +104,6 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
     problem: /use at least 32 bytes each/,
   },
   INTROSPECTION: { values: ['yes', '1', 'TRUE'], problem: /must be true or false$/ },
-  GRAPHIQL: { values: ['on'], problem: /must be true or false$/ },
   LOG_LEVEL: { values: ['verbose'], problem: /must be fatal, error, warn, info, debug, trace or silent$/ },
 };
 

@@ -144,7 +144,13 @@ const speaksOfAddress = /\b(urls?|images?|photos?|pictures?|links?|files?|addres
 const speaksOfFailure =
   /\b(4\d\d|5\d\d|un(reachable|available|accessible)|inaccessible|timed? ?out|not (be )?(found|reachable|accessible|available|publicly|download\w*|fetch\w*|load\w*|retriev\w*|access\w*|open\w*|reach\w*)|(failed|unable|cannot|can't|couldn't|impossible) (to )?(download|fetch|load|retrieve|access|open|reach|get))\b/i;
 
-/** Status, type and the beginning of the body, without control characters: PostgreSQL cannot store NUL in text. */
+/** An address, also one within JSON that escapes slashes. */
+const address = /https?:(?:\\?\/){2}[^\s"'<>]*/gi;
+
+/**
+ * Status, type and the beginning of the body, without control characters: PostgreSQL cannot store NUL in text. An answer may
+ * quote the request, so addresses are removed: those of photos are signed.
+ */
 function evidenceOf(answer: ExchangeAnswer): string {
   const type = answer.headers['content-type'] ?? 'no content type';
   const cut = answer.cut ? `, cut: ${answer.cut}` : '';
@@ -152,7 +158,8 @@ function evidenceOf(answer: ExchangeAnswer): string {
   const body = answer.body
     .subarray(0, evidenceBytes)
     .toString('utf8')
-    .replace(/[^\P{Cc}\n\t]/gu, '\uFFFD');
+    .replace(/[^\P{Cc}\n\t]/gu, '\uFFFD')
+    .replace(address, '[address]');
   return Buffer.from(head + body)
     .subarray(0, evidenceBytes)
     .toString('utf8');
