@@ -59,11 +59,14 @@ const missingWay: readonly Row[] = [
   ['result:shown', 1, 'done', 'done'],
 ];
 
+/** Both processes are killed at the steps from the order to the stored id only: afterwards the next start is as after one. */
+const isAroundTheCall = (point: CrashCell['point']): boolean => /^(mutation|submission|call):/.test(point);
+
 function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
   return rows.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => [
     { kind, point, nth, crash: 'gateway', end: gateway, paid },
     { kind, point, nth, crash: 'postgres', end: postgres, paid: 1 },
-    { kind, point, nth, crash: 'both', end: gateway, paid },
+    ...(isAroundTheCall(point) ? [{ kind, point, nth, crash: 'both', end: gateway, paid } as const] : []),
   ]);
 }
 

@@ -7,7 +7,7 @@ import { eventually } from '../support/until';
 
 jest.setTimeout(600_000);
 
-const rounds = 30;
+const rounds = 12;
 
 /** The time limit for an answer: on a busy machine the gateways are starting most of the time. */
 const answerMs = 180_000;
@@ -55,7 +55,7 @@ class Traffic {
   }
 }
 
-describe('thirty kills at random', () => {
+describe('kills at random', () => {
   let environment: FaultsEnvironment;
 
   beforeAll(async () => {
