@@ -161,24 +161,22 @@ describe('a webhook', () => {
     const of = `FROM webhook_deliveries WHERE webhook_id = '${uuidOf(webhook.id)}'`;
     const count = async (where: string): Promise<number> =>
       (await gateway.rows<{ count: number }>(`SELECT count(*)::int AS count ${of} AND ${where}`))[0]!.count;
+    const deliver = async (first: number, last: number): Promise<void> => {
+      await gateway.rows(
+        `UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL
+          WHERE id IN (SELECT id ${of} AND number BETWEEN ${first} AND ${last})`,
+      );
+      await gateway.rows('UPDATE webhooks SET follow_at = now()');
+      await wake(owner, webhook.id);
+    };
     const isFull = `SELECT FROM webhooks WHERE id = '${uuidOf(webhook.id)}' AND follow_at > now()`;
     await until(async () => (await gateway.rows(isFull)).length === 1);
     expect(await count('true')).toBe(1_000);
-    await gateway.rows(
-      `UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL
-        WHERE id IN (SELECT id ${of} AND number BETWEEN 2 AND 101)`,
-    );
-    await gateway.rows('UPDATE webhooks SET follow_at = now()');
-    await wake(owner, webhook.id);
+    await deliver(2, 101);
     await until(async () => (await count('true')) === 1_100);
     await until(async () => (await gateway.rows(isFull)).length === 1);
     expect(await count(`status = 'PENDING'`)).toBe(1_000);
-    await gateway.rows(
-      `UPDATE webhook_deliveries SET status = 'DELIVERED', next_attempt_at = NULL
-        WHERE id IN (SELECT id ${of} AND number BETWEEN 102 AND 501)`,
-    );
-    await gateway.rows('UPDATE webhooks SET follow_at = now()');
-    await wake(owner, webhook.id);
+    await deliver(102, 501);
     await until(async () => (await count('true')) === 1_250);
     const rows = await gateway.rows<{ number: string; type: string }>(
       `SELECT number, event_type AS type ${of} ORDER BY number`,

@@ -53,12 +53,7 @@ async function countEvents(owner: string): Promise<number> {
 async function prepare(owner: string): Promise<Actor> {
   const client = machines.environment.clientOf(() => machines, owner);
   const photoIds = await client.upload(5);
-  const { id: modelId } = await client.train({ photoIds });
-  await eventually(
-    'a model',
-    () => client.model(modelId),
-    (model) => model?.status === 'READY',
-  );
+  const modelId = await client.trained(photoIds);
   const actor = {
     ...{ client, modelId, photoIds, followers: [] },
     events: await OwnerEvents.of(machines.environment, client),

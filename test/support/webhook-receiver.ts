@@ -17,8 +17,8 @@ export interface ReceivedMessage {
 /** Answers a request. */
 export type Answer = (response: ServerResponse, message: ReceivedMessage) => void;
 
-/** The settings of a gateway that may send to receivers. */
-export const receiverSettings = { WEBHOOK_URL_ALLOW: '127.0.0.1' };
+/** The settings of a gateway that may send to receivers, and soon finds events that a test has stored. */
+export const receiverSettings = { WEBHOOK_URL_ALLOW: '127.0.0.1', WORK_CHECK_INTERVAL: '1s' };
 
 /** Answers with a status. */
 export function status(code: number, body = `status ${code}`): Answer {
