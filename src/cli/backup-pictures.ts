@@ -46,7 +46,7 @@ export class PictureComparison {
 
   /** The same of pictures in a bucket, of which only the sizes are compared. */
   async findDamagedIn(bucket: Pick<S3Store, 'listSizes'>, sql: Sql): Promise<string[]> {
-    for await (const { key, byteSize } of bucket.listSizes('avatars/', -86_400_000))
+    for await (const { key, byteSize } of bucket.listSizes('avatars/', 0))
       if (this.expected.get(pathOf(key))?.byteSize === byteSize) this.expected.delete(pathOf(key));
     return this.findLeft(sql);
   }

@@ -19,9 +19,6 @@ type StoreName = (typeof storeNames)[number];
  */
 const skippedPrefixes = ['renditions/', 'uploads/'];
 
-/** Files of any age, also where the clock of the store is up to a day ahead. */
-const anyAgeMs = -86_400_000;
-
 interface MoveOptions {
   readonly from: StoreName;
   readonly to: StoreName;
@@ -65,7 +62,7 @@ async function move(shell: Shell, options: MoveOptions): Promise<{ copied: numbe
   const to = await storeOf(config, options.to);
   const keys: string[] = [];
   const skipped: string[] = [];
-  for await (const key of from.list('', anyAgeMs))
+  for await (const key of from.list('', 0))
     (skippedPrefixes.some((prefix) => key.startsWith(prefix)) ? skipped : keys).push(key);
   const counts = { copied: 0, present: 0 };
   const bar = new ProgressBar(shell, keys.length);

@@ -1,4 +1,5 @@
 import { DomainError } from './errors';
+import { OwnerQueue } from './owner-queue';
 import { OwnerShares } from './owner-shares';
 import type { OwnerWeights } from './owner-weights';
 
@@ -22,8 +23,7 @@ const retryAfterSeconds = 1;
  */
 export class OwnerTurns {
   private readonly shares: OwnerShares;
-  /** Those that wait, by owner. An owner that was served moves to the end. */
-  private readonly waiting = new Map<string, (() => void)[]>();
+  private readonly waiting = new OwnerQueue<() => void>();
 
   constructor(capacity: number, weights?: OwnerWeights) {
     this.shares = new OwnerShares(capacity, weights);
@@ -66,46 +66,28 @@ export class OwnerTurns {
 
   /** Resolves when a slot was taken for the task. */
   private turn(owner: string): Promise<void> {
-    return new Promise((resolve) => this.enqueue(owner, resolve));
+    return new Promise((resolve) => this.waiting.push(owner, resolve));
   }
 
   private turnInTime(owner: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.forget(owner, resume);
+        this.waiting.remove(owner, resume);
         reject(tooLate());
       }, maxTurnWaitMs);
       const resume = (): void => {
         clearTimeout(timer);
         resolve();
       };
-      this.enqueue(owner, resume);
+      this.waiting.push(owner, resume);
     });
-  }
-
-  private enqueue(owner: string, resume: () => void): void {
-    const queue = this.waiting.get(owner);
-    if (queue) queue.push(resume);
-    else this.waiting.set(owner, [resume]);
-  }
-
-  private forget(owner: string, resume: () => void): void {
-    const others = (this.waiting.get(owner) ?? []).filter((each) => each !== resume);
-    if (others.length > 0) this.waiting.set(owner, others);
-    else this.waiting.delete(owner);
   }
 
   /** @returns whether a task was resumed */
   private resumeNext(): boolean {
-    for (const [owner, queue] of this.waiting) {
-      if (!this.shares.tryAcquire(owner, 1)) continue;
-      const resume = queue.shift()!;
-      this.waiting.delete(owner);
-      if (queue.length > 0) this.waiting.set(owner, queue);
-      resume();
-      return true;
-    }
-    return false;
+    const resume = this.waiting.shift((owner) => this.shares.tryAcquire(owner, 1));
+    resume?.();
+    return resume !== undefined;
   }
 }
 

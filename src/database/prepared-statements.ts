@@ -98,7 +98,7 @@ export class NamedStatements implements PreparedStatements {
   private add(waiting: Waiting): void {
     const { max } = this.pool().options;
     const isShort = waiting.isShort && isTextRequest(waiting);
-    (isShort ? this.short : this.long).waiting.push(waiting);
+    (isShort ? this.short : this.long).waiting.push(waiting.owner, waiting);
     if (isShort) this.startShort(Math.ceil(max / 2));
     else if (this.long.connecting < max) void this.runNext(this.long);
   }

@@ -8,7 +8,7 @@ import {
   type TextIn,
 } from './plan-types';
 import type { RowTable } from './source';
-import { InvalidValue, literal, type JsonSql, type Row, type StatementInput } from './statement';
+import { InvalidValue, literal, type JsonSql, type Row } from './statement';
 
 /**
  * Plans the payload of a mutation. Its objects have the rows that the mutation returned, which are a parameter, so that
@@ -46,8 +46,8 @@ function planReturned(
   return ({ statement }) => {
     const row = statement.row();
     const text = object({ statement, row });
-    const { columns } = row;
-    const given = `${statement.addInput((input) => returnedRows(input, name, columns))}::jsonb`;
+    const names = row.columns.map((column) => [column, propertyOf(column)] as const);
+    const given = `${statement.addInput(({ payload }) => returnedRows(payload?.[name], names))}::jsonb`;
     return isList ? listText(table, row, text, given) : `(SELECT ${text} FROM ${rowsOf(table, row, given)})`;
   };
 }
@@ -67,17 +67,18 @@ function rowsOf({ table, computed = {} }: RowTable, row: Row, given: string, isL
     jsonb_populate_record(NULL::${table}, item.value) AS returned) AS ${row.alias}`;
 }
 
-/** The columns that are read of the rows in a field of the payload, as JSON. */
-function returnedRows({ payload }: StatementInput, field: string, columns: readonly string[]): string {
-  const names = columns.map((column) => [column, propertyOf(column)] as const);
-  const value = payload?.[field];
+/** A column, and the property of an entity that has its value. */
+type Names = readonly (readonly [column: string, property: string])[];
+
+/** The columns that are read of a row that a mutation returned, or of a list of them, as JSON. */
+function returnedRows(value: unknown, names: Names): string {
   return JSON.stringify(
     Array.isArray(value) ? value.map((row) => columnsOf(row, names)) : columnsOf(value, names),
   );
 }
 
 /** @throws InvalidValue if the row does not have all columns */
-function columnsOf(row: unknown, names: readonly (readonly [column: string, property: string])[]): object {
+function columnsOf(row: unknown, names: Names): object {
   const values = (row ?? {}) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
     names.map(([column, property]) => {

@@ -106,7 +106,7 @@ export class DiskStore implements MediaStore {
   /** Also removes drafts of exited processes. */
   async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
     await this.sweepDrafts();
-    const writtenBefore = Date.now() - olderThanMs;
+    const writtenBefore = olderThanMs === 0 ? Infinity : Date.now() - olderThanMs;
     for await (const key of this.keys()) {
       if (key.startsWith(prefix) && (await isOlder(this.pathOf(key), writtenBefore))) yield key;
     }

@@ -52,7 +52,10 @@ export interface MediaStore {
    * @returns the keys that could not be deleted, each with its error; all others are deleted durably
    */
   deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
-  /** Keys with a prefix that were written more than `olderThanMs` ago, for the sweep of orphans; unordered. */
+  /**
+   * Keys with a prefix that were written more than `olderThanMs` ago, for the sweep of orphans; unordered. With 0, all, also
+   * if the clock of the store is ahead.
+   */
   list(prefix: string, olderThanMs: number): AsyncIterable<string>;
   /** Throws if the store is not writable; for readiness. */
   check(): Promise<void>;

@@ -185,7 +185,7 @@ export class S3Store implements MediaStore {
   /** The objects of {@link list} with their sizes in bytes. */
   async *listSizes(prefix: string, olderThanMs: number): AsyncGenerator<ListedObject> {
     // Some compatible stores round the time up to a whole second.
-    const writtenBefore = Date.now() - olderThanMs + 1_000;
+    const writtenBefore = olderThanMs === 0 ? Infinity : Date.now() - olderThanMs + 1_000;
     let next: string | undefined;
     do {
       const page = await inStore(() =>
