@@ -3,11 +3,11 @@ import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, prepareFixtures, order, type JobKind } from '../support/faults-jobs';
 import { numbersFrom } from '../support/random';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 jest.setTimeout(600_000);
 
-const rounds = 12;
+const rounds = 20;
 
 /** The time limit for an answer: on a busy machine the gateways are starting most of the time. */
 const answerMs = 180_000;
@@ -84,6 +84,8 @@ describe('kills at random', () => {
       if (what < 0.85) starting[victim] = environment.restartGateway(victim);
     }
     await Promise.all(starting);
+    // On a busy machine the gateways were starting most of the time.
+    await until(() => traffic.asked.length > 20, answerMs);
     const asked = await traffic.stop();
     await environment.freshBudget();
     const ends = await Promise.all(
@@ -96,7 +98,6 @@ describe('kills at random', () => {
     const others = ends.filter((end) => !allowed.includes(end));
     const ids = new Set(asked.map(({ job }) => job.id));
     const paid = (await environment.paid()) - paidBefore;
-    expect(asked.length).toBeGreaterThan(20);
     expect({ seed, others, ids: ids.size }).toEqual({ seed, others: [], ids: asked.length });
     expect(paid).toBeLessThanOrEqual(asked.length);
     expect(await findViolations(environment)).toEqual([]);

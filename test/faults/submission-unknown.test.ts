@@ -141,8 +141,9 @@ describe('a submission whose outcome is unknown', () => {
       await harness.untilDue(job);
       await harness.worker.submit(job.table);
       await afterGrace(job);
-      expect(await outcomes(harness, job)).toEqual(['UNKNOWN', 'NOT_EXECUTED']);
-      expect(await harness.row(job)).toMatchObject({ status: 'QUEUED' });
+      await runAllWork(harness, job, harness.worker);
+      expect(await outcomes(harness, job)).toEqual(['UNKNOWN', 'NOT_EXECUTED', 'ACCEPTED']);
+      expect(harness.provider.calls).toHaveLength(3);
     });
 
     it('fails for a generation of a model, which fetches no photo', async () => {
