@@ -6,7 +6,14 @@ import { creations, jwtSettings, Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 
 /** A database after the migrations up to this one, with rows in every table. Made by that version's own programs. */
-const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sql'), 'utf8');
+/** When the latest row of the dump was written. */
+const dumpedAt = Date.parse('2026-11-26T03:13:49Z');
+
+/** With all times moved, so that the rows are as old as when a version is replaced: some expire after two days. */
+const dump = readFileSync(join(__dirname, '../fixtures/database-1764100010000.sql'), 'utf8').replaceAll(
+  /2026-\d\d-\d\d \d\d:\d\d:\d\d/g,
+  (time) => new Date(Date.now() + Date.parse(`${time}Z`) - dumpedAt).toISOString().slice(0, 19),
+);
 
 const counts = `SELECT relname AS table, (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || relname, false, true, '')))[1]::text::int AS rows
                   FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'migrations' ORDER BY 1`;

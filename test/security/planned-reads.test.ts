@@ -35,7 +35,7 @@ describe('planned reads', () => {
         answered += 1;
         if (statements.length === 1) byOne += 1;
       }),
-      { seed, endOnFailure: true, numRuns: Number(process.env.READS_RUNS ?? 150) },
+      { seed, endOnFailure: true, numRuns: Number(process.env.READS_RUNS ?? 100) },
     );
     expect(byOne).toBeGreaterThan(0.6 * answered);
   }, 180_000);
@@ -76,7 +76,7 @@ describe('planned reads', () => {
           expect(planned).toBe(resolved);
           expect(planned).not.toContain('bob');
         }),
-        { seed, endOnFailure: true, numRuns: Number(process.env.READS_RUNS ?? 40) },
+        { seed, endOnFailure: true, numRuns: Number(process.env.READS_RUNS ?? 25) },
       ),
     );
     expect(outcomes).toContain('planned');

@@ -142,7 +142,7 @@ describe('a request that was admitted before an erasure', () => {
   });
 
   it('leaves nothing behind when the erasure starts at any point of a document of 20 mutations', async () => {
-    const repetitions = 15;
+    const repetitions = 10;
     const outcomes: boolean[] = [];
     for (let repetition = 0; repetition < repetitions; repetition += 1) {
       const name = `racer-${repetition}`;
@@ -166,7 +166,7 @@ describe('a request that was admitted before an erasure', () => {
   }, 120_000);
 
   it('leaves nothing behind while the upstream responds and pictures are stored', async () => {
-    const names = Array.from({ length: 6 }, (_, repetition) => `maker-${repetition}`);
+    const names = Array.from({ length: 4 }, (_, repetition) => `maker-${repetition}`);
     for (const name of names) {
       const person = await Client.of(gateway, name);
       const { modelId, photoIds } = await person.settle(`portrait of ${name}`);

@@ -52,7 +52,7 @@ export class TestDatabase {
     };
   }
 
-  /** Runs one statement in a session of its own. */
+  /** Runs one statement, in a session that others use too. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
     return rowsAt<Row>(this.url, text, parameters);
   }

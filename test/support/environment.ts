@@ -37,7 +37,7 @@ export abstract class Environment {
     return join(this.dataDir, 'media');
   }
 
-  /** Runs one statement in a session of its own. */
+  /** Runs one statement, in a session that others use too. */
   rows<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]> {
     return rowsAt<Row>(this.databaseUrl, text, parameters);
   }

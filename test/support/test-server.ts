@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { Pool } from 'pg';
 import type { EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
 import type { Pooler } from './pooler';
 
@@ -15,18 +15,29 @@ export function urlOfDatabase(url: string, database: string): string {
   return other.href;
 }
 
-/** Runs one statement in a session of its own. */
+/** Sessions by URL. A session for each statement would cost the server more than most statements. */
+const pools = new Map<string, Pool>();
+
+/** Runs one statement in a session that other statements use too, and that ends when it was not used for a second. */
 export async function rowsAt<Row>(
   url: string,
   text: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 30_000 });
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    return (await client.query(text, [...parameters])).rows as Row[];
-  } finally {
-    await client.end();
-  }
+  const pool = pools.get(url) ?? newPool(url);
+  return (await pool.query(text, [...parameters])).rows as Row[];
+}
+
+function newPool(url: string): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max: 20,
+    connectionTimeoutMillis: 30_000,
+    idleTimeoutMillis: 1_000,
+    allowExitOnIdle: true,
+  });
+  // Tests stop servers and drop databases under idle sessions.
+  pool.on('error', () => undefined);
+  pools.set(url, pool);
+  return pool;
 }

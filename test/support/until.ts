@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
-/** Waits until the condition holds, checking every 10 ms. */
+/** Waits until the condition holds, checking every 10 to 50 ms. */
 export async function until(holds: () => boolean | Promise<boolean>, limitMs = 25_000): Promise<void> {
-  const deadline = Date.now() + limitMs;
+  const startedAt = Date.now();
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`The condition did not hold in time: ${holds.toString()}`);
-    await pause(10);
+    const waitedMs = Date.now() - startedAt;
+    if (waitedMs > limitMs) throw new Error(`The condition did not hold in time: ${holds.toString()}`);
+    await pause(pauseMs(waitedMs, { min: 10, max: 50 }));
   }
 }
 
@@ -21,7 +22,7 @@ export async function eventually<T>(
   holds: (answer: T) => boolean,
   boundMs = 60_000,
 ): Promise<T> {
-  const deadline = Date.now() + boundMs;
+  const startedAt = Date.now();
   let last: unknown;
   for (;;) {
     try {
@@ -31,11 +32,17 @@ export async function eventually<T>(
     } catch (error) {
       last = error;
     }
-    if (Date.now() > deadline) {
+    const waitedMs = Date.now() - startedAt;
+    if (waitedMs > boundMs) {
       throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${inspect(last)}`);
     }
-    await pause(40);
+    await pause(pauseMs(waitedMs, { min: 40, max: 200 }));
   }
+}
+
+/** A twentieth of the time that was waited, within bounds: checks that are too frequent slow down what is awaited. */
+function pauseMs(waitedMs: number, { min, max }: { min: number; max: number }): number {
+  return Math.min(Math.max(waitedMs / 20, min), max);
 }
 
 /** Waits for a promise with a time limit. */
