@@ -22,6 +22,8 @@ export interface GraphQLContext {
   unavailable?: Error;
   /** Why the wait before the operation failed: the field that asked for it fails with this error. */
   waitFailure?: Error;
+  /** Whether a field has a cursor in `after` that cannot be read: that field fails, in its resolver. */
+  hasUnreadableCursor?: boolean;
   /** The use of a client token that was counted before a wait. The copies of the context in a batch share it. */
   waitUse?: CountedUse;
   /** The value of `Viewer.activityCursor`, read before all root fields if it is selected. */

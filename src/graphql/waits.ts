@@ -70,7 +70,12 @@ export function checkWait({ waitMs }: WaitRequest): void {
  * @throws DomainError INVALID_CURSOR, field `after`
  */
 export function checkAfter({ after }: Pick<WaitArgs, 'after'>): void {
-  if (after != null && !readEventCursor(after)) throw notOfThisJob();
+  if (!isReadable(after)) throw notOfThisJob();
+}
+
+/** Whether a cursor can be read; true if none is given. */
+export function isReadable(after: string | null | undefined): boolean {
+  return after == null || readEventCursor(after) !== null;
 }
 
 /** Whether a field has the arguments of {@link WaitArgs}. */

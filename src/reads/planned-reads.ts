@@ -24,7 +24,7 @@ import { InvalidValue, literal, Statement, type FinishedStatement } from './stat
  * How a query, or the payload of a mutation that reads rows, was answered: `planned`, or why it was left to the resolvers.
  * - {@link PlanRefusal}: it cannot be planned
  * - `scope`: the viewer may not read, or has a client token whose limits the resolvers apply
- * - `wait`: the wait before the query failed, which is the error of a field
+ * - `wait`: the wait before the query failed, or a cursor in `after` cannot be read, which is the error of a field
  * - `input`: a variable or an argument is invalid
  * - `erasure`: the owner's data are being erased
  * - `value`: a row has a value that the schema does not allow
@@ -156,7 +156,7 @@ export class PlannedReads {
     );
   }
 
-  /** Counts a query that is left to the resolvers because its wait failed, with the error of its field. */
+  /** Counts a query that is left to the resolvers because its wait failed or its cursor cannot be read, with the error of its field. */
   leaveFailedWait(args: ExecutionArgs): void {
     if (this.operationOf(args)?.definition.operation === OperationTypeNode.QUERY) this.options.onRead('wait');
   }

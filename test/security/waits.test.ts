@@ -124,6 +124,24 @@ describe('waits', () => {
     expect(data).toEqual({ model: { id, status: 'QUEUED' }, c: { id } });
   });
 
+  it.each(transports)(
+    'are made although another field has an unreadable cursor, over %s',
+    async (transport) => {
+      const fields = 'bad: model(id: $id, after: "x") { id } model(id: $id, waitMs: 30000) { name }';
+      const waiting = alice.execute(transport, {
+        query: `query ($id: ID!) { ${fields} }`,
+        variables: { id },
+      });
+      await areWaiting(1);
+      await alice.rename(id, transport);
+      const { data, errors } = await waiting;
+      expect(data).toEqual({ bad: null, model: { name: transport } });
+      expect(errors).toMatchObject([
+        { path: ['bad'], extensions: { code: 'INVALID_CURSOR', field: 'after' } },
+      ]);
+    },
+  );
+
   it('need the scope read', async () => {
     const key = (await operate('keys', 'create', '--owner', 'alice', '--scopes', 'write')).out;
     const answer = await Client.with(gateway, 'alice', key).post(query.replace('viewer { owner }', ''), {

@@ -13,7 +13,7 @@ import type { WithoutTurn } from '../../core/owner-turns';
 import { isChangeSource } from '../../core/push-source';
 import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
-import { checkAfter, waitsIn, type WaitRequest } from '../../graphql/waits';
+import { checkAfter, isReadable, waitsIn, type WaitRequest } from '../../graphql/waits';
 import type { PlannedPayload } from '../../reads/planned-payload';
 import { ResponseGroups } from './event-responses';
 import { OpenStreams } from './open-streams';
@@ -103,11 +103,12 @@ export class Operations {
     const requests = this.waits && context.viewer.scopes.has('read') ? all.flatMap(waitsIn) : [];
     const waits = requests.filter(({ waitMs }) => waitMs !== 0);
     if (waits.length > queryLimits.waits) return tooComplex('waits', waits.length);
+    context.hasUnreadableCursor = requests.some(({ after }) => !isReadable(after));
     try {
-      requests.forEach((request) => {
+      for (const request of waits) {
         checkAfter(request);
-      });
-      for (const request of waits) await this.waitFor(request, context, client());
+        await this.waitFor(request, context, client());
+      }
     } catch (error) {
       if (error instanceof DomainError && error.code === 'UNAUTHENTICATED') return wrapped(error);
       context.waitFailure = error as Error;
@@ -151,7 +152,7 @@ export class Operations {
    */
   async read(args: ExecutionArgs, context: GraphQLContext): Promise<Exclude<EarlyResult, null>> {
     if (!this.reads) return 'left';
-    if (context.waitFailure !== undefined) {
+    if (context.waitFailure !== undefined || context.hasUnreadableCursor) {
       this.reads.leaveFailedWait(args);
       return 'left';
     }
