@@ -1,6 +1,7 @@
 import {
   addFailedGeneration,
   bulkChange,
+  bulkChangeUntil,
   bulkProblems,
   bulkResult,
   times,
@@ -63,6 +64,18 @@ describe('retryGenerations', () => {
     expect(await statusesIn('generations')).toEqual({ QUEUED: 3, FAILED: 4 });
     const audited = `SELECT count(*)::int AS count FROM audit_log WHERE action = 'retryGeneration'`;
     expect(await gateway.rows(audited)).toEqual([{ count: 4 }]);
+  });
+
+  it('ends after its time, and the next call with the same key retries the others', async () => {
+    const [, second] = await times(3, () => addFailedGeneration(rows));
+    const input = { select: { filter }, expectedCount: 3, idempotencyKey: 'slow' };
+    const row = { table: 'generations', uuid: second!.uuid };
+    expect(await bulkChangeUntil(gateway, row, () => retry(input))).toEqual({
+      ...{ matchedCount: 3, changedCount: 2, hasMore: true, failures: [] },
+    });
+    expect(await statusesIn('generations')).toEqual({ QUEUED: 2, FAILED: 1 });
+    expect(await retry(input)).toMatchObject({ matchedCount: 3, changedCount: 3, hasMore: false });
+    expect(await statusesIn('generations')).toEqual({ QUEUED: 3 });
   });
 
   it('gives the price of all jobs that the key retries, with `dryRun` as later', async () => {

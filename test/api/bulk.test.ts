@@ -1,5 +1,5 @@
 import { newId, toGlobalId } from '../../src/core/ids';
-import { bulkChange, bulkProblems, times, type BulkResult } from '../support/bulk';
+import { bulkChange, bulkChangeUntil, bulkProblems, times, type BulkResult } from '../support/bulk';
 import type { Client } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import { ListRows, type ListRow } from '../support/list-rows';
@@ -60,6 +60,22 @@ describe('cancelModels and cancelGenerations', () => {
     ]);
     expect(await statusesIn(table)).toMatchObject({ QUEUED: 1, CANCELLED: 7 });
   });
+
+  it.each([
+    ['cancelModels', 'models', queued],
+    ['cancelGenerations', 'generations', queuedGeneration],
+  ] as const)(
+    '%s ends after its time, and the next call cancels the others',
+    async (mutation, table, add) => {
+      const jobs = await times(3, () => add());
+      const cancel = (): Promise<BulkResult> => change(mutation, { select: { filter: {} } });
+      expect(await bulkChangeUntil(gateway, { table, uuid: jobs[1]!.uuid }, cancel)).toEqual({
+        ...{ matchedCount: 3, changedCount: 2, hasMore: true, failures: [] },
+      });
+      expect(await statusesIn(table)).toEqual({ QUEUED: 1, CANCELLED: 2 });
+      expect(await cancel()).toEqual({ matchedCount: 1, changedCount: 1, hasMore: false, failures: [] });
+    },
+  );
 
   it('select by a filter only those that have not ended, of the statuses in the filter', async () => {
     const model = await queued();

@@ -1,5 +1,10 @@
 import type { Client } from './client';
+import type { TestGateway } from './gateway';
 import type { ListRow, ListRows } from './list-rows';
+import { until } from './until';
+
+/** The time after which a call begins no further change, in milliseconds. */
+const maxBulkMs = 5_000;
 
 /** The `result` of a bulk mutation. */
 export interface BulkResult {
@@ -21,6 +26,31 @@ const queryOf = (mutation: string): string => {
 export async function bulkChange(client: Client, mutation: string, input: object): Promise<BulkResult> {
   const query = queryOf(mutation);
   return (await client.request<{ change: { result: BulkResult } }>(query, { input })).change.result;
+}
+
+/**
+ * Calls a bulk mutation whose time is over while it changes a row.
+ * @param row - locked until then
+ */
+export async function bulkChangeUntil(
+  gateway: TestGateway,
+  row: { table: string; uuid: string },
+  call: () => Promise<BulkResult>,
+): Promise<BulkResult> {
+  const session = await gateway.database.session();
+  await session.query('BEGIN');
+  await session.query(`SELECT FROM ${row.table} WHERE id = $1 FOR UPDATE`, [row.uuid]);
+  const calling = call();
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await until(async () => (await gateway.rows(waiting)).length > 0);
+  const now = performance.now.bind(performance);
+  const clock = jest.spyOn(performance, 'now').mockImplementation(() => now() + maxBulkMs);
+  try {
+    await session.query('COMMIT');
+    return await calling;
+  } finally {
+    clock.mockRestore();
+  }
 }
 
 /** The paths and codes of the problems for which a bulk mutation is refused. */
