@@ -135,7 +135,7 @@ describe('a webhook', () => {
     expect(delayMs).toBeLessThan(7_200_000 + 60_000);
   });
 
-  it('rests after its third failed attempt in a row although other deliveries are due', async () => {
+  it('rests after its third failed attempt in a row although other deliveries are due, and gets them after the rest', async () => {
     const { webhook } = await createWebhook(owner, { url: receiver.url });
     receiver.answer = status(500);
     for (let count = 0; count < 5; count += 1) await emitModel(database, owner.name, ['READY']);
@@ -150,6 +150,10 @@ describe('a webhook', () => {
       ({ length }) => length === 1,
     );
     expect(found).toEqual([{ isAfter: true }]);
+    receiver.answer = status(200);
+    // The end of the rest is not announced.
+    await passTime(gateway, 60_000);
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 5);
   });
 
   it('has 1,000 pending deliveries at most; the further events are taken in order when some have arrived', async () => {
