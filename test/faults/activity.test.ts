@@ -1,6 +1,6 @@
 import { activityCursor, followActivity, type ActivityNews } from '../support/activity';
 import { ActivityFollower, OwnerEvents } from '../support/activity-follower';
-import { Client } from '../support/client';
+import { Client, uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending, order, prepareFixtures } from '../support/faults-jobs';
 import type { Feed } from '../support/feed';
@@ -49,11 +49,13 @@ describe('100 subscribers of activity that disconnect and resume', () => {
     await environment.gateways[1]!.kill();
     environment.gateways.pop();
     await environment.freshBudget();
-    await Promise.all(jobs.map(({ id }, index) => ending(environment, kinds[index]!, id)));
+    const ended = await Promise.all(jobs.map(({ id }, index) => ending(environment, kinds[index]!, id)));
 
     // It numbers the latest events.
     await activityCursor(client);
     const wanted = await events.stored();
+    const lastStatus = (id: string): string | null => wanted.findLast(([, of]) => of === uuidOf(id))![2];
+    expect(ended.map(({ id }) => lastStatus(id))).toEqual(ended.map(({ status }) => status));
     await eventually(
       'the last event at every client',
       () => Promise.resolve(all.filter(({ changes }) => changes.length >= wanted.length).length),

@@ -60,16 +60,17 @@ export class ActivityFollower {
   }
 }
 
-/** Subscribes to `activity` at a gateway, and receives ids only. */
+/** Subscribes to `activity` at a gateway, and receives ids and statuses only. */
 export function followIds(url: string, { token }: Client, after: string): Feed<ActivityNews> {
   const query = `subscription ($after: String) { activity(after: $after, estimates: false) { cursor isSnapshot isEstimate change {
-    type: __typename ... on ModelChanged { modelId } ... on GenerationChanged { generationId } ... on AvatarCreated { avatarId }
+    type: __typename ... on ModelChanged { modelId modelStatus: status }
+    ... on GenerationChanged { generationId generationStatus: status } ... on AvatarCreated { avatarId }
     ... on AvatarChanged { avatarId } ... on NoticeCreated { notice { id } } } } }`;
   return Feed.open<ActivityNews>('WebSocket', url, { query, variables: { after } }, { token });
 }
 
-/** A change as its number among the events of its owner, and the UUID of what has changed. */
-export type NumberedChange = readonly [number: number, subject: string | undefined];
+/** A change as its number among the events of its owner, the UUID of what has changed, and the status of a job after it. */
+export type NumberedChange = readonly [number: number, subject: string | undefined, status: string | null];
 
 /** The events of an owner after a cursor, to compare followers with. */
 export class OwnerEvents {
@@ -92,7 +93,8 @@ export class OwnerEvents {
   received(changes: readonly ActivityNews[]): NumberedChange[] {
     return changes.map(({ cursor, change }) => {
       const id = change.avatarId ?? change.generationId ?? change.modelId ?? change.notice?.id;
-      return [decodeEventCursor(cursor, this.streamId), id === undefined ? undefined : uuidOf(id)];
+      const status = change.modelStatus ?? change.generationStatus ?? null;
+      return [decodeEventCursor(cursor, this.streamId), id === undefined ? undefined : uuidOf(id), status];
     });
   }
 
@@ -102,15 +104,16 @@ export class OwnerEvents {
    */
   async stored(): Promise<NumberedChange[]> {
     const first = decodeEventCursor(this.start, this.streamId);
-    const rows = await this.environment.rows<{ sequence: string; subject: string }>(
-      `SELECT o.sequence, e.subject_id AS subject
+    const rows = await this.environment.rows<{ sequence: string; subject: string; status: string | null }>(
+      `SELECT o.sequence, e.subject_id AS subject,
+              CASE WHEN e.kind IN ('MODEL', 'GENERATION') THEN e.payload ->> 'status' END AS status
          FROM owner_events o JOIN events e ON e.stream_id = o.stream_id AND e.sequence = o.stream_sequence
         WHERE o.owner_stream_id = $1 AND o.sequence > $2 ORDER BY o.sequence`,
       [this.streamId, first],
     );
-    return rows.map(({ sequence, subject }, index) => {
+    return rows.map(({ sequence, subject, status }, index) => {
       if (Number(sequence) !== first + 1 + index) throw new Error(`Event ${first + 1 + index} is missing.`);
-      return [Number(sequence), subject];
+      return [Number(sequence), subject, status];
     });
   }
 }
