@@ -62,6 +62,8 @@ async function prepare(config: Config, logger: Logger): Promise<void> {
     logger.warn({ setting: name, nearest }, 'unknown setting: it has no effect');
   }
   await checkAddress(config.HOST, config.PORT);
+  if (config.METRICS_PORT !== undefined)
+    await checkAddress(config.METRICS_HOST, config.METRICS_PORT, 'METRICS_');
   const database = config.DATABASE_URL === undefined ? config.DATA_DIR : 'DATABASE_URL';
   logger.info({ database, host: config.HOST, port: config.PORT }, 'Preparing the database …');
   // Lets the logger write.

@@ -42,7 +42,7 @@ type Rule = [isBroken: boolean, problem: string];
 
 /** What settings that are valid alone contradict together, one sentence each. */
 export function contradictions(config: Config): string[] {
-  const { AUTH, HOST } = config;
+  const { AUTH } = config;
   const isOpen = AUTH.includes('none');
   const rules: Rule[] = [
     ...evidenceRules(config),
@@ -70,15 +70,25 @@ export function contradictions(config: Config): string[] {
       isOpen && AUTH.length > 1,
       'AUTH=none disables authentication and cannot be combined with other methods; write AUTH=jwt,keys',
     ],
-    [
-      isOpen && !isLoopback(HOST),
-      `HOST ${HOST} is reachable from other machines, but AUTH=none disables authentication; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
-    ],
+    ...addressRules(config),
     ...storageRules(config),
     ...spendingRules(config),
     ...tokenRules(config),
   ];
   return rules.filter(([isBroken]) => isBroken).map(([, problem]) => problem);
+}
+
+function addressRules({ AUTH, HOST, PORT, METRICS_PORT }: Config): Rule[] {
+  return [
+    [
+      AUTH.includes('none') && !isLoopback(HOST),
+      `HOST ${HOST} is reachable from other machines, but AUTH=none disables authentication; use HOST=127.0.0.1 or set AUTH=jwt or AUTH=keys`,
+    ],
+    [
+      METRICS_PORT === PORT && PORT !== 0,
+      `METRICS_PORT must differ from PORT, which is ${PORT} as well; write METRICS_PORT=9464, or leave it out to serve /metrics on PORT`,
+    ],
+  ];
 }
 
 function storageRules(config: Config): Rule[] {

@@ -6,19 +6,22 @@ import { isLoopback } from '../core/networks';
 /** How long a server at the address has to identify itself, in milliseconds. */
 const identifyMs = 1_000;
 
+const maxPort = 65_535;
+
 /**
  * Checks that a server can listen at an address, by opening and closing one, so that a start that cannot succeed fails
  * before it prepares anything.
  * @param port - 0 is always free
+ * @param settingPrefix - of the settings HOST and PORT that the error names
  * @throws Error that says why not, and what to do
  */
-export async function checkAddress(host: string, port: number): Promise<void> {
+export async function checkAddress(host: string, port: number, settingPrefix = ''): Promise<void> {
   if (port === 0) return;
   const server = createServer();
   try {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   } catch (error) {
-    throw await listenError(error, host, port);
+    throw await listenError(error, host, port, settingPrefix);
   }
   await new Promise((resolve) => server.close(resolve));
 }
@@ -36,16 +39,19 @@ export async function listenError(
 
 async function reasonOf(error: unknown, host: string, port: number): Promise<string> {
   const code = codeOf(error);
+  const other = otherPort(port);
   if (code === 'EADDRINUSE')
     return (await isLikeness(host, port))
-      ? `another Likeness uses it. Stop that one, or set PORT to another port: PORT=${port + 1}`
-      : `another program uses it. Set PORT to another port: PORT=${port + 1}`;
+      ? `another Likeness uses it. Stop that one, or set PORT to another port: PORT=${other}`
+      : `another program uses it. Set PORT to another port: PORT=${other}`;
   if (code === 'EACCES')
     return 'this user is not permitted to use it. Ports below 1024 need special rights: set PORT to a higher one, such as PORT=4000';
   if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN')
     return `HOST=${host} is not an address of this machine. Set HOST=127.0.0.1, or HOST=0.0.0.0 for all addresses`;
   return `${code ?? 'unknown error'}. Set PORT or HOST to another value`;
 }
+
+const otherPort = (port: number): number => (port < maxPort ? port + 1 : port - 1);
 
 /** Whether a Likeness of any version answers at a port of this machine. Never rejects. */
 function isLikeness(host: string, port: number): Promise<boolean> {

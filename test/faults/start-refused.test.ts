@@ -119,13 +119,15 @@ describe('the lock file of a PostgreSQL that was killed', () => {
 });
 
 describe('a port that is in use', () => {
-  it('ends the start before anything is created', async () => {
+  it.each(['PORT', 'METRICS_PORT'])('as %s ends the start before anything is created', async (setting) => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const { code, output } = await startOnce(join(folder, 'data'), { env: { PORT: String(port) } });
+    const { code, output } = await startOnce(join(folder, 'data'), { env: { [setting]: String(port) } });
     server.close();
-    expect(output).toContain(`cannot listen on port ${port} of 127.0.0.1: another program uses it`);
+    expect(output).toContain(
+      `cannot listen on port ${port} of 127.0.0.1: another program uses it. Set ${setting} to`,
+    );
     expect(code).toBe(1);
     expect(await readdir(folder)).toEqual([]);
   });

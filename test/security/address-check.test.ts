@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { checkAddress, listenError } from '../../src/http/address-check';
+import { readConfig } from '../../src/read-config';
 import { startTinyGateway } from '../support/tiny-gateway';
 
 const host = '127.0.0.1';
@@ -45,5 +46,14 @@ describe('the check of the listening address', () => {
     );
     const refused = Object.assign(new Error('denied'), { code: 'EACCES' });
     expect((await listenError(refused, host, 80)).message).toContain('this user is not permitted to use it');
+    const occupied = Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
+    expect((await listenError(occupied, host, 65_535)).message).toMatch(/another port: PORT=65534$/);
+  });
+
+  it('is not needed to refuse one port for both servers', () => {
+    expect(() => readConfig({ METRICS_PORT: '4000' })).toThrow(
+      'METRICS_PORT must differ from PORT, which is 4000 as well; write METRICS_PORT=9464',
+    );
+    expect(readConfig({ PORT: '0', METRICS_PORT: '0' })).toMatchObject({ METRICS_PORT: 0 });
   });
 });
