@@ -10,8 +10,8 @@ const lineBreak = 0x0a;
 
 /**
  * Reads a register in UTF-8, with or without a byte order mark. Its lines are read one after the other, so that its size is not
- * limited by the memory that a line needs.
- * @throws CommandError if the file cannot be read, or naming the problems of all lines
+ * limited by the memory that a line needs. A line that is too long ends the reading: it may have no end.
+ * @throws CommandError if the file cannot be read or has no model, or naming the problems of all lines
  */
 export async function readRegister(file: string): Promise<NumberedLine[]> {
   const problems = new LineProblems();
@@ -20,9 +20,14 @@ export async function readRegister(file: string): Promise<NumberedLine[]> {
   try {
     for await (const bytes of linesOf(createReadStream(file))) {
       number += 1;
-      if (bytes === null)
-        problems.add(number, `is longer than ${maxLineBytes} bytes. Write one model a line.`);
-      else lines.add(number, bytes);
+      if (bytes === null) {
+        problems.add(
+          number,
+          `is longer than ${maxLineBytes} bytes, and what follows was not read. Write one model a line.`,
+        );
+        break;
+      }
+      lines.add(number, bytes);
     }
   } catch (error) {
     const code = codeOf(error);
@@ -30,10 +35,14 @@ export async function readRegister(file: string): Promise<NumberedLine[]> {
     throw new CommandError(`${file} cannot be read (${code}).`, { cause: error });
   }
   problems.throwIfAny();
+  if (lines.all.length === 0)
+    throw new CommandError(
+      `${file} has no line with a model, so nothing was imported. Make the file with \`likeness export --out <file>\`.`,
+    );
   return lines.all;
 }
 
-/** The lines of a file, without their line breaks; null for a line that is too long. */
+/** The lines of a file, without their line breaks; null for a line that is too long, of which no more is read than its limit. */
 async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
   let parts: Buffer[] = [];
   let length = 0;
@@ -56,6 +65,7 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | 
       start = end + 1;
     }
     add(chunk.subarray(start));
+    if (length > maxLineBytes) break;
   }
   yield take();
 }

@@ -178,14 +178,32 @@ describe('the register', () => {
   it('may begin with a byte order mark, and names lines that are too long or of another encoding', async () => {
     const file = join(folder, 'hostile.jsonl');
     const line = (providerRef: string): string => `${JSON.stringify(model({ providerRef }))}\r\n`;
-    await writeFile(file, [Buffer.alloc(20_000_000, 'x'), '\n', line('short'), Buffer.from([0xff, 0xfe])]);
+    await writeFile(file, [
+      Buffer.from([0xff, 0xfe]),
+      '\n',
+      Buffer.alloc(16_000_001, 'x'),
+      '\n',
+      line('short'),
+    ]);
     expect((await operate('import', file)).remarks.split('\n').slice(1)).toEqual([
-      '  line 1: is longer than 16000000 bytes. Write one model a line.',
-      '  line 3: is not UTF-8. Save the file in UTF-8.',
+      '  line 1: is not UTF-8. Save the file in UTF-8.',
+      '  line 2: is longer than 16000000 bytes, and what follows was not read. Write one model a line.',
     ]);
     await writeFile(file, `\ufeff${line('marked')}\ufeff\n`);
     expect(await operate('import', file)).toMatchObject({ code: 0, out: '1 models added, 0 were known.' });
     expect((await operate('import', folder)).remarks).toContain('cannot be read (EISDIR)');
+  });
+
+  it('is refused without a model, or with a line that does not end', async () => {
+    for (const lines of [[], ['\ufeff', '']]) {
+      const { code, remarks } = await importLines(...lines);
+      expect([code, remarks]).toEqual([
+        1,
+        expect.stringMatching(/jsonl has no line with a model, so nothing/),
+      ]);
+    }
+    const { code, remarks } = await operate('import', '/dev/zero');
+    expect([code, remarks]).toEqual([1, expect.stringContaining('line 1: is longer than 16000000 bytes')]);
   });
 
   const program = join(__dirname, '../../dist/cli/likeness.js');
