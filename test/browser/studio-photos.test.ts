@@ -201,6 +201,35 @@ describe('photos in the studio', () => {
     expect(await studio.page.getByText('Not uploaded').count()).toBe(0);
   });
 
+  it('that are being uploaded are not lost by a reload without a question', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await studio.page.route('**/uploads/**', async (route) => {
+      await released;
+      await route.fallback();
+    });
+    // Browsers ask only on pages that have been used.
+    await studio.page.getByRole('heading', { level: 1 }).click();
+    await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(await photos(1));
+    await studio.page.getByText('1 on the way.').waitFor();
+    const asked = studio.page.waitForEvent('dialog');
+    await studio.page.evaluate('void setTimeout(() => location.reload())');
+    const question = await asked;
+    expect(question.type()).toBe('beforeunload');
+    await question.dismiss();
+    release();
+    await studio.page.getByText(/^1 of 1 usable[.]/).waitFor();
+    await studio.page.unrouteAll();
+    const questions: string[] = [];
+    studio.page.on('dialog', (dialog) => {
+      questions.push(dialog.type());
+      void dialog.accept();
+    });
+    await studio.page.reload();
+    await studio.page.getByText(/^1 of 1 usable[.]/).waitFor();
+    expect(questions).toEqual([]);
+  });
+
   it('are there again after a reload at which the server failed once', async () => {
     await studio.choosePhotos(await photos(2));
     let failures = 0;

@@ -17,6 +17,11 @@ const isSameFile = (one: File | null, other: File): boolean =>
 export const readyIdsOf = (photos: readonly DraftPhoto[]): string[] =>
   photos.flatMap(({ state, photoId }) => (state === 'ready' && photoId !== null ? [photoId] : []));
 
+const isUploading = ({ state }: DraftPhoto): boolean => state === 'sending' || state === 'checking';
+
+/** Lets the browser ask before a reload or the closing of the page, which would end the uploads. */
+const askBeforeLeaving = (event: BeforeUnloadEvent): void => event.preventDefault();
+
 /** The photos of the next training. They survive a reload, and are the same in all tabs. */
 export class PhotoDraft {
   private photos: readonly DraftPhoto[] = [];
@@ -128,6 +133,7 @@ export class PhotoDraft {
   private update(photos: readonly DraftPhoto[], isOwnChange = true): void {
     const [before, after] = [readyIdsOf(this.photos), readyIdsOf(photos)];
     this.photos = photos;
+    (photos.some(isUploading) ? addEventListener : removeEventListener)('beforeunload', askBeforeLeaving);
     if (isOwnChange && this.isRestored && before.join() !== after.join())
       store(this.storageKey, after.length === 0 ? null : after);
     for (const listener of this.listeners) listener();
