@@ -201,7 +201,7 @@ describe('photos in the studio', () => {
     expect(await studio.page.getByText('Not uploaded').count()).toBe(0);
   });
 
-  it('that are being uploaded are not lost by a reload without a question', async () => {
+  it('that are being uploaded are lost neither by a reload without a question nor by another page', async () => {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     await studio.page.route('**/uploads/**', async (route) => {
@@ -217,6 +217,10 @@ describe('photos in the studio', () => {
     const question = await asked;
     expect(question.type()).toBe('beforeunload');
     await question.dismiss();
+    await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+    await studio.page.getByText('No models here.').waitFor();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Avatars from your photos' }).waitFor();
     release();
     await studio.page.getByText(/^1 of 1 usable[.]/).waitFor();
     await studio.page.unrouteAll();

@@ -139,3 +139,12 @@ export class PhotoDraft {
     for (const listener of this.listeners) listener();
   }
 }
+
+const drafts = new WeakMap<Connection, PhotoDraft>();
+
+/** The draft of a connection: only one, in which uploads end that were running when the page was left. */
+export function draftOf(connection: Connection, owner: string): PhotoDraft {
+  const draft = drafts.get(connection) ?? new PhotoDraft(connection, owner);
+  drafts.set(connection, draft);
+  return draft;
+}

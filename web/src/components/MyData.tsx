@@ -1,7 +1,9 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
+import { useConnection } from '../api/connection';
 import { forgetOwner } from '../api/forgetOwner';
 import { clearOperationLog } from '../api/operationLog';
+import { draftOf } from '../api/photoDraft';
 import { useSession } from '../api/session';
 import { startDownload } from '../api/startDownload';
 import { DeleteMyDataDocument, ExportMyDataDocument } from '../graphql/operations';
@@ -13,6 +15,7 @@ import { Icon } from './Icon';
 /** Exports or erases everything of the viewer's. */
 export function MyData(): React.JSX.Element {
   const announce = useAnnounce();
+  const connection = useConnection();
   const { owner } = useSession();
   const [exportData, isExporting] = useAnnouncedMutation(ExportMyDataDocument, 'Nothing was exported.');
   const [erasing, erase] = useMutation(DeleteMyDataDocument);
@@ -27,6 +30,7 @@ export function MyData(): React.JSX.Element {
     if (error) return;
     setAsking(false);
     forgetOwner(owner);
+    draftOf(connection, owner).clear();
     clearOperationLog();
     setReceipt(data?.deleteMyData?.erasure.receipt ?? null);
     announce({ tone: 'plain', text: 'Your data have been erased.' });

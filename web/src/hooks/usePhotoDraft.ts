@@ -1,7 +1,7 @@
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { useEffect, useSyncExternalStore } from 'react';
 import { useConnection } from '../api/connection';
 import { type DraftPhoto } from '../api/draftPhotos';
-import { PhotoDraft, readyIdsOf } from '../api/photoDraft';
+import { draftOf, readyIdsOf, type PhotoDraft } from '../api/photoDraft';
 import { useSession } from '../api/session';
 
 /** The photos of the next training, and what can be done with them. */
@@ -14,7 +14,7 @@ export interface DraftPhotos {
 export function usePhotoDraft(): DraftPhotos {
   const connection = useConnection();
   const { owner } = useSession();
-  const [draft] = useState(() => new PhotoDraft(connection, owner));
+  const draft = draftOf(connection, owner);
   const photos = useSyncExternalStore(draft.subscribe, draft.read);
   useEffect(() => draft.start(), [draft]);
   return { draft, photos, readyIds: readyIdsOf(photos) };
