@@ -142,9 +142,11 @@ export class PhotoDraft {
 
 const drafts = new WeakMap<Connection, PhotoDraft>();
 
-/** The draft of a connection: only one, in which uploads end that were running when the page was left. */
+/** The draft for a visit of the page: that of the last one while its uploads are running, otherwise a new one. */
 export function draftOf(connection: Connection, owner: string): PhotoDraft {
-  const draft = drafts.get(connection) ?? new PhotoDraft(connection, owner);
+  const last = drafts.get(connection);
+  if (last?.read().some(isUploading)) return last;
+  const draft = new PhotoDraft(connection, owner);
   drafts.set(connection, draft);
   return draft;
 }

@@ -1,4 +1,4 @@
-import { useEffect, useSyncExternalStore } from 'react';
+import { useEffect, useState, useSyncExternalStore } from 'react';
 import { useConnection } from '../api/connection';
 import { type DraftPhoto } from '../api/draftPhotos';
 import { draftOf, readyIdsOf, type PhotoDraft } from '../api/photoDraft';
@@ -14,7 +14,7 @@ export interface DraftPhotos {
 export function usePhotoDraft(): DraftPhotos {
   const connection = useConnection();
   const { owner } = useSession();
-  const draft = draftOf(connection, owner);
+  const [draft] = useState(() => draftOf(connection, owner));
   const photos = useSyncExternalStore(draft.subscribe, draft.read);
   useEffect(() => draft.start(), [draft]);
   return { draft, photos, readyIds: readyIdsOf(photos) };
