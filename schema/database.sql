@@ -98,6 +98,17 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION reset_photo_use() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  UPDATE photos SET is_used = false
+   WHERE id = OLD.photo_id AND is_used
+     AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = OLD.photo_id)
+     AND NOT EXISTS (SELECT FROM generations WHERE photo_id = OLD.photo_id);
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION styles_of(prompts jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -1042,7 +1053,11 @@ CREATE TRIGGER events_earlier BEFORE INSERT ON events FOR EACH ROW WHEN ((new.ow
 
 CREATE TRIGGER generations_earlier_answer AFTER UPDATE OF result_count ON generations FOR EACH ROW WHEN ((new.result_count IS NOT NULL)) EXECUTE FUNCTION record_earlier_answer();
 
+CREATE TRIGGER generations_photo_use AFTER DELETE ON generations FOR EACH ROW WHEN ((old.photo_id IS NOT NULL)) EXECUTE FUNCTION reset_photo_use();
+
 CREATE TRIGGER generations_styles BEFORE INSERT ON generations FOR EACH ROW EXECUTE FUNCTION write_styles();
+
+CREATE TRIGGER model_photos_use AFTER DELETE ON model_photos FOR EACH ROW EXECUTE FUNCTION reset_photo_use();
 
 ALTER TABLE ONLY avatars
     ADD CONSTRAINT avatars_generation FOREIGN KEY (generation_id) REFERENCES generations(id) ON DELETE CASCADE;

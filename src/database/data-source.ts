@@ -53,6 +53,7 @@ import { EventsOfGenerations1798300000000 } from './migrations/1798300000000-eve
 import { PortableEngine1798700000000 } from './migrations/1798700000000-portable-engine';
 import { UsedPhotos1799000000000 } from './migrations/1799000000000-used-photos';
 import { SlowWebhooks1799200000000 } from './migrations/1799200000000-slow-webhooks';
+import { PhotoUses1799310000000 } from './migrations/1799310000000-photo-uses';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -108,6 +109,7 @@ const migrations = [
   PortableEngine1798700000000,
   UsedPhotos1799000000000,
   SlowWebhooks1799200000000,
+  PhotoUses1799310000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -71,7 +71,7 @@ export class GenerationLifecycle implements LifecycleSteps<GenerationEntity> {
 
   async deleteDependents(sql: Sql, { id }: GenerationEntity): Promise<void> {
     await deleteAvatarsOf(sql, 'generation', [id]);
-    await this.photos.release(sql, id, true);
+    await this.photos.release(sql, id);
   }
 
   /**

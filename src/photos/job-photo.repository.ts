@@ -118,25 +118,20 @@ export async function lockPhotosOf(sql: Sql, jobId: string): Promise<string[]> {
   return locked.map(({ id }) => id);
 }
 
-/** An SQL condition that is true of a photo that a model or generation refers to, except the job `$2`. */
-const isUsedByOthers = `(EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id AND model_id <> $2)
-                         OR EXISTS (SELECT FROM generations WHERE photo_id = photos.id AND id <> $2))`;
-
 /**
  * Sets when a job's photos are purged, unless another unfinished job needs them. A separate statement, so that it sees,
  * after the photos are locked, every job that holds them. Purged photos are released too, so that their rows are
- * deleted with the last job that refers to them.
- * @param isDeleted - whether the job is deleted afterwards, in the same transaction
+ * deleted with the last job that refers to them. The mark that they are used is reset by a trigger.
  */
 export async function releasePhotos(
   sql: Sql,
   use: PhotoUse,
   jobId: string,
   ids: readonly string[],
-  { retentionMs, isDeleted }: { readonly retentionMs: number; readonly isDeleted: boolean },
+  retentionMs: number,
 ): Promise<void> {
   await sql.rows(
-    `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', is_used = ${isDeleted ? isUsedByOthers : 'true'},
+    `UPDATE photos SET purge_at = now() + $3 * interval '1 ms', is_used = true,
                        updated_at = CASE status WHEN 'PURGED' THEN updated_at ELSE now() END
       WHERE id = ANY($1) AND NOT ${isNeeded(use, '$2::uuid')}`,
     [ids, jobId, retentionMs],

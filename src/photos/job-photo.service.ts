@@ -124,9 +124,9 @@ export class JobPhotoService {
    * Releases the photos of a job, in the transaction that ends it (ready, failed, cancelled) or deletes it, BEFORE its row
    * is deleted. They are purged after the retention period, unless another unfinished job uses them.
    */
-  async release(sql: Sql, jobId: string, isDeleted = false): Promise<void> {
+  async release(sql: Sql, jobId: string): Promise<void> {
     const { use, retentionMs } = this.deps;
-    await releasePhotos(sql, use, jobId, await lockPhotosOf(sql, jobId), { retentionMs, isDeleted });
+    await releasePhotos(sql, use, jobId, await lockPhotosOf(sql, jobId), retentionMs);
   }
 
   /**
@@ -136,7 +136,7 @@ export class JobPhotoService {
   async deleteOfModel(sql: Sql, modelId: string): Promise<void> {
     const ids = await lockPhotosOf(sql, modelId);
     const { use, retentionMs } = this.deps;
-    await releasePhotos(sql, use, modelId, ids, { retentionMs, isDeleted: true });
+    await releasePhotos(sql, use, modelId, ids, retentionMs);
     const deleted = await deleteUnshared(sql, modelId, ids);
     await scheduleDeletion(sql, deleted.map(photoKey));
   }

@@ -106,6 +106,24 @@ describe('filters', () => {
     expect(await idsOf({ isUnused: null })).toHaveLength(4);
   });
 
+  it('select a photo as unused when a process of the earlier version deletes its last job', async () => {
+    const photo = await rows.addPhoto({ status: 'READY', purge_at: new Date(Date.now() + 3_600_000) });
+    const generation = await rows.addGeneration(null, { photo_id: photo.uuid });
+    const model = await rows.addModel();
+    await rows.database.query('INSERT INTO model_photos (model_id, photo_id, position) VALUES ($1, $2, 0)', [
+      model.uuid,
+      photo.uuid,
+    ]);
+    await rows.database.query('UPDATE photos SET is_used = true WHERE id = $1', [photo.uuid]);
+    const unused = (): Promise<string[]> => rows.idsIn('photos', { filter: { isUnused: true } });
+    // The earlier version deletes the rows of jobs without a change of the mark.
+    await rows.database.query('DELETE FROM generations WHERE id = $1', [generation.uuid]);
+    expect(await unused()).toEqual([]);
+    expect(await rows.idsIn('photos', { filter: { isUnused: false } })).toEqual([photo.id]);
+    await rows.database.query('DELETE FROM models WHERE id = $1', [model.uuid]);
+    expect(await unused()).toEqual([photo.id]);
+  });
+
   it('select a photo as unused when the last of its generations is deleted', async () => {
     const photo = await rows.addPhoto({ status: 'READY', purge_at: null });
     const columns = { photo_id: photo.uuid, status: 'QUEUED', due_at: new Date(Date.now() + 3_600_000) };
