@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
 
 /** Options of {@link ListenSession}. */
 export interface ListenSessionOptions {
@@ -14,6 +14,8 @@ export interface ListenSessionOptions {
 
 const connectTimeoutMs = 2_000;
 const statementTimeoutMs = 3_000;
+/** When PostgreSQL itself ends a statement, for example one that waits for a lock: its error shows that the connection works. */
+const serverTimeoutMs = 1_000;
 const closeTimeoutMs = 500;
 
 /**
@@ -57,7 +59,8 @@ export class ListenSession {
       client.on('notification', ({ payload }) => {
         if (payload) options.onPayload(payload);
       });
-      await Promise.race([client.query(`LISTEN ${client.escapeIdentifier(options.channel)}`), lost]);
+      const listen = `LISTEN ${client.escapeIdentifier(options.channel)}`;
+      await Promise.race([client.query(`${listen}; SET statement_timeout = ${serverTimeoutMs}`), lost]);
       return new ListenSession(client, socket, options, lost);
     } catch (error) {
       socket.destroy();
@@ -80,19 +83,24 @@ export class ListenSession {
 
   /**
    * Runs a statement.
-   * @throws Error if that fails or takes more than 3 s; the session is then ended
+   * @throws Error if that fails or takes more than 1 s; without an answer within 3 s the session is ended
    */
   async rows<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> {
-    return (await this.run(text, [...parameters])) as Row[];
+    return (await this.run(text, [...parameters], (error) => !(error instanceof DatabaseError))) as Row[];
   }
 
-  private async run(text: string, parameters: unknown[]): Promise<unknown[]> {
+  private async run(
+    text: string,
+    parameters: unknown[],
+    endsSession: (error: unknown) => boolean = () => true,
+  ): Promise<unknown[]> {
     try {
       const { rows } = await this.client.query(text, parameters);
       this.scheduleCheck();
       return rows as unknown[];
     } catch (error) {
-      this.socket.destroy(error instanceof Error ? error : undefined);
+      if (endsSession(error)) this.socket.destroy(error instanceof Error ? error : undefined);
+      else this.scheduleCheck();
       throw error;
     }
   }

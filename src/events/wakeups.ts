@@ -136,7 +136,7 @@ export class Wakeups {
 
   /**
    * Runs a short read on the connection, which checks it too. Null without a connection, and while it sends.
-   * @throws Error if that fails or takes more than 3 s; the connection is then replaced
+   * @throws Error if that fails or takes more than 1 s; if there is no answer at all, the connection is replaced
    */
   read<Row>(text: string, parameters: readonly unknown[]): Promise<Row[]> | null {
     return this.sending || !this.session ? null : this.session.rows<Row>(text, parameters);

@@ -152,7 +152,7 @@ export class Agenda {
       const rows = isShared ? await this.readByWakeups(...statement) : null;
       if (rows) return rows;
     } catch {
-      // The connection for wake-ups is replaced; this one may work.
+      // The table may be locked, or the connection for wake-ups is replaced; this one may wait longer.
     }
     return this.sql.rows(...statement);
   }

@@ -156,6 +156,20 @@ describe('wake-ups', () => {
     await proxy.close();
   });
 
+  it('keep their connection while a read on it waits for a locked table', async () => {
+    const { wakeups, listener } = await started();
+    const session = await testDatabase.session();
+    await session.query('BEGIN; LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
+    await expect(wakeups.read('SELECT id FROM models LIMIT 1', [])).rejects.toThrow();
+    await session.query('ROLLBACK');
+    await session.end();
+    expect(await wakeups.read<object>('SELECT 1 AS one', [])).toEqual([{ one: 1 }]);
+    const other = await started();
+    other.wakeups.announce({ topics: ['afterwards'] });
+    await until(() => listener.topics.length > 0);
+    expect(listener).toMatchObject({ everything: 0, work: 0, topics: ['afterwards'] });
+  });
+
   it('restart during a database outage, but fail the first start', async () => {
     const proxy = new TcpProxy(new URL(testDatabase.url));
     await proxy.open();
