@@ -167,7 +167,7 @@ export function createMediaWork(
     avatars: new AvatarWork({
       ...common,
       attempts: new AvatarFetches(database, completion, deadlineMs),
-      urls: new ResultUrls(database, provider, deps.budget, config.POLL_TIMEOUT),
+      urls: new ResultUrls(database, provider, deps.budget),
       maxBytes: config.MAX_RESULT_BYTES,
       maxFetches: config.MAX_RESULT_FETCHES,
       downloadTimeoutMs: config.RESULT_TIMEOUT,

@@ -76,39 +76,6 @@ export async function withSignal<T>(
 const finished = new Error('The work has ended.');
 
 /**
- * {@link withSignal} for many pieces of work that start together: they share one signal and its time limit, which
- * begins with the first one.
- */
-export function sharedSignal(
-  parent: AbortSignal,
-  timeoutMs: number,
-): <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T> {
-  let running = 0;
-  let end: () => void = () => undefined;
-  let shared: Promise<AbortSignal> | null = null;
-  const start = (): Promise<AbortSignal> =>
-    new Promise((resolve) => {
-      void withSignal(parent, timeoutMs, (signal) => {
-        resolve(signal);
-        return new Promise<void>((ended) => (end = ended));
-      });
-    });
-  return async (work) => {
-    running += 1;
-    shared ??= start();
-    try {
-      return await work(await shared);
-    } finally {
-      running -= 1;
-      if (running === 0) {
-        shared = null;
-        end();
-      }
-    }
-  };
-}
-
-/**
  * Exponential backoff: the delay before attempt `tries + 1`, doubling from `firstMs` up to `maxMs`, minus up to 25 % of
  * jitter so that simultaneous failures are not retried simultaneously.
  * @param tries - failed attempts so far, at least 1

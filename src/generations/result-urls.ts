@@ -28,6 +28,9 @@ type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
 /** A claimed picture whose URL does not work. */
 export type FailedAvatar = Pick<AvatarEntity, 'id' | 'generationId' | 'providerRef' | 'sourceUrlAt'>;
 
+/** A signal that is never aborted: the provider limits the time of the call, without that for which it waits to be sent. */
+const unlimited = new AbortController().signal;
+
 /** Requests fresh URLs of finished pictures, with one call for all pictures of an attempt. */
 export class ResultUrls {
   /** Calls in progress, by generation and attempt: pictures that fail concurrently share a call. */
@@ -37,7 +40,6 @@ export class ResultUrls {
     private readonly sql: Sql,
     private readonly provider: AvatarProvider,
     private readonly budget: Pick<UpstreamBudget, 'take' | 'pause' | 'answered' | 'failed'>,
-    private readonly timeoutMs: number,
   ) {}
 
   /** Requests a newer URL for a picture, and for all unfinished pictures of its attempt. */
@@ -62,12 +64,12 @@ export class ResultUrls {
   }
 
   private async resultsOf(jobId: string, ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
-    const { budget, provider, timeoutMs } = this;
+    const { budget, provider } = this;
     const startedMs = performance.now();
     const record = (answer: PollAnswer): Promise<void> =>
       addCall(this.sql, generationKind, jobId, pollNote({ polls: 0 }, answer, performance.now() - startedMs));
     try {
-      const answer = await provider.generation(ref, AbortSignal.timeout(timeoutMs));
+      const answer = await provider.generation(ref, unlimited);
       await record(answer);
       await budget.answered('poll', answer.notice);
       return answer.state === 'DONE' ? answer.results : 'unknown';

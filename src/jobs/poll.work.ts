@@ -1,5 +1,4 @@
 import { Batcher } from '../core/batcher';
-import { sharedSignal } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
@@ -79,9 +78,8 @@ export class PollWork {
   private async start({ rows, answers }: Polling, signal: AbortSignal): Promise<StartedBatch> {
     await rows.whenFree(signal);
     if (signal.aborted) return emptyBatch;
-    const limit = sharedSignal(signal, this.deps.pollTimeoutMs);
     return rows.start(async (row) => {
-      const result = await this.poll(row, limit);
+      const result = await this.poll(row, signal);
       await failpoint('poll:answered');
       // An error of a call that was aborted by a stop is no evidence about the job or the upstream.
       if (signal.aborted && result.answer instanceof UpstreamError) await rows.release(row);
@@ -97,18 +95,16 @@ export class PollWork {
     return { rows: new BudgetedRows(this.deps, this.steps.kind, call, maxCalls), answers };
   }
 
-  private async poll(row: Claimed<JobRow>, limit: ReturnType<typeof sharedSignal>): Promise<PollResult> {
+  private async poll(row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
     const startedMs = performance.now();
-    const answer = await this.ask(row, limit);
+    const answer = await this.ask(row, signal);
     return { row, answer, ms: performance.now() - startedMs };
   }
 
-  private async ask(row: JobRow, limit: ReturnType<typeof sharedSignal>): Promise<PollAnswer> {
+  private async ask(row: JobRow, signal: AbortSignal): Promise<PollAnswer> {
     try {
       const { kind } = this.steps;
-      return await tracedJob(`poll ${kind.noun}`, kind, row, () =>
-        limit((signal) => this.steps.poll(row, signal)),
-      );
+      return await tracedJob(`poll ${kind.noun}`, kind, row, () => this.steps.poll(row, signal));
     } catch (error) {
       if (error instanceof UpstreamError) return error;
       return new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', { cause: error });

@@ -135,8 +135,8 @@ export interface GenerationRef {
 }
 
 /**
- * An avatar service. Each call is limited by `signal` and by the provider's time and size limits, does not follow
- * redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
+ * An avatar service. Each call is limited by `signal` and by the provider's time and size limits, of which the time begins
+ * when the call is sent; calls that cost nothing may wait for a connection before. It does not follow redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
  */
 export interface AvatarProvider {
   /** Stored with each job; only this provider continues the job. */

@@ -94,6 +94,27 @@ describe('picsart requests', () => {
     expect(get!.path).toBe('/v1/avatars/instant/i-1');
   });
 
+  it('do not wait for a connection within the time limit of their answer', async () => {
+    calls.upstream.next(silence(), answer(200, { status: 'DONE' }));
+    const [first, second] = await Promise.allSettled([calls.training(), calls.training()]);
+    expect(first).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringContaining('in time') },
+    });
+    expect(second).toMatchObject({ status: 'fulfilled', value: { state: 'DONE' } });
+  });
+
+  it('end as not sent if they are aborted while they wait for a connection', async () => {
+    calls.upstream.next(silence());
+    const abort = new AbortController();
+    const first = failureOf(calls.training);
+    const second = failureOf(() => calls.provider.training('m-2', abort.signal));
+    abort.abort();
+    expect(await second).toMatchObject({ outcome: 'NOT_SENT' });
+    expect(await first).toMatchObject({ outcome: 'UNKNOWN' });
+    expect(calls.upstream.requests.map(({ path }) => path)).toEqual(['/v1/avatars/models/m-1']);
+  });
+
   it('encodes references, so that none can change the path', async () => {
     calls.upstream.next(answer(404, {}));
     await failureOf(() => calls.provider.training('../balance?x#y', signal));

@@ -99,6 +99,17 @@ describe('the maximum number of concurrent calls', () => {
     );
     expect(calls[1]!.atMs - calls[0]!.atMs).toBeGreaterThanOrEqual(2_900);
   });
+
+  it('of connections for polls is a setting: polls that wait for one do not fail', async () => {
+    const { environment } = await openRecorded({ MAX_POLL_CONNECTIONS: '1', POLL_TIMEOUT: '3s' });
+    await environment.sandbox.fault({ on: 'inference', kind: 'hang', times: 2 });
+    const jobs = await Promise.all([1, 2, 3].map(() => order(environment, 'generation')));
+    for (const { id } of jobs) expect((await ending(environment, 'generation', id)).status).toBe('COMPLETED');
+    const errors = await environment.rows<object>(
+      `SELECT FROM timeline_entries WHERE kind = 'POLLED' AND outcome = 'ERROR'`,
+    );
+    expect(errors).toHaveLength(2);
+  });
 });
 
 describe('deadlines', () => {

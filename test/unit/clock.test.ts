@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { errorOf } from '../../src/client/error-classes.ts';
 import { ConnectionFailedError, type LikenessError } from '../../src/client/errors.ts';
 import { defaultRetryDelayMs } from '../../src/client/waiting.ts';
-import { backoffMs, pause, sharedSignal, withinMs, withSignal } from '../../src/core/clock';
+import { backoffMs, pause, withinMs, withSignal } from '../../src/core/clock';
 
 const never = new Promise<never>(() => undefined);
 
@@ -133,34 +133,5 @@ describe('a signal with a time limit', () => {
     });
     await expect(work).rejects.toThrow('failed');
     expect(left?.aborted).toBe(true);
-  });
-});
-
-describe('a shared signal', () => {
-  it('is one for all work, which its time limit ends', async () => {
-    const { signal } = new AbortController();
-    const limit = sharedSignal(signal, 20);
-    const work = (own: AbortSignal): Promise<AbortSignal> =>
-      new Promise((resolve) => {
-        own.addEventListener('abort', () => {
-          resolve(own);
-        });
-      });
-    const [first, second] = await Promise.all([limit(work), limit(work)]);
-    expect(first).toBe(second);
-    expect(first.reason).toMatchObject({ name: 'TimeoutError' });
-  });
-
-  it('ends with the last work, and leaves no listener on its parent', async () => {
-    const { signal } = new AbortController();
-    const limit = sharedSignal(signal, 60_000);
-    const signals: AbortSignal[] = [];
-    const note = (own: AbortSignal): Promise<void> => Promise.resolve(void signals.push(own));
-    await Promise.all([limit(note), limit(() => Promise.reject(new Error('failed'))).catch(() => undefined)]);
-    await pause(0);
-    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
-    await limit(note);
-    expect(signals[1]).not.toBe(signals[0]);
   });
 });

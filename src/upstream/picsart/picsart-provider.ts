@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from '../../core/logger';
 import { OutageLog } from '../../core/outage';
+import { Semaphore } from '../../core/semaphore';
 import { traced, type Span, type SpanAttributes } from '../../core/tracing';
 import { joined, type ExchangeAnswer } from '../exchange-answer';
 import { ExchangeError, HttpExchange } from '../http-exchange';
@@ -48,7 +49,7 @@ export interface PicsartProviderOptions {
   apiKey: string;
   /** Maximum duration of a paid call, from connecting to the last byte, in milliseconds. */
   submitTimeoutMs: number;
-  /** Maximum duration of other calls, in milliseconds. */
+  /** Maximum duration of other calls, in milliseconds, from the time at which one of the connections is free. */
   pollTimeoutMs: number;
   /** Maximum number of connections that polls keep open; further polls wait for one. */
   pollConnections: number;
@@ -72,6 +73,8 @@ export class PicsartProvider implements AvatarProvider {
   /** Without a trailing slash. */
   private readonly baseUrl: string;
   private readonly exchange: HttpExchange;
+  /** Polls wait here, not in the exchange, so that waiting counts neither as time of the call nor as a failure of it. */
+  private readonly connections: Semaphore;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly outages: OutageLog;
 
@@ -82,6 +85,11 @@ export class PicsartProvider implements AvatarProvider {
       end: 'the avatar service answers again',
     });
     this.exchange = new HttpExchange(options.pollConnections);
+    this.connections = new Semaphore(
+      options.pollConnections,
+      Infinity,
+      () => new Error('The queue is full.'),
+    );
     const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
     this.baseUrl = href.replace(/\/$/, '');
     this.account = createHash('sha256').update(`${href}\n${options.apiKey}`).digest('hex').slice(0, 16);
@@ -122,7 +130,7 @@ export class PicsartProvider implements AvatarProvider {
   async checkAccount(signal: AbortSignal): Promise<AccountCheck> {
     const url = this.options.balanceUrl ?? balanceUrlOf(this.baseUrl);
     try {
-      const answer = await this.answered('balance', signal, () => this.get(new URL(url), signal));
+      const answer = await this.get('balance', new URL(url), signal);
       const credits = readCredits(parseBody(answer.body));
       return { acceptsKey: credits === null ? null : true, credits };
     } catch (error) {
@@ -167,15 +175,22 @@ export class PicsartProvider implements AvatarProvider {
     read: ReadState,
     signal: AbortSignal,
   ): Promise<UpstreamState> {
-    const answer = await this.answered(call, signal, () => this.get(new URL(this.baseUrl + path), signal));
+    const answer = await this.get(call, new URL(this.baseUrl + path), signal);
     const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, noticeOf(answer));
   }
 
-  private get(url: URL, signal: AbortSignal): Promise<ExchangeAnswer> {
+  private async get(call: CallName, url: URL, signal: AbortSignal): Promise<ExchangeAnswer> {
     const { pollTimeoutMs: timeoutMs } = this.options;
-    return this.exchange.get({ url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal });
+    const request = { url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal };
+    const send = (): Promise<ExchangeAnswer> => this.answered(call, signal, () => this.exchange.get(request));
+    try {
+      return await this.connections.run(send, { key: call, signal });
+    } catch (error) {
+      if (error === signal.reason) throw unansweredError(new ExchangeError(false, 'aborted'));
+      throw error;
+    }
   }
 
   /** Returns a complete 2xx answer, in a span, and reports the call. */
