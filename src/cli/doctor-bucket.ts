@@ -1,4 +1,5 @@
 import type { Config } from '../config';
+import { prefixesReadableAt } from '../storage/cdn-check';
 import type { S3Store } from '../storage/s3-store';
 import { finding, type Finding } from './doctor-finding';
 
@@ -7,7 +8,7 @@ const timeoutMs = 10_000;
 /** No file is uploaded. */
 const exampleKey = 'uploads/00000000-0000-7000-8000-000000000000';
 
-/** Checks that the bucket forgets what is deleted, and that pages can upload to it if they have to. */
+/** Checks that the bucket forgets what is deleted, that pages can upload to it if they have to, and that a CDN keeps photos private. */
 export async function checkBucketAccess(store: S3Store, config: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (await store.keepsDeleted()) {
@@ -21,7 +22,25 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
     );
   }
   if (config.S3_UPLOADS === 'direct') findings.push(...(await checkCors(store, config)));
+  if (config.S3_PUBLIC_URL !== undefined) findings.push(await checkCdn(store, config.S3_PUBLIC_URL));
   return findings;
+}
+
+async function checkCdn(store: S3Store, publicUrl: string): Promise<Finding> {
+  const check = 'CDN';
+  try {
+    const readable = await prefixesReadableAt(publicUrl, store);
+    if (readable.length === 0) return finding(check, 'ok', 'S3_PUBLIC_URL does not give out photos');
+    return finding(
+      check,
+      'fail',
+      `anyone who knows the id of a photo can read it: S3_PUBLIC_URL gives out ${readable.join(' and ')}`,
+      'Let the CDN serve avatars/ and renditions/ only, and purge its copies of other objects.',
+    );
+  } catch {
+    const cure = 'Check that S3_PUBLIC_URL is the address of the CDN, and that this machine can reach it.';
+    return finding(check, 'warn', 'it is not known whether S3_PUBLIC_URL gives out photos', cure);
+  }
 }
 
 /** Sends the preflight request that a browser sends before an upload, for each origin of pages. */

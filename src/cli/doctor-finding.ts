@@ -1,7 +1,7 @@
 /** The result of a check. */
 export interface Finding {
   readonly check: string;
-  /** `warn`: it works, but should be looked at. `fail`: the gateway cannot work. */
+  /** `warn`: it works, but should be looked at. `fail`: the gateway cannot work, or photos are public. */
   readonly result: 'ok' | 'warn' | 'fail';
   readonly detail: string;
   /** What to do; null if nothing has to be done. */

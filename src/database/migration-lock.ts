@@ -24,8 +24,8 @@ const createInstallation = `CREATE TABLE IF NOT EXISTS "installation" (
 
 /**
  * Takes the place of the only process that migrates: by an advisory lock of the session, or by a lease without which it may be
- * taken over. A process that loses its lease while it is suspended cannot repeat a migration: each is one transaction that
- * also records it, under the primary key of its name's table.
+ * taken over. A process that loses its lease while it is suspended cannot repeat a migration in a transaction, which also
+ * records it, under the primary key of its name's table. The statements of migrations without a transaction can be repeated.
  * @returns gives the place back
  * @throws Error with advice if another process has it for too long
  */

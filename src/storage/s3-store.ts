@@ -17,6 +17,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { eachOf } from '../core/iterators';
+import { contentTypeOf } from './content-type';
 import { MeasuredSource } from './measured-source';
 import {
   inStore,
@@ -123,14 +124,13 @@ export class S3Store implements MediaStore {
   async put(key: string, bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredObject> {
     const target = this.target(key);
     const source = new MeasuredSource(bytes, maxBytes);
-    const upload = new Upload({
-      client: this.client,
-      params: { ...target, Body: Readable.from(source.chunks(), { objectMode: false }) },
-      partSize: partBytes,
-      queueSize: 1,
-    });
     try {
-      await upload.done();
+      const chunks = source.chunks();
+      const first = await chunks.next();
+      const start = first.done ? new Uint8Array() : first.value;
+      const Body = Readable.from(joined(start, chunks), { objectMode: false });
+      const params = { ...target, Body, ContentType: contentTypeOf(start) };
+      await new Upload({ client: this.client, params, partSize: partBytes, queueSize: 1 }).done();
     } catch (error) {
       source.rethrow();
       throw new StorageUnavailableError(error);
@@ -261,6 +261,11 @@ export class S3Store implements MediaStore {
       }
     } while (page.IsTruncated && page.NextKeyMarker !== undefined);
   }
+}
+
+async function* joined(start: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (start.length > 0) yield start;
+  yield* rest;
 }
 
 function headerOf(range: RangeRequest | undefined): { Range?: string } {

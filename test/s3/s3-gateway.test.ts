@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Store } from '../../src/storage/s3-store';
 import { checkUploadUrls } from '../../src/storage/upload-url-check';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
@@ -15,7 +16,7 @@ import { ending } from '../support/faults-jobs';
 import { media } from '../support/faults-pictures';
 import { kill } from '../support/processes';
 import { S3Server } from '../support/s3-server';
-import { TcpProxy } from '../support/servers';
+import { listening, stopped, TcpProxy } from '../support/servers';
 import { StrictProxy } from '../support/strict-proxy';
 import { eventually, until } from '../support/until';
 import { directAccessSuite, directBucket } from './direct-access';
@@ -69,6 +70,19 @@ describe('the S3 store on a real server', () => {
     expect(await store().put(key, pieces(...chunks), bytes.length)).toMatchObject({ byteSize: bytes.length });
     expect((await readAll(store(), key))!.equals(bytes)).toBe(true);
     expect((await readAll(store(), key, { suffix: 7 }))!.equals(bytes.subarray(-7))).toBe(true);
+  });
+
+  it.each([
+    ['image/png', '\x89PNG', 6_000_000],
+    ['image/jpeg', '\xff\xd8\xff', 100],
+    ['application/octet-stream', '<html>', 100],
+  ])('stores an object as %s', async (contentType, start, byteSize) => {
+    const Key = newKey('avatars', '.picture');
+    await store().put(Key, pieces(Buffer.from(start, 'latin1'), Buffer.alloc(byteSize)), byteSize + 10);
+    const client = new S3Client({ endpoint: server.url, region: 'us-east-1', ...server.access });
+    const head = await client.send(new HeadObjectCommand({ Bucket: 'contract', Key }));
+    expect(head.ContentType).toBe(contentType);
+    client.destroy();
   });
 
   it('leaves no part of an object of several parts that is too large', async () => {
@@ -266,6 +280,29 @@ describe('a gateway that stores pictures in a bucket', () => {
     const bad = await likeness({ ...own, ...wrong }, 'doctor');
     expect(bad.out).toContain('S3_BUCKET examined cannot be used');
     expect(bad.out + bad.remarks).not.toContain('not-the-secret');
+  });
+
+  it('is examined by the doctor for photos that a CDN gives out', async () => {
+    environment = await FaultsEnvironment.open();
+    let served = /./;
+    const cdn = createServer((request, response) => {
+      const key = request.url!.slice(1);
+      if (!served.test(key)) return void response.writeHead(403).end();
+      void readAll(server.store('served'), key).then((bytes) => response.end(bytes));
+    });
+    const publicUrl = `http://127.0.0.1:${await listening(cdn)}`;
+    const settings = {
+      ...{ DATABASE_URL: environment.databaseUrl, DATA_DIR: environment.dataDir },
+      ...{ ...server.settings('served'), S3_READS: 'cdn', S3_PUBLIC_URL: publicUrl },
+    };
+    expect((await likeness(settings, 'doctor')).out).toContain(
+      'S3_PUBLIC_URL gives out photos/ and uploads/',
+    );
+    served = /^(avatars|renditions)\//;
+    expect((await likeness(settings, 'doctor')).out).toContain('S3_PUBLIC_URL does not give out photos');
+    expect(await keysIn('served')).toEqual([]);
+    await stopped(cdn);
+    expect((await likeness(settings, 'doctor')).out).toContain('it is not known whether S3_PUBLIC_URL');
   });
 });
 
