@@ -1,6 +1,6 @@
 import type { Config } from '../config';
-import { prefixesReadableAt } from '../storage/cdn-check';
 import type { S3Store } from '../storage/s3-store';
+import { prefixesReadableAt } from './doctor-cdn';
 import { finding, type Finding } from './doctor-finding';
 
 const timeoutMs = 10_000;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { MediaStore } from './media-store';
+import type { MediaStore } from '../storage/media-store';
 
 const timeoutMs = 10_000;
 
