@@ -31,6 +31,7 @@ import {
 } from './media-store';
 import { isNoObject, statusOf, unlessMissing } from './s3-errors';
 import { S3Links } from './s3-links';
+import { endIfSilent } from './silent-answer';
 
 /** An object in a list. */
 export interface ListedObject {
@@ -75,25 +76,14 @@ const checkKey = '.check';
 export class S3Store implements MediaStore {
   readonly links: S3Links;
   private readonly client: S3Client;
+  private readonly reader: S3Client;
+  private readonly timeoutMs: number;
 
   constructor(private readonly options: S3Options) {
-    const { endpoint, region, credentials, forcePathStyle, timeoutMs = 15_000 } = options;
-    this.client = new S3Client({
-      region,
-      forcePathStyle,
-      maxAttempts: 2,
-      ...(endpoint !== undefined && { endpoint }),
-      ...(credentials && { credentials }),
-      // Some compatible stores do not know the checksums that AWS adds.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      requestHandler: {
-        connectionTimeout: timeoutMs,
-        socketTimeout: timeoutMs,
-        httpAgent: { keepAlive: true, maxSockets: maxConnections },
-        httpsAgent: { keepAlive: true, maxSockets: maxConnections },
-      },
-    });
+    this.timeoutMs = options.timeoutMs ?? 15_000;
+    this.client = clientOf(options, { socketTimeout: this.timeoutMs });
+    // The time limit of its answers is that of endIfSilent.
+    this.reader = clientOf(options, { requestTimeout: this.timeoutMs, throwOnRequestTimeout: true });
     this.links = new S3Links(this.client, options.bucket);
   }
 
@@ -145,7 +135,10 @@ export class S3Store implements MediaStore {
   async open(key: string, range?: RangeRequest): Promise<OpenObject | null> {
     const target = this.target(key);
     try {
-      return openedOf(await this.client.send(new GetObjectCommand({ ...target, ...headerOf(range) })));
+      const output = await this.reader.send(new GetObjectCommand({ ...target, ...headerOf(range) }));
+      const opened = openedOf(output);
+      endIfSilent(opened.stream, this.timeoutMs);
+      return opened;
     } catch (error) {
       if (isNoObject(error)) return null;
       if (statusOf(error) === 416) return this.nothingOf(key);
@@ -261,6 +254,28 @@ export class S3Store implements MediaStore {
       }
     } while (page.IsTruncated && page.NextKeyMarker !== undefined);
   }
+}
+
+function clientOf(
+  { endpoint, region, credentials, forcePathStyle, timeoutMs = 15_000 }: S3Options,
+  timeouts: { socketTimeout: number } | { requestTimeout: number; throwOnRequestTimeout: true },
+): S3Client {
+  return new S3Client({
+    region,
+    forcePathStyle,
+    maxAttempts: 2,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(credentials && { credentials }),
+    // Some compatible stores do not know the checksums that AWS adds.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: {
+      connectionTimeout: timeoutMs,
+      httpAgent: { keepAlive: true, maxSockets: maxConnections },
+      httpsAgent: { keepAlive: true, maxSockets: maxConnections },
+      ...timeouts,
+    },
+  });
 }
 
 async function* joined(start: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

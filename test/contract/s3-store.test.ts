@@ -1,9 +1,11 @@
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { freePort } from '../../src/core/free-port';
+import { readObject } from '../../src/storage/media-store';
 import { S3Store } from '../../src/storage/s3-store';
 import { LocalBucket } from '../support/local-bucket';
 import { listening, stopped } from '../support/servers';
+import { until } from '../support/until';
 import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
 
 const storeAt = (port: number, timeoutMs?: number): S3Store =>
@@ -70,6 +72,41 @@ describe('an S3 store that does not answer', () => {
     ).toEqual(calls.map(() => 'StorageUnavailableError'));
     const key = newKey();
     expect([...(await store.deleteMany([key])).keys()]).toEqual([key]);
+  });
+});
+
+describe('an S3 store that sends an object', () => {
+  const timeoutMs = 200;
+  const byteSize = 8_000_000;
+  let sent: number;
+  const server = createHttpServer((_, response) => {
+    response.writeHead(200, { 'content-length': byteSize }).write(Buffer.alloc(sent));
+  });
+  let store: S3Store;
+
+  beforeAll(async () => {
+    store = storeAt(await listening(server), timeoutMs);
+  });
+  afterAll(() => stopped(server));
+
+  it('waits for a reader that pauses', async () => {
+    sent = byteSize;
+    const { stream } = (await store.open(newKey()))!;
+    let received = 0;
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const pausedAt = received === 0 ? Date.now() : -Infinity;
+      await until(() => Date.now() - pausedAt > 4 * timeoutMs);
+      received += chunk.length;
+    }
+    expect(received).toBe(byteSize);
+  });
+
+  it('fails if it stops sending', async () => {
+    sent = byteSize / 2;
+    const { stream } = (await store.open(newKey()))!;
+    await expect(readObject({ byteSize, part: null, stream })).rejects.toThrow(
+      'The store sent nothing for too long.',
+    );
   });
 });
 

@@ -1,0 +1,22 @@
+import { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+
+/**
+ * Destroys an answer that sends nothing for a time, in milliseconds, while it is being read. A reader that pauses, for
+ * example for a slow client, may take longer: bytes wait for it meanwhile.
+ */
+export function endIfSilent(answer: Readable, timeoutMs: number): void {
+  if (!(answer instanceof IncomingMessage)) return;
+  const { socket } = answer;
+  const check = (): void => {
+    if (answer.readableLength === 0) answer.destroy(new Error('The store sent nothing for too long.'));
+    else socket.setTimeout(timeoutMs);
+  };
+  socket.setTimeout(timeoutMs);
+  socket.on('timeout', check);
+  // The connection is used for other requests afterwards.
+  answer.once('close', () => {
+    socket.off('timeout', check);
+    socket.setTimeout(0);
+  });
+}
