@@ -48,7 +48,8 @@ const maxWorkers = 3;
 module.exports = {
   maxWorkers,
   rootDir,
-  testTimeout: 30_000,
+  // Several times what a test needs on a busy machine.
+  testTimeout: 120_000,
   projects: [
     suite('unit'),
     suite('contract'),

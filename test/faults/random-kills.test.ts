@@ -7,7 +7,7 @@ import { eventually, until } from '../support/until';
 
 jest.setTimeout(600_000);
 
-const rounds = 20;
+const rounds = 12;
 
 /** The time limit for an answer: on a busy machine the gateways are starting most of the time. */
 const answerMs = 180_000;

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { readConfig } from '../../src/read-config';
 import type { Job } from '../support/client';
 import { likeness } from '../support/command-line';
@@ -6,7 +8,7 @@ import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { ReplicatedPostgres } from '../support/replicated-postgres';
 import { rowsAt } from '../support/test-server';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -35,6 +37,13 @@ const train = (photoIds: string[], key: string): Promise<Job> =>
 /** Whether a job has succeeded, or its photos could not be served to the avatar service during the outage. */
 const isKnown = ({ status, failure }: Job): boolean =>
   status === 'READY' || failure?.code === 'PHOTO_UNREACHABLE';
+
+/** How many ids the journal has had. */
+async function journaledIds(): Promise<number> {
+  const names = await readdir(environment.journalDir);
+  const texts = await Promise.all(names.map((name) => readFile(join(environment.journalDir, name), 'utf8')));
+  return texts.join('').split('"ref":').length;
+}
 
 /** Writes a number into the database, into the account of no gateway. When this returns, the write is acknowledged. */
 const writeCredits = (credits: number): Promise<unknown> =>
@@ -150,10 +159,22 @@ describe('a failover to a synchronous standby', () => {
     const photoIds = await environment.client.upload(5);
     const keys = Array.from({ length: 12 }, (_, index) => `job-${index}`);
     const early = await Promise.all(keys.slice(0, 4).map((key) => train(photoIds, key)));
+    const { reached } = await environment.gateway.arm('submission:answered');
+    let isAnswered = false;
+    void reached.then(() => (isAnswered = true));
     // Submitted and polled while the primary is killed.
-    const late = Promise.all(keys.slice(4).map((key) => train(photoIds, key)));
-    await servers.failOver();
-    const jobs = [...early, ...(await late)];
+    const late = keys.slice(4).map((key) => train(photoIds, key));
+    const orderMore = (): Promise<boolean> => {
+      if (!isAnswered) late.push(train(photoIds, `more-${late.length}`));
+      return Promise.resolve(isAnswered);
+    };
+    await eventually('the id of a paid call of this gateway', orderMore, (isReached) => isReached);
+    await servers.failOver(async () => {
+      const before = await journaledIds();
+      environment.gateway.release();
+      await until(async () => (await journaledIds()) > before);
+    });
+    const jobs = [...early, ...(await Promise.all(late))];
     const ended = await Promise.all(jobs.map(({ id }) => ending(environment, 'training', id)));
     expect(ended.filter((job) => !isKnown(job))).toEqual([]);
     expect(await findViolations(environment)).toEqual([]);

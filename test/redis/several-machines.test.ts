@@ -5,6 +5,7 @@ import { isOver, type Job } from '../support/client';
 import { newDataDir } from '../support/environment';
 import { findViolations } from '../support/faults-audit';
 import { Listener } from '../support/faults-listener';
+import type { GatewayProcess } from '../support/faults-process';
 import { installNewerVersion } from '../support/newer-version';
 import type { RecordingClient } from '../support/recording-client';
 import { eventually, until } from '../support/until';
@@ -139,6 +140,13 @@ async function takeOver(key: string, fail: () => unknown, resume?: () => void): 
   takeovers.push({ claimsMs, jobsMs: performance.now() - began });
 }
 
+/** Kills a worker while it has a claim. */
+async function killAtWork(gateway: GatewayProcess): Promise<void> {
+  const { reached } = await gateway.arm('poll:answered');
+  await reached;
+  await gateway.kill();
+}
+
 /** Stops processes for longer than their lease, until others do their work. */
 const suspend = (...indexes: number[]): Promise<void> =>
   takeOver(
@@ -182,7 +190,7 @@ describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redi
     await phase('kill -9 of each', async () => {
       for (const index of [2, 3, 0, 1]) {
         const gateway = environment.gateways[index]!;
-        if (roles[index] === 'worker') await takeOver(`killed-${index}`, () => gateway.kill());
+        if (roles[index] === 'worker') await takeOver(`killed-${index}`, () => killAtWork(gateway));
         else await gateway.kill();
         await machines.restart(index);
       }

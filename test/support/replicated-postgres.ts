@@ -89,10 +89,14 @@ export class ReplicatedPostgres {
     await this.endStandby();
   }
 
-  /** Kills the primary, promotes the standby, and leads all connections to it. */
-  async failOver(): Promise<void> {
+  /**
+   * Kills the primary, promotes the standby, and leads all connections to it.
+   * @param meanwhile - called while there is no primary
+   */
+  async failOver(meanwhile: () => Promise<unknown>): Promise<void> {
     await crashPostgres(this.primary.pid);
     await this.proxy.close();
+    await meanwhile();
     await rowsAt(this.standbyUrl, 'SELECT pg_promote(true, 60)');
     this.proxy.target = new URL(this.standbyUrl);
     await this.proxy.open();

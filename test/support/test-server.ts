@@ -18,7 +18,7 @@ export function urlOfDatabase(url: string, database: string): string {
 /** Sessions by URL. A session for each statement would cost the server more than most statements. */
 const pools = new Map<string, Pool>();
 
-/** Runs one statement in a session that other statements use too, and that ends when it was not used for a second. */
+/** Runs one statement in a session that other statements use too, and that ends when it was not used for 10 seconds. */
 export async function rowsAt<Row>(
   url: string,
   text: string,
@@ -33,7 +33,7 @@ function newPool(url: string): Pool {
     connectionString: url,
     max: 20,
     connectionTimeoutMillis: 30_000,
-    idleTimeoutMillis: 1_000,
+    idleTimeoutMillis: 10_000,
     allowExitOnIdle: true,
   });
   // Tests stop servers and drop databases under idle sessions.
