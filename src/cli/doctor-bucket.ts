@@ -1,6 +1,6 @@
 import type { Config } from '../config';
 import type { S3Store } from '../storage/s3-store';
-import { prefixesReadableAt } from './doctor-cdn';
+import { examineCdn, type CdnVerdict } from './doctor-cdn';
 import { finding, type Finding } from './doctor-finding';
 
 const timeoutMs = 10_000;
@@ -28,19 +28,23 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
 
 async function checkCdn(store: S3Store, publicUrl: string): Promise<Finding> {
   const check = 'CDN';
-  try {
-    const readable = await prefixesReadableAt(publicUrl, store);
-    if (readable.length === 0) return finding(check, 'ok', 'S3_PUBLIC_URL does not give out photos');
+  const verdicts = await examineCdn(publicUrl, store);
+  const prefixes = (verdict: CdnVerdict): string[] =>
+    [...verdicts.keys()].filter((prefix) => verdicts.get(prefix) === verdict);
+  const readable = prefixes('readable');
+  if (readable.length > 0) {
     return finding(
       check,
       'fail',
       `anyone who knows the id of a photo can read it: S3_PUBLIC_URL gives out ${readable.join(' and ')}`,
       'Let the CDN serve avatars/ and renditions/ only, and purge its copies of other objects.',
     );
-  } catch {
+  }
+  if (prefixes('unknown').length > 0) {
     const cure = 'Check that S3_PUBLIC_URL is the address of the CDN, and that this machine can reach it.';
     return finding(check, 'warn', 'it is not known whether S3_PUBLIC_URL gives out photos', cure);
   }
+  return finding(check, 'ok', 'S3_PUBLIC_URL does not give out photos');
 }
 
 /** Sends the preflight request that a browser sends before an upload, for each origin of pages. */

@@ -7,25 +7,36 @@ const timeoutMs = 10_000;
 /** The prefixes of objects that only the gateway may read: their keys are made of ids. */
 const privateFolders = ['photos', 'uploads'] as const;
 
-/**
- * Tries to read objects of its own through the CDN, under each prefix that the CDN must refuse.
- * @returns the prefixes that can be read by anyone
- * @throws StorageUnavailableError if nothing can be stored; the error of the request if the CDN does not answer
- */
-export async function prefixesReadableAt(publicUrl: string, store: MediaStore): Promise<string[]> {
-  const readable: string[] = [];
+/** What the CDN does with objects of a prefix; `unknown`: it cannot be reached, or has a problem of another kind. */
+export type CdnVerdict = 'readable' | 'refused' | 'unknown';
+
+/** What a CDN answers about an object that it does not give out. Some answer each unknown path with a page and 200. */
+const refusals = [200, 401, 403, 404, 410];
+
+/** Tries to read objects of its own through the CDN, under each prefix that the CDN must refuse. */
+export async function examineCdn(
+  publicUrl: string,
+  store: MediaStore,
+): Promise<ReadonlyMap<string, CdnVerdict>> {
+  const verdicts = new Map<string, CdnVerdict>();
   for (const folder of privateFolders) {
-    const key = `${folder}/${randomUUID()}.jpg`;
-    const content = randomUUID();
-    await store.put(key, Readable.from([Buffer.from(content)]), content.length);
-    try {
-      const url = `${publicUrl.replace(/\/+$/, '')}/${key}`;
-      const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-      // Some CDNs answer each unknown path with a page and 200.
-      if ((await answer.text()).includes(content)) readable.push(`${folder}/`);
-    } finally {
-      await store.delete(key);
-    }
+    const verdict = await examineFolder(publicUrl, store, folder).catch(() => 'unknown' as const);
+    verdicts.set(`${folder}/`, verdict);
   }
-  return readable;
+  return verdicts;
+}
+
+async function examineFolder(publicUrl: string, store: MediaStore, folder: string): Promise<CdnVerdict> {
+  const key = `${folder}/${randomUUID()}.jpg`;
+  const content = randomUUID();
+  await store.put(key, Readable.from([Buffer.from(content)]), content.length);
+  try {
+    const url = `${publicUrl.replace(/\/+$/, '')}/${key}`;
+    const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    if ((await answer.text()).includes(content)) return 'readable';
+    return refusals.includes(answer.status) ? 'refused' : 'unknown';
+  } finally {
+    // If this fails the sweep of orphans deletes it.
+    await store.delete(key).catch(() => undefined);
+  }
 }

@@ -90,7 +90,9 @@ export class AvatarCheckWork {
     if (isIntact && avatar.thumbhash !== null) return;
     const picture = await media.open(avatarKey(avatar));
     if (!picture) return;
-    const { preview, thumbhash } = await imageProcessor.verify(() => readObject(picture), avatar.owner);
+    const verified = imageProcessor.verify(() => readObject(picture), avatar.owner);
+    // It is not read if too many pictures wait.
+    const { preview, thumbhash } = await verified.finally(() => picture.stream.destroy());
     await storeThumbhash(database, avatar, thumbhash);
     if (isIntact) return;
     const { sha256 } = await media.put(previewKey(avatar), Readable.from([preview]), preview.length);

@@ -267,7 +267,8 @@ function overdueConditions({ running, moves }: Pick<JobKind, 'running' | 'moves'
   return [
     `status = 'QUEUED' AND deadline_at <= now()`,
     `status = 'QUEUED' AND start_by <= now()`,
-    `status = '${running}' AND deadline_at <= now() - ${margin}`,
+    // Not while it is claimed: its poll may wait for a connection, and its answer be that the job is done.
+    `status = '${running}' AND deadline_at <= now() - ${margin} AND (lease IS NULL OR due_at <= now())`,
     `status IN (${textList(unsettledStates)}) AND ${isForeign}`,
     `${isWatchedIn(Object.keys(moves))} AND ${isForeign}`,
   ];

@@ -66,6 +66,23 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     expect(['READY', 'STORING']).toContain((await harness.row(job)).status);
   });
 
+  it('does not fail while a poll is waiting for its answer, however long that takes', async () => {
+    const job = await submitted(jobType);
+    await harness.age(job, deadlineMs + overdueMarginMs + hourMs);
+    const dueIn = (seconds: number): Promise<unknown> =>
+      harness.database.rows(
+        `UPDATE ${job.table} SET lease = gen_random_uuid(), due_at = now() + $2 * interval '1 s' WHERE id = $1`,
+        [job.id, seconds],
+      );
+    await dueIn(60);
+    await harness.worker.endOverdue(job.table);
+    expect(await harness.row(job)).toMatchObject({ status: runningState[job.table] });
+    // Its process was killed.
+    await dueIn(-1);
+    await harness.worker.endOverdue(job.table);
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED', failureCode: 'UPSTREAM_TIMEOUT' });
+  });
+
   it('releases its photos when it fails', async () => {
     const job = await begin(harness, jobType === 'training' ? jobType : 'generation from a photo');
     const kept = (): Promise<unknown[]> =>

@@ -284,22 +284,22 @@ describe('a gateway that stores pictures in a bucket', () => {
 
   it('is examined by the doctor for photos that a CDN gives out', async () => {
     environment = await FaultsEnvironment.open();
-    let served = /./;
+    let [served, refusal] = [/./, 403];
     const cdn = createServer((request, response) => {
-      if (!served.test(request.url!)) return void response.writeHead(403).end();
+      if (!served.test(request.url!)) return void response.writeHead(refusal).end();
       void readAll(server.store('served'), request.url!.slice(1)).then((bytes) => response.end(bytes));
     });
-    const publicUrl = `http://127.0.0.1:${await listening(cdn)}`;
     const settings = {
-      ...{ DATABASE_URL: environment.databaseUrl, DATA_DIR: environment.dataDir },
-      ...{ ...server.settings('served'), S3_READS: 'cdn', S3_PUBLIC_URL: publicUrl },
+      ...{ DATABASE_URL: environment.databaseUrl, DATA_DIR: environment.dataDir, S3_READS: 'cdn' },
+      ...{ ...server.settings('served'), S3_PUBLIC_URL: `http://127.0.0.1:${await listening(cdn)}` },
     };
     expect((await likeness(settings, 'doctor')).out).toContain('gives out photos/ and uploads/');
     served = /^\/(avatars|renditions)\//;
     expect((await likeness(settings, 'doctor')).out).toContain('S3_PUBLIC_URL does not give out photos');
     expect(await keysIn('served')).toEqual([]);
-    await stopped(cdn);
+    refusal = 503;
     expect((await likeness(settings, 'doctor')).out).toContain('it is not known whether S3_PUBLIC_URL');
+    await stopped(cdn);
   });
 });
 
