@@ -9,11 +9,11 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
   type BucketLocationConstraint,
   type GetObjectCommandOutput,
   type ListMultipartUploadsCommandOutput,
   type _Object as S3Object,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { eachOf } from '../core/iterators';
@@ -29,6 +29,7 @@ import {
   StorageUnavailableError,
   type StoredObject,
 } from './media-store';
+import { s3Client, type S3Options } from './s3-client';
 import { isNoObject, statusOf, unlessMissing } from './s3-errors';
 import { S3Links } from './s3-links';
 import { endIfSilent } from './silent-answer';
@@ -39,30 +40,11 @@ export interface ListedObject {
   readonly byteSize: number;
 }
 
-/** Where pictures are stored. */
-export interface S3Options {
-  readonly bucket: string;
-  /** The URL of a compatible store. @defaultValue that of AWS for the region */
-  readonly endpoint?: string | undefined;
-  readonly region: string;
-  /** @defaultValue those of the machine's role, or of the AWS_… variables */
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
-  /** Whether the bucket is in the path instead of the host name. */
-  readonly forcePathStyle: boolean;
-  /** How long a connection, an answer, or a silent one may take, in milliseconds. @defaultValue 15 seconds */
-  readonly timeoutMs?: number;
-  /** The minimum age of unfinished uploads to be removed, in milliseconds. @defaultValue an hour, longer than any upload */
-  readonly staleUploadMs?: number;
-}
-
 /** The size of the parts of a larger object, in bytes: the least that S3 allows. Each put holds one part in memory. */
 const partBytes = 5 * 1024 * 1024;
 
 /** Maximum concurrent deletions of a call. Not all compatible stores can delete several objects at once. */
 const deletionsAtOnce = 16;
-
-/** More than uploads and downloads together: a slow one must not make others wait for a connection. */
-const maxConnections = 2_000;
 
 /** Overwritten by each check; no valid key. */
 const checkKey = '.check';
@@ -80,10 +62,14 @@ export class S3Store implements MediaStore {
   private readonly timeoutMs: number;
 
   constructor(private readonly options: S3Options) {
-    this.timeoutMs = options.timeoutMs ?? 15_000;
-    this.client = clientOf(options, { socketTimeout: this.timeoutMs });
+    const { timeoutMs = 15_000 } = options;
+    this.timeoutMs = timeoutMs;
+    this.client = s3Client({ ...options, timeoutMs }, { socketTimeout: timeoutMs });
     // The time limit of its answers is that of endIfSilent.
-    this.reader = clientOf(options, { requestTimeout: this.timeoutMs, throwOnRequestTimeout: true });
+    this.reader = s3Client(
+      { ...options, timeoutMs },
+      { requestTimeout: timeoutMs, throwOnRequestTimeout: true },
+    );
     this.links = new S3Links(this.client, options.bucket);
   }
 
@@ -254,28 +240,6 @@ export class S3Store implements MediaStore {
       }
     } while (page.IsTruncated && page.NextKeyMarker !== undefined);
   }
-}
-
-function clientOf(
-  { endpoint, region, credentials, forcePathStyle, timeoutMs = 15_000 }: S3Options,
-  timeouts: { socketTimeout: number } | { requestTimeout: number; throwOnRequestTimeout: true },
-): S3Client {
-  return new S3Client({
-    region,
-    forcePathStyle,
-    maxAttempts: 2,
-    ...(endpoint !== undefined && { endpoint }),
-    ...(credentials && { credentials }),
-    // Some compatible stores do not know the checksums that AWS adds.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: {
-      connectionTimeout: timeoutMs,
-      httpAgent: { keepAlive: true, maxSockets: maxConnections },
-      httpsAgent: { keepAlive: true, maxSockets: maxConnections },
-      ...timeouts,
-    },
-  });
 }
 
 async function* joined(start: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

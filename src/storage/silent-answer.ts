@@ -1,13 +1,13 @@
-import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
 /**
  * Destroys an answer that sends nothing for a time, in milliseconds, while it is being read. A reader that pauses, for
  * example for a slow client, may take longer: bytes wait for it meanwhile.
  */
-export function endIfSilent(answer: Readable, timeoutMs: number): void {
-  if (!(answer instanceof IncomingMessage)) return;
+export function endIfSilent(answer: Readable & { readonly socket?: Socket }, timeoutMs: number): void {
   const { socket } = answer;
+  if (!socket) return;
   const check = (): void => {
     if (answer.readableLength === 0) answer.destroy(new Error('The store sent nothing for too long.'));
     else socket.setTimeout(timeoutMs);

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { freePort } from '../../src/core/free-port';
-import { S3Store, type S3Options } from '../../src/storage/s3-store';
+import type { S3Options } from '../../src/storage/s3-client';
+import { S3Store } from '../../src/storage/s3-store';
 import { eventually } from './until';
 
 /** A real S3 server: OpenStack Swift, from Debian. */

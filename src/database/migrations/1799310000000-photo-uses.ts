@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
  * A photo is not marked as used when the last model or generation that refers to it is deleted, also by a process of an
- * earlier version, which does not know the mark. The transaction that deletes a job has locked its photos.
+ * earlier version, which does not know the mark. The transaction that deletes a job has locked its photos; an erasure deletes them too.
  */
 export class PhotoUses1799310000000 implements MigrationInterface {
   readonly name = 'PhotoUses1799310000000';
