@@ -47,6 +47,7 @@ const maxWorkers = 3;
 /** @type {import('jest').Config} */
 module.exports = {
   maxWorkers,
+  testSequencer: '<rootDir>/.config/test-sequencer.cjs',
   rootDir,
   // Several times what a test needs on a busy machine.
   testTimeout: 120_000,

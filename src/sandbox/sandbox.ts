@@ -8,7 +8,7 @@ import { tempoOf } from './jobs';
 import { PhotoFetcher } from './photo-fetcher';
 import { RequestWindow } from './request-window';
 import { close, listen, portOf, type SandboxReading, SandboxServer, urlOf } from './server';
-import { type ExecutedCall, SandboxService } from './service';
+import { type ServiceOptions, SandboxService } from './service';
 import { claimEndpoint, moveEndpoint, readEndpoint, type SandboxEndpoint, SandboxStore } from './store';
 
 /*
@@ -18,7 +18,7 @@ import { claimEndpoint, moveEndpoint, readEndpoint, type SandboxEndpoint, Sandbo
  */
 
 /** Options of a sandbox. */
-export interface SandboxOptions {
+export interface SandboxOptions extends ServiceOptions {
   /** @defaultValue 127.0.0.1 */
   host?: string;
   /** @defaultValue the port saved in the folder, else any free port */
@@ -43,8 +43,6 @@ export interface SandboxOptions {
   credits?: number;
   /** @defaultValue warnings to standard output */
   logger?: Logger;
-  /** Called for each executed paid call, independent of the response. Only in the process that serves. */
-  onExecuted?: (call: ExecutedCall) => void;
 }
 
 /** A running sandbox, in this process or, with a shared folder, in another. */
@@ -161,7 +159,7 @@ class SandboxHost implements Sandbox {
   /** The port is the lock on the folder: called only by the process that listens on it. */
   private async serve(server: Server, endpoint: SandboxEndpoint): Promise<void> {
     const { dir = null, speed = 60, credits = 1_000_000, forgetOnStart = false } = this.options;
-    const { rateLimit = { requests: 500, windowMs: 60_000 / speed }, onExecuted } = this.options;
+    const { rateLimit = { requests: 500, windowMs: 60_000 / speed } } = this.options;
     const tempo = tempoOf(speed);
     const { retentionMs: resultTtlMs = tempo.resultTtlMs } = this.options;
     this.endpoint = endpoint;
@@ -173,7 +171,7 @@ class SandboxHost implements Sandbox {
     this.photos = new PhotoFetcher();
     this.setReady(
       new SandboxServer({
-        service: new SandboxService(store, this.photos, { ...tempo, resultTtlMs }, onExecuted),
+        service: new SandboxService(store, this.photos, { ...tempo, resultTtlMs }, this.options),
         store,
         faults: new FaultQueue(),
         window: new RequestWindow(rateLimit.requests, rateLimit.windowMs),

@@ -61,6 +61,14 @@ export interface ExecutedCall {
   readonly body: unknown;
 }
 
+/** What a sandbox may do differently from Picsart's service. */
+export interface ServiceOptions {
+  /** The largest side of a picture in pixels: small pictures cost less. @defaultValue as from Picsart: 512 or 2048 */
+  readonly maxPictureSize?: number;
+  /** Called for each executed paid call, independent of the response. Only in the process that serves. */
+  readonly onExecuted?: (call: ExecutedCall) => void;
+}
+
 /** The parameters of a new generation. */
 type GenerationSpec = Pick<Generation, 'modelId' | 'avatars' | 'size' | 'outcome'> & {
   readonly pictures: readonly Buffer[];
@@ -77,12 +85,12 @@ export class SandboxService {
     private readonly store: SandboxStore,
     private readonly photos: PhotoFetcher,
     private readonly tempo: Tempo,
-    private readonly onExecuted?: (call: ExecutedCall) => void,
+    private readonly options: ServiceOptions = {},
   ) {}
 
   async train(body: unknown, effect: FaultEffect): Promise<Reply> {
     const { images } = read(trainSchema, body);
-    const { pictures, invalid } = await this.photos.take(images, trainedSize, effect.signal);
+    const { pictures, invalid } = await this.photos.take(images, this.size(trainedSize), effect.signal);
     this.pay(trainingPrice);
     const nowMs = Date.now();
     const model: Model = {
@@ -93,7 +101,7 @@ export class SandboxService {
       pictures: await this.store.keepPictures(pictures.slice(0, maxCopies)),
     };
     this.store.addModel(model);
-    this.onExecuted?.({ operation: 'train', body });
+    this.options.onExecuted?.({ operation: 'train', body });
     await this.store.save();
     return { status: 202, body: { model_id: model.id, status: 'ACCEPTED' } };
   }
@@ -110,19 +118,27 @@ export class SandboxService {
     const avatars = prompts.flatMap(({ count, ...wanted }) =>
       Array.from({ length: count }, () => ({ style: wanted.style, prompt: wanted.prompt ?? '' })),
     );
-    const spec = { modelId, avatars, pictures: [], size: trainedSize, outcome: effect.outcome };
+    const spec = { modelId, avatars, pictures: [], size: this.size(trainedSize), outcome: effect.outcome };
     return this.start(spec, { operation: 'generate', body });
   }
 
   async instant(body: unknown, effect: FaultEffect): Promise<Reply> {
     const request = read(instantSchema, body);
-    const { pictures, invalid } = await this.photos.take(request.images, instantSourceSize, effect.signal);
+    const { pictures, invalid } = await this.photos.take(
+      request.images,
+      this.size(instantSourceSize),
+      effect.signal,
+    );
     const words = request.prompt.toLowerCase();
     const named = [...styles.keys()].find((id) => words.includes(id)) ?? 'realistic';
     const avatars = Array.from({ length: request.count }, () => ({ style: named, prompt: request.prompt }));
     const outcome = outcomeWith(invalid, effect);
-    const spec = { modelId: null, avatars, pictures, size: instantSize, outcome };
+    const spec = { modelId: null, avatars, pictures, size: this.size(instantSize), outcome };
     return this.start(spec, { operation: 'instant', body });
+  }
+
+  private size(usual: number): number {
+    return Math.min(usual, this.options.maxPictureSize ?? usual);
   }
 
   /** @param origin - the origin of the results' URLs */
@@ -192,7 +208,7 @@ export class SandboxService {
       expiresAtMs: doneAtMs + this.tempo.resultTtlMs,
     };
     this.store.addGeneration(generation);
-    this.onExecuted?.(call);
+    this.options.onExecuted?.(call);
     await this.store.save();
     return { status: 202, body: { inference_id: generation.id, status: 'ACCEPTED' } };
   }

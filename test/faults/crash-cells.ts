@@ -36,6 +36,38 @@ export interface CrashCell {
   paid: number;
 }
 
+/** A point, at which visit of it the crash happens, and the end when the gateway, or PostgreSQL alone, is killed there. */
+export type CrashRow = readonly [
+  point: CrashCell['point'],
+  nth: number,
+  gateway: End,
+  postgres: End,
+  paid?: number,
+];
+
+/** Both are killed right before and after the call only: elsewhere the next start finds what it finds after either. */
+const killedTogether: ReadonlySet<string> = new Set([
+  'submission:before-call',
+  'call:written',
+  'submission:journaled',
+]);
+
+/** The cells of a way of jobs; for `both`, those of the points where it differs. */
+export function cellsOf(
+  kind: JobKind,
+  rows: readonly CrashRow[],
+  crashes: readonly Crash[] = ['gateway', 'postgres', 'both'],
+): CrashCell[] {
+  return rows.flatMap(([point, nth, gateway, postgres, paid = 1]) =>
+    crashes
+      .filter((crash) => crash !== 'both' || killedTogether.has(point))
+      .map((crash): CrashCell => {
+        const isOutage = crash === 'postgres';
+        return { kind, point, nth, crash, end: isOutage ? postgres : gateway, paid: isOutage ? 1 : paid };
+      }),
+  );
+}
+
 let cells = 0;
 
 /**

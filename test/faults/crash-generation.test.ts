@@ -1,13 +1,10 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { runWithCrash, type CrashCell } from './crash-cells';
+import { cellsOf, runWithCrash, type CrashRow } from './crash-cells';
 
 jest.setTimeout(300_000);
 
-type End = CrashCell['end'];
-type Row = readonly [point: CrashCell['point'], nth: number, gateway: End, postgres: End, paid?: number];
-
 /** The steps of a generation from a model, and its end when the gateway, or PostgreSQL alone, is killed at each. */
-const way: readonly Row[] = [
+const way: readonly CrashRow[] = [
   ['mutation:committed', 1, 'done', 'done'],
   // The intent to call is being stored.
   ['move:before-commit', 1, 'done', 'done'],
@@ -32,16 +29,16 @@ const way: readonly Row[] = [
   ['result:shown', 2, 'done', 'done'],
 ];
 
-/** From one photo, which the upstream fetches: only the evidence after a crash around the call differs. */
-const instantWay: readonly Row[] = [
+/** From one photo, which the upstream fetches: only the evidence after a crash of the gateway around the call differs. */
+const instantWay: readonly CrashRow[] = [
   // No photo was fetched, which proves nothing, since the gateway could not serve photos for a while.
   ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
   ['submission:answered', 1, 'unknown', 'done'],
 ];
 
-/** A retry of the missing picture of a PARTIAL generation. */
-const missingWay: readonly Row[] = [
+/** A retry of the missing picture of a PARTIAL generation, when the gateway is killed. */
+const missingWay: readonly CrashRow[] = [
   // The retry is being stored, then the intent to call.
   ['move:before-commit', 1, 'done', 'done'],
   ['mutation:committed', 1, 'done', 'done'],
@@ -59,21 +56,17 @@ const missingWay: readonly Row[] = [
   ['result:shown', 1, 'done', 'done'],
 ];
 
-/** Both processes are killed at the steps from the order to the stored id only: afterwards the next start is as after one. */
-const isAroundTheCall = (point: CrashCell['point']): boolean => /^(mutation|submission|call):/.test(point);
-
-function cellsOf(kind: CrashCell['kind'], rows: readonly Row[]): CrashCell[] {
-  return rows.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => [
-    { kind, point, nth, crash: 'gateway', end: gateway, paid },
-    { kind, point, nth, crash: 'postgres', end: postgres, paid: 1 },
-    ...(isAroundTheCall(point) ? [{ kind, point, nth, crash: 'both', end: gateway, paid } as const] : []),
-  ]);
-}
+/** The steps whose statements are not those of every generation: the retry, its call, and the picture that joins the others. */
+const missingInOutage = missingWay.filter(
+  ([point, nth]) =>
+    /^(mutation|call)/.test(point) || (point === 'move:before-commit' && (nth === 1 || nth === 5)),
+);
 
 const cells = [
   ...cellsOf('generation', way),
-  ...cellsOf('instant', instantWay),
-  ...cellsOf('missing', missingWay),
+  ...cellsOf('instant', instantWay, ['gateway']),
+  ...cellsOf('missing', missingWay, ['gateway']),
+  ...cellsOf('missing', missingInOutage, ['postgres']),
 ];
 
 describe('a crash during a generation', () => {

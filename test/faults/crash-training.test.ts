@@ -1,18 +1,10 @@
 import { EnvironmentPool } from '../support/environment-pool';
-import { runWithCrash, type CrashCell } from './crash-cells';
+import { cellsOf, runWithCrash, type CrashRow } from './crash-cells';
 
 jest.setTimeout(300_000);
 
-type Row = readonly [
-  point: CrashCell['point'],
-  nth: number,
-  gateway: CrashCell['end'],
-  postgres: CrashCell['end'],
-  paid?: number,
-];
-
 /** The steps of a training, and its end when the gateway, or PostgreSQL alone, is killed at each. */
-const way: readonly Row[] = [
+const way: readonly CrashRow[] = [
   ['mutation:committed', 1, 'done', 'done'],
   // The intent to call is being stored.
   ['move:before-commit', 1, 'done', 'done'],
@@ -30,14 +22,7 @@ const way: readonly Row[] = [
   ['move:before-commit', 3, 'done', 'done'],
 ];
 
-const cells = way.flatMap(([point, nth, gateway, postgres, paid = 1]): CrashCell[] => {
-  const cell = { kind: 'training', point, nth, paid } as const;
-  return [
-    { ...cell, crash: 'gateway', end: gateway },
-    { ...cell, crash: 'postgres', end: postgres, paid: 1 },
-    { ...cell, crash: 'both', end: gateway },
-  ];
-});
+const cells = cellsOf('training', way);
 
 describe('a crash during a training', () => {
   const pool = new EnvironmentPool(cells, runWithCrash);

@@ -19,6 +19,14 @@ function both(name: string, fault: Misbehaviour, more: Partial<AnswerRow> = {}):
   ];
 }
 
+let alternations = 0;
+
+/** For one of both, in turn: whether an answer can be read is found by the same code. */
+function either(...row: Parameters<typeof both>): AnswerRow[] {
+  alternations += 1;
+  return [both(...row)[alternations % 2]!];
+}
+
 /** The same with a job that fails upstream, so that it stays failed in every poll. */
 function failing(name: string, fault: Misbehaviour, code: string): AnswerRow[] {
   const end = `FAILED ${code}`;
@@ -34,20 +42,22 @@ const unknownWord = {
 } as const;
 
 const polls: AnswerRow[] = [
-  ...[500, 502, 503, 504].flatMap((status) => both(`${status}, twice`, { kind: 'status', status, times: 2 })),
-  ...both('429 with Retry-After', { kind: 'status', status: 429, headers: { 'Retry-After': '1' } }),
-  ...both('401', { kind: 'status', status: 401 }),
+  ...[500, 502, 503, 504].flatMap((status) =>
+    either(`${status}, twice`, { kind: 'status', status, times: 2 }),
+  ),
+  ...either('429 with Retry-After', { kind: 'status', status: 429, headers: { 'Retry-After': '1' } }),
+  ...either('401', { kind: 'status', status: 401 }),
   ...both('404, twice and early', { kind: 'status', status: 404, times: 2 }),
-  ...both('HTML', { kind: 'html' }),
-  ...both('half a JSON', { kind: 'malformed' }),
-  ...both('half an answer', { kind: 'truncated' }),
-  ...both('an empty answer', { kind: 'empty' }),
-  ...both('200 MB of JSON', { kind: 'huge' }),
-  ...both('a gzip bomb', { kind: 'gzip-bomb' }),
-  ...both('a connection reset', { kind: 'reset-after', times: 2 }),
-  ...both('hangs', { kind: 'hang' }),
-  ...both('drips', { kind: 'slow', everyMs: 500 }),
-  ...both('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }),
+  ...either('HTML', { kind: 'html' }),
+  ...either('half a JSON', { kind: 'malformed' }),
+  ...either('half an answer', { kind: 'truncated' }),
+  ...either('an empty answer', { kind: 'empty' }),
+  ...either('200 MB of JSON', { kind: 'huge' }),
+  ...either('a gzip bomb', { kind: 'gzip-bomb' }),
+  ...either('a connection reset', { kind: 'reset-after', times: 2 }),
+  ...either('hangs', { kind: 'hang' }),
+  ...either('drips', { kind: 'slow', everyMs: 500 }),
+  ...either('a redirect', { kind: 'redirect', location: 'http://127.0.0.1:9/secret' }),
   ...both('an unknown word', { kind: 'unknown-status', word: 'RECALIBRATING', times: 2 }, unknownWord),
   ...both('no word', { kind: 'unknown-status', word: '', times: 2 }),
   ...both('an envelope with a word of success around it', { kind: 'nested', times: 10_000 }),

@@ -15,19 +15,20 @@ const recorders: Recorder[] = [];
 async function open(options: EnvironmentOptions): Promise<FaultsEnvironment> {
   const environment = await FaultsEnvironment.open(options);
   environments.push(environment);
-  await prepareFixtures(environment);
+  if (environment.gateways.length > 0) await prepareFixtures(environment);
   return environment;
 }
 
-/** An environment whose upstream is reached through a recorder, from its second start on. */
+/** An environment whose upstream is reached through a recorder, which has recorded nothing yet. */
 async function openRecorded(
   settings: Record<string, string> = {},
 ): Promise<{ environment: FaultsEnvironment; recorder: Recorder }> {
-  const environment = await open({});
+  const environment = await open({ gateways: 0 });
   const recorder = await Recorder.start(environment.sandbox.url);
   recorders.push(recorder);
-  await environment.gateway.kill();
-  await environment.restartGateway(0, { PICSART_BASE_URL: recorder.url, ...settings });
+  await environment.addGateway({ PICSART_BASE_URL: recorder.url, ...settings });
+  await prepareFixtures(environment);
+  recorder.calls.length = 0;
   return { environment, recorder };
 }
 

@@ -103,6 +103,7 @@ export class FaultsEnvironment extends Environment {
       speed: sandboxSpeed,
       retentionMs,
       rateLimit: { requests: 100_000, windowMs: 1_000 },
+      maxPictureSize: 128,
       ...options.sandbox,
       ...(options.settings?.UPSTREAM === 'sandbox' && { dir: join(dataDir, 'sandbox') }),
     });

@@ -1,6 +1,6 @@
 import { isOver, type Job, type JobChange } from './client';
 import type { FaultsEnvironment } from './faults-environment';
-import { eventually } from './until';
+import { eventually, slow } from './until';
 
 /** The kinds of jobs under test; `missing`: a retry of the missing picture of a PARTIAL generation. */
 export type JobKind = 'training' | 'generation' | 'instant' | 'missing';
@@ -95,6 +95,7 @@ export async function ending(
     () => readJob(environment, kind, id),
     (now) => isOver(now) && holds(now!),
     120_000,
+    slow,
   );
   return job!;
 }

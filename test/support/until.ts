@@ -7,9 +7,23 @@ export async function until(holds: () => boolean | Promise<boolean>, limitMs = 2
   while (!(await holds())) {
     const waitedMs = Date.now() - startedAt;
     if (waitedMs > limitMs) throw new Error(`The condition did not hold in time: ${holds.toString()}`);
-    await pause(pauseMs(waitedMs, { min: 10, max: 50 }));
+    await pause(pauseMs(waitedMs, { min: 10, max: 50, share: 0.05 }));
   }
 }
+
+/** How often {@link eventually} asks. */
+interface Pace {
+  /** The shortest and the longest pause, in milliseconds. */
+  min: number;
+  max: number;
+  /** The pause as a share of the time that was waited. */
+  share: number;
+}
+
+const quick: Pace = { min: 50, max: 500, share: 0.1 };
+
+/** For states that last: a request costs about 8 ms of processor time, and many wait at once. */
+export const slow: Pace = { min: 150, max: 500, share: 0.2 };
 
 /**
  * Polls until the result is as expected. Errors count as no result: the gateway may be unavailable.
@@ -21,6 +35,7 @@ export async function eventually<T>(
   ask: () => Promise<T>,
   holds: (answer: T) => boolean,
   boundMs = 60_000,
+  pace = quick,
 ): Promise<T> {
   const startedAt = Date.now();
   let last: unknown;
@@ -36,13 +51,12 @@ export async function eventually<T>(
     if (waitedMs > boundMs) {
       throw new Error(`${what} was not reached within ${boundMs / 1_000} s; last: ${inspect(last)}`);
     }
-    await pause(pauseMs(waitedMs, { min: 40, max: 200 }));
+    await pause(pauseMs(waitedMs, pace));
   }
 }
 
-/** A twentieth of the time that was waited, within bounds: checks that are too frequent slow down what is awaited. */
-function pauseMs(waitedMs: number, { min, max }: { min: number; max: number }): number {
-  return Math.min(Math.max(waitedMs / 20, min), max);
+function pauseMs(waitedMs: number, { min, max, share }: Pace): number {
+  return Math.min(Math.max(waitedMs * share, min), max);
 }
 
 /** Waits for a promise with a time limit. */
