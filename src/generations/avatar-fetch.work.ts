@@ -226,7 +226,9 @@ export class AvatarWork {
     attempt.download?.end();
     const code = failureOf(failed.error);
     if (code !== null) {
-      const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row) : null;
+      const { signal } = failed;
+      const answer = needsFreshUrl(row, failed.error) ? await this.deps.urls.refresh(row, signal) : null;
+      if (signal.aborted) return this.deps.attempts.release(attempt);
       if (isOver(row, answer, this.deps.resultTtlMs)) {
         await this.markLost(attempt, code, failed);
         return;

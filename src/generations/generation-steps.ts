@@ -5,7 +5,13 @@ import { isWatched } from '../jobs/late-watch';
 import type { JobClass } from '../jobs/learned-durations';
 import { continuedPace } from '../jobs/pace';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { AvatarProvider, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import type {
+  AvatarProvider,
+  PollOptions,
+  PollPlan,
+  UpstreamResult,
+  UpstreamState,
+} from '../upstream/provider';
 import { avatarsFrom, orderOf, orderedPrompts } from './avatar-order';
 import { expiryAfter, findFreePosition, insertAvatars } from './avatar-source.repository';
 import type { GenerationEntity } from './generation.entity';
@@ -56,9 +62,9 @@ export class GenerationSteps extends JobSteps<GenerationEntity> {
     return row.modelId === null;
   }
 
-  async poll(row: GenerationEntity, signal: AbortSignal): Promise<UpstreamState> {
+  async poll(row: GenerationEntity, signal: AbortSignal, options: PollOptions): Promise<UpstreamState> {
     const modelRef = row.modelId === null ? null : await modelRefOf(this.deps.database, row.modelId);
-    return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal);
+    return this.deps.provider.generation({ modelRef, ref: row.providerRef! }, signal, options);
   }
 
   hasResult(results: readonly UpstreamResult[]): boolean {

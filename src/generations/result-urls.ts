@@ -4,6 +4,7 @@ import { pollNote } from '../jobs/poll-note';
 import { addCall } from '../jobs/timeline.repository';
 import type { UpstreamBudget } from '../upstream/budget.repository';
 import {
+  CallWithheld,
   UpstreamError,
   type AvatarProvider,
   type GenerationRef,
@@ -28,8 +29,8 @@ type Answers = ReadonlyMap<string, UrlAnswer> | UrlAnswer;
 /** A claimed picture whose URL does not work. */
 export type FailedAvatar = Pick<AvatarEntity, 'id' | 'generationId' | 'providerRef' | 'sourceUrlAt'>;
 
-/** A signal that is never aborted: the provider limits the time of the call, without that for which it waits to be sent. */
-const unlimited = new AbortController().signal;
+/** Refreshes wait for a connection in turn with the polls, not behind them. */
+const group = 'refresh';
 
 /** Requests fresh URLs of finished pictures, with one call for all pictures of an attempt. */
 export class ResultUrls {
@@ -39,19 +40,22 @@ export class ResultUrls {
   constructor(
     private readonly sql: Sql,
     private readonly provider: AvatarProvider,
-    private readonly budget: Pick<UpstreamBudget, 'take' | 'pause' | 'answered' | 'failed'>,
+    private readonly budget: Pick<UpstreamBudget, 'take' | 'release' | 'pause' | 'answered' | 'failed'>,
   ) {}
 
-  /** Requests a newer URL for a picture, and for all unfinished pictures of its attempt. */
-  async refresh(picture: FailedAvatar): Promise<UrlAnswer> {
+  /**
+   * Requests a newer URL for a picture, and for all unfinished pictures of its attempt.
+   * @param signal - ends the call, with `unknown`; a call in progress has that of its first picture
+   */
+  async refresh(picture: FailedAvatar, signal: AbortSignal): Promise<UrlAnswer> {
     const key = `${picture.generationId} ${picture.providerRef ?? ''}`;
-    const call = this.calls.get(key) ?? this.request(picture).finally(() => this.calls.delete(key));
+    const call = this.calls.get(key) ?? this.request(picture, signal).finally(() => this.calls.delete(key));
     this.calls.set(key, call);
     const answers = await call;
     return typeof answers === 'string' ? answers : (answers.get(picture.id) ?? 'unknown');
   }
 
-  private async request(picture: FailedAvatar): Promise<Answers> {
+  private async request(picture: FailedAvatar, signal: AbortSignal): Promise<Answers> {
     const { budget, provider, sql } = this;
     const source = await findSource(sql, picture);
     if (source?.isNewer) return 'fresh';
@@ -59,28 +63,41 @@ export class ResultUrls {
     const { granted } = await budget.take('poll', 1);
     if (granted === 0) return 'unknown';
     const ref = { modelRef: source.modelRef, ref: source.providerRef };
-    const results = await this.resultsOf(picture.generationId, ref);
+    const results = await this.resultsOf(picture.generationId, ref, signal);
     return typeof results === 'string' ? results : this.keep(picture.generationId, ref, results);
   }
 
-  private async resultsOf(jobId: string, ref: GenerationRef): Promise<readonly UpstreamResult[] | UrlAnswer> {
+  private async resultsOf(
+    jobId: string,
+    ref: GenerationRef,
+    signal: AbortSignal,
+  ): Promise<readonly UpstreamResult[] | UrlAnswer> {
     const { budget, provider } = this;
-    const startedMs = performance.now();
+    let startedMs = performance.now();
+    const onSend = (): void => void (startedMs = performance.now());
     const record = (answer: PollAnswer): Promise<void> =>
       addCall(this.sql, generationKind, jobId, pollNote({ polls: 0 }, answer, performance.now() - startedMs));
     try {
-      const answer = await provider.generation(ref, unlimited);
+      const answer = await provider.generation(ref, signal, { group, onSend });
       await record(answer);
       await budget.answered('poll', answer.notice);
       return answer.state === 'DONE' ? answer.results : 'unknown';
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
-      await record(error);
-      if (error.outcome === 'LATER') await budget.pause(error.retryAfterMs ?? 0);
-      else if (error.outcome === 'REFUSED') await budget.answered('poll', error.notice);
-      else await budget.failed('poll', [{ jobId, isUnreachable: error.status === undefined }]);
+      // An error of a call that was aborted by a stop is no evidence about the picture or the upstream.
+      if (signal.aborted) return 'unknown';
+      if (error instanceof CallWithheld) await budget.release('poll', 1);
+      else await record(error);
+      await this.recordUpstreamHealth(jobId, error);
       return error.refusal === 'NOT_FOUND' ? 'gone' : 'unknown';
     }
+  }
+
+  private async recordUpstreamHealth(jobId: string, error: UpstreamError): Promise<void> {
+    const { budget } = this;
+    if (error.outcome === 'LATER') await budget.pause(error.retryAfterMs ?? 0);
+    else if (error.outcome === 'REFUSED') await budget.answered('poll', error.notice);
+    else await budget.failed('poll', [{ jobId, isUnreachable: error.status === undefined }]);
   }
 
   /** Stores the URLs of the pictures that are found in the answer. */

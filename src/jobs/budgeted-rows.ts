@@ -1,3 +1,4 @@
+import { Batcher } from '../core/batcher';
 import { pause } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
@@ -5,6 +6,13 @@ import { OwnerShares } from '../core/owner-shares';
 import type { CallKind } from '../upstream/budget.repository';
 import type { JobContext } from './job-context';
 import type { JobKind, JobRow } from './job.kind';
+
+/** A row whose call was not made. */
+interface Unsent {
+  readonly row: Claimed<JobRow>;
+  /** How long the upstream wants no calls, in milliseconds. */
+  readonly pauseMs: number;
+}
 
 /** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
 const maxRestMs = 2_000;
@@ -23,6 +31,7 @@ export class BudgetedRows {
   private readonly rows: LeasedRows<JobRow>;
   /** The jobs of the configured provider. */
   private readonly only: { provider: string };
+  private readonly unsent = new Batcher<Unsent>((batch) => this.giveBack(batch));
 
   /** @param maxCalls - maximum concurrent calls of this process */
   constructor(
@@ -56,6 +65,22 @@ export class BudgetedRows {
   /** Returns a row without having processed it; it is due at once. */
   release(row: Claimed<JobRow>): Promise<void> {
     return this.rows.release(row, 0);
+  }
+
+  /**
+   * Returns a row whose call was not made because the upstream requested a pause, and the call to the budget. The row is due
+   * when the pause has ended.
+   */
+  returnUnsent(row: Claimed<JobRow>, pauseMs: number): Promise<void> {
+    return this.unsent.add({ row, pauseMs });
+  }
+
+  private async giveBack(batch: readonly Unsent[]): Promise<void> {
+    const { budget } = this.deps;
+    // Before the rows, which are claimed again at once otherwise.
+    await budget.pause(Math.max(...batch.map(({ pauseMs }) => pauseMs)));
+    await budget.release(this.call, batch.length);
+    await Promise.all(batch.map(({ row }) => this.release(row)));
   }
 
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../core/sql';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { Accepted, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
+import type { Accepted, PollOptions, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
 import type { DurationRange } from './duration-sketch';
 import { remainingQuantile, type Durations } from './durations';
 import { noFailure, type JobFailure } from './failure';
@@ -98,7 +98,7 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
   /** Whether a submission makes the upstream fetch photos from this gateway, which proves that the call arrived. */
   abstract fetchesPhotos(row: Row): boolean;
 
-  abstract poll(row: Row, signal: AbortSignal): Promise<UpstreamState>;
+  abstract poll(row: Row, signal: AbortSignal, options: PollOptions): Promise<UpstreamState>;
 
   /** Whether a finished job with these results is a success. */
   abstract hasResult(results: readonly UpstreamResult[]): boolean;

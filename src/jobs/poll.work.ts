@@ -3,7 +3,7 @@ import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { emptyBatch, type Claimed, type StartedBatch } from '../core/leased-rows';
 import { levelOf } from '../core/outage';
-import { UpstreamError, type UpstreamState } from '../upstream/provider';
+import { CallWithheld, UpstreamError, type UpstreamState } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import type { JobContext } from './job-context';
 import { endJob } from './job-end';
@@ -81,8 +81,10 @@ export class PollWork {
     return rows.start(async (row) => {
       const result = await this.poll(row, signal);
       await failpoint('poll:answered');
+      const { answer } = result;
       // An error of a call that was aborted by a stop is no evidence about the job or the upstream.
-      if (signal.aborted && result.answer instanceof UpstreamError) await rows.release(row);
+      if (signal.aborted && answer instanceof UpstreamError) await rows.release(row);
+      else if (answer instanceof CallWithheld) await rows.returnUnsent(row, answer.retryAfterMs ?? 0);
       else await answers.add(result);
     });
   }
@@ -96,15 +98,17 @@ export class PollWork {
   }
 
   private async poll(row: Claimed<JobRow>, signal: AbortSignal): Promise<PollResult> {
-    const startedMs = performance.now();
-    const answer = await this.ask(row, signal);
+    let startedMs = performance.now();
+    // Without the time for which it waits for a connection.
+    const onSend = (): void => void (startedMs = performance.now());
+    const answer = await this.ask(row, signal, onSend);
     return { row, answer, ms: performance.now() - startedMs };
   }
 
-  private async ask(row: JobRow, signal: AbortSignal): Promise<PollAnswer> {
+  private async ask(row: JobRow, signal: AbortSignal, onSend: () => void): Promise<PollAnswer> {
     try {
       const { kind } = this.steps;
-      return await tracedJob(`poll ${kind.noun}`, kind, row, () => this.steps.poll(row, signal));
+      return await tracedJob(`poll ${kind.noun}`, kind, row, () => this.steps.poll(row, signal, { onSend }));
     } catch (error) {
       if (error instanceof UpstreamError) return error;
       return new UpstreamError('UNKNOWN', 'The poll ended with an unexpected error.', { cause: error });

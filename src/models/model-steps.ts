@@ -3,7 +3,7 @@ import { failure, type JobFailure } from '../jobs/failure';
 import { JobSteps, type FoundResult, type Preparation } from '../jobs/job-steps';
 import type { JobClass } from '../jobs/learned-durations';
 import type { PhotoEntity } from '../photos/photo.entity';
-import type { PollPlan, UpstreamState } from '../upstream/provider';
+import type { PollOptions, PollPlan, UpstreamState } from '../upstream/provider';
 import type { ModelEntity } from './model.entity';
 import { modelKind } from './model.kind';
 
@@ -36,8 +36,8 @@ export class ModelSteps extends JobSteps<ModelEntity> {
     return true;
   }
 
-  async poll(row: ModelEntity, signal: AbortSignal): Promise<UpstreamState> {
-    return this.deps.provider.training(row.providerRef!, signal);
+  async poll(row: ModelEntity, signal: AbortSignal, options: PollOptions): Promise<UpstreamState> {
+    return this.deps.provider.training(row.providerRef!, signal, options);
   }
 
   hasResult(): boolean {

@@ -134,9 +134,21 @@ export interface GenerationRef {
   ref: string;
 }
 
+/** Options of a call that costs nothing. */
+export interface PollOptions {
+  /**
+   * Calls that wait for a connection are served in turn by group.
+   * @defaultValue the name of the call
+   */
+  readonly group?: string;
+  /** Called BEFORE the call is sent, when it no longer waits. */
+  readonly onSend?: () => void;
+}
+
 /**
  * An avatar service. Each call is limited by `signal` and by the provider's time and size limits, of which the time begins
- * when the call is sent; calls that cost nothing may wait for a connection before. It does not follow redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
+ * when the call is sent; calls that cost nothing may wait for a connection before, and end with {@link CallWithheld} if the
+ * upstream requests a delay meanwhile. It does not follow redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
  */
 export interface AvatarProvider {
   /** Stored with each job; only this provider continues the job. */
@@ -151,12 +163,12 @@ export interface AvatarProvider {
   readonly drawExample?: (styleId: string) => Promise<Buffer>;
   /** Paid. */
   train(request: TrainRequest, signal: AbortSignal): Promise<Accepted>;
-  training(ref: string, signal: AbortSignal): Promise<UpstreamState>;
+  training(ref: string, signal: AbortSignal, options?: PollOptions): Promise<UpstreamState>;
   /** Paid. */
   generate(request: GenerateRequest, signal: AbortSignal): Promise<Accepted>;
   /** Paid. */
   generateInstant(request: InstantRequest, signal: AbortSignal): Promise<Accepted>;
-  generation(ref: GenerationRef, signal: AbortSignal): Promise<UpstreamState>;
+  generation(ref: GenerationRef, signal: AbortSignal, options?: PollOptions): Promise<UpstreamState>;
   /** Checks, free of charge, whether the account can be used. Never throws: without an answer, all results are null. */
   checkAccount(signal: AbortSignal): Promise<AccountCheck>;
   /** Whether a result URL's host is the provider's own and may be private (`PICSART_BASE_URL` on loopback). */
@@ -260,5 +272,14 @@ export class UpstreamError extends Error {
     // Not enumerable: loggers print enumerable fields of errors, and this may contain signed URLs.
     Object.defineProperty(this, 'evidence', { value: facts.evidence, enumerable: false });
     this.notice = facts.notice ?? {};
+  }
+}
+
+/** A call that cost nothing was not sent: the upstream requested a delay while the call waited for a connection. */
+export class CallWithheld extends UpstreamError {
+  /** @param retryAfterMs - the requested delay */
+  constructor(retryAfterMs: number | undefined) {
+    super('LATER', 'The upstream has requested a delay.', { retryAfterMs });
+    this.name = 'CallWithheld';
   }
 }

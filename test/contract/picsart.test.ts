@@ -115,6 +115,32 @@ describe('picsart requests', () => {
     expect(calls.upstream.requests.map(({ path }) => path)).toEqual(['/v1/avatars/models/m-1']);
   });
 
+  it('are withheld if the upstream requests a delay from another one while they wait for a connection', async () => {
+    calls.upstream.next(answer(429, {}, { 'retry-after': '7' }), answer(200, { status: 'DONE' }));
+    const sent: string[] = [];
+    const poll = (ref: string): Promise<unknown> =>
+      calls.provider.training(ref, signal, { onSend: () => sent.push(ref) });
+    const [, second] = await Promise.all([poll('m-1'), poll('m-2')].map((call) => failureOf(() => call)));
+    expect(second).toMatchObject({ name: 'CallWithheld', outcome: 'LATER', retryAfterMs: 7_000 });
+    await expect(poll('m-3')).resolves.toMatchObject({ state: 'DONE' });
+    expect(sent).toEqual(['m-1', 'm-3']);
+    expect(calls.upstream.requests).toHaveLength(2);
+  });
+
+  it('wait for a connection in turn with those of another group', async () => {
+    calls.upstream.next(...Array.from({ length: 4 }, () => answer(200, { status: 'DONE' })));
+    const sent: string[] = [];
+    await Promise.all(
+      ['first', 'poll', 'poll', 'refresh'].map((name) =>
+        calls.provider.training('m-1', signal, {
+          ...(name === 'refresh' && { group: name }),
+          onSend: () => sent.push(name),
+        }),
+      ),
+    );
+    expect(sent).toEqual(['first', 'poll', 'refresh', 'poll']);
+  });
+
   it('encodes references, so that none can change the path', async () => {
     calls.upstream.next(answer(404, {}));
     await failureOf(() => calls.provider.training('../balance?x#y', signal));

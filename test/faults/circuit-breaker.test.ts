@@ -1,5 +1,6 @@
 import { newId } from '../../src/core/ids';
 import type { UpstreamBudget } from '../../src/upstream/budget.repository';
+import { CallWithheld } from '../../src/upstream/provider';
 import { BudgetProcesses } from '../support/budget-processes';
 import { TestDatabase } from '../support/database';
 import { JobHarness } from '../support/job-harness';
@@ -161,7 +162,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-describe('paid calls', () => {
+describe('calls', () => {
   let harness: JobHarness;
 
   beforeAll(async () => {
@@ -189,6 +190,42 @@ describe('paid calls', () => {
     await worker.submit('models');
     expect(await harness.row(other)).toMatchObject({ status: 'TRAINING' });
   });
+
+  it('are withheld during a requested delay: polls that waited for a connection meanwhile are no tries', async () => {
+    const worker = harness.process();
+    const job = await begin(harness, 'training');
+    await worker.submit('models');
+    await harness.untilDue(job);
+    const before = await harness.row(job);
+    const training = jest.spyOn(harness.provider, 'training');
+    training.mockRejectedValueOnce(new CallWithheld(60_000));
+    const [{ tokens } = { tokens: 0 }] = await tokensLeft();
+    await worker.poll('models');
+    const { polls, tries, lastError } = before;
+    expect(await harness.row(job)).toMatchObject({
+      status: 'TRAINING',
+      lease: null,
+      polls,
+      tries,
+      lastError,
+    });
+    expect((await harness.row(job)).dueAt!.getTime()).toBeLessThan(Date.now() + 1_000);
+    expect((await tokensLeft())[0]!.tokens).toBeGreaterThanOrEqual(tokens);
+    const timeline = await harness.readJob<{ timeline: { nodes: object[] } }>(
+      job,
+      'timeline(first: 100) { nodes { message } }',
+    );
+    expect(JSON.stringify(timeline)).not.toContain('was asked how');
+    await worker.poll('models');
+    expect(training).toHaveBeenCalledTimes(1);
+    await harness.untilDue(job);
+    await worker.poll('models');
+    expect(training).toHaveBeenCalledTimes(2);
+    training.mockRestore();
+  });
+
+  const tokensLeft = (): Promise<{ tokens: number }[]> =>
+    harness.database.rows('SELECT poll_tokens::float AS tokens FROM upstream_accounts');
 
   it('are made while nine jobs time out and a tenth, polled with them, is answered', async () => {
     const worker = harness.process();

@@ -1,5 +1,11 @@
+import { once } from 'node:events';
 import { markDamaged } from '../../src/generations/avatar-check.repository';
-import type { UpstreamResult, UpstreamState } from '../../src/upstream/provider';
+import {
+  UpstreamError,
+  type AvatarProvider,
+  type UpstreamResult,
+  type UpstreamState,
+} from '../../src/upstream/provider';
 import type { Job } from '../support/job-harness';
 import { resultDeadlineMs } from '../support/job-process';
 import { answers, fileOf, paint, useResultHarness, sha256Of } from '../support/result-harness';
@@ -276,6 +282,30 @@ describe('the URL of a finished picture', () => {
     release();
     await fetching;
     expect(await urls(job)).toEqual([bare('c', 1).url, bare('d', 1).url]);
+  });
+
+  it('is no longer requested from a silent upstream when the process stops, which is not a failed try', async () => {
+    const job = await withoutUrls(bare('a', 1), bare('b', 1));
+    const stop = new AbortController();
+    const provider: AvatarProvider = harness.provider;
+    jest.spyOn(provider, 'generation').mockImplementationOnce(async (_, signal) => {
+      setImmediate(() => {
+        stop.abort();
+      });
+      await once(signal, 'abort');
+      throw new UpstreamError('UNKNOWN', 'The upstream was aborted before it answered.');
+    });
+    await harness.untilPicturesDue();
+    await harness.worker.storePictures(stop.signal);
+    for (const avatar of await harness.avatars(job))
+      expect(avatar).toMatchObject({ tries: 0, lease: null, dueAt: expect.any(Date) as Date });
+    const { nodes } = (
+      await harness.readGeneration<{ timeline: { nodes: { message: string }[] } }>(
+        job,
+        'timeline(first: 100) { nodes { message } }',
+      )
+    ).timeline;
+    expect(nodes.filter(({ message }) => message.includes('no usable answer'))).toEqual([]);
   });
 
   it('ends the pause of an upstream that failed when it is requested by the trial call and answered', async () => {

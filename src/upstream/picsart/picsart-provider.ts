@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Logger } from '../../core/logger';
 import { OutageLog } from '../../core/outage';
-import { Semaphore } from '../../core/semaphore';
 import { traced, type Span, type SpanAttributes } from '../../core/tracing';
 import { joined, type ExchangeAnswer } from '../exchange-answer';
 import { ExchangeError, HttpExchange } from '../http-exchange';
@@ -16,6 +15,7 @@ import {
   type GenerateRequest,
   type GenerationRef,
   type InstantRequest,
+  type PollOptions,
   type ProviderFacts,
   type ProviderStyle,
   type TrainRequest,
@@ -26,6 +26,7 @@ import {
 import { readNotice, refusedError, unansweredError, unclearError } from './answer-errors';
 import { picsartFacts, picsartStyles } from './facts';
 import { readGeneration, readTraining } from './job-state';
+import { PollQueue } from './poll-queue';
 import {
   apiKeyHeader,
   balanceUrlOf,
@@ -73,8 +74,7 @@ export class PicsartProvider implements AvatarProvider {
   /** Without a trailing slash. */
   private readonly baseUrl: string;
   private readonly exchange: HttpExchange;
-  /** Polls wait here, not in the exchange, so that waiting counts neither as time of the call nor as a failure of it. */
-  private readonly connections: Semaphore;
+  private readonly polls: PollQueue;
   private readonly headers: Readonly<Record<string, string>>;
   private readonly outages: OutageLog;
 
@@ -85,11 +85,7 @@ export class PicsartProvider implements AvatarProvider {
       end: 'the avatar service answers again',
     });
     this.exchange = new HttpExchange(options.pollConnections);
-    this.connections = new Semaphore(
-      options.pollConnections,
-      Infinity,
-      () => new Error('The queue is full.'),
-    );
+    this.polls = new PollQueue(options.pollConnections);
     const { href } = new URL(options.baseUrl.replace(/\/+$/, '').replace(/\/v1$/, ''));
     this.baseUrl = href.replace(/\/$/, '');
     this.account = createHash('sha256').update(`${href}\n${options.apiKey}`).digest('hex').slice(0, 16);
@@ -108,8 +104,8 @@ export class PicsartProvider implements AvatarProvider {
     return this.submit('train', { path: paths.models, body: trainBody(request), idName: 'model_id' }, signal);
   }
 
-  async training(ref: string, signal: AbortSignal): Promise<UpstreamState> {
-    return this.ask('training', paths.model(ref), readTraining, signal);
+  async training(ref: string, signal: AbortSignal, options?: PollOptions): Promise<UpstreamState> {
+    return this.ask({ call: 'training', path: paths.model(ref), read: readTraining }, signal, options);
   }
 
   async generate(request: GenerateRequest, signal: AbortSignal): Promise<Accepted> {
@@ -122,9 +118,13 @@ export class PicsartProvider implements AvatarProvider {
     return this.submit('generateInstant', submission, signal);
   }
 
-  async generation({ modelRef, ref }: GenerationRef, signal: AbortSignal): Promise<UpstreamState> {
+  async generation(
+    { modelRef, ref }: GenerationRef,
+    signal: AbortSignal,
+    options?: PollOptions,
+  ): Promise<UpstreamState> {
     const path = modelRef === null ? paths.instant(ref) : paths.inference(modelRef, ref);
-    return this.ask('generation', path, readGeneration, signal);
+    return this.ask({ call: 'generation', path, read: readGeneration }, signal, options);
   }
 
   async checkAccount(signal: AbortSignal): Promise<AccountCheck> {
@@ -170,27 +170,26 @@ export class PicsartProvider implements AvatarProvider {
   }
 
   private async ask(
-    call: CallName,
-    path: string,
-    read: ReadState,
+    { call, path, read }: Poll,
     signal: AbortSignal,
+    options?: PollOptions,
   ): Promise<UpstreamState> {
-    const answer = await this.get(call, new URL(this.baseUrl + path), signal);
+    const answer = await this.get(call, new URL(this.baseUrl + path), signal, options);
     const body = parseBody(answer.body);
     if (!body) throw unclearError(answer, 'returned a body that is not a JSON object');
     return read(body, answer.status, noticeOf(answer));
   }
 
-  private async get(call: CallName, url: URL, signal: AbortSignal): Promise<ExchangeAnswer> {
+  private async get(
+    call: CallName,
+    url: URL,
+    signal: AbortSignal,
+    { group = call, onSend }: PollOptions = {},
+  ): Promise<ExchangeAnswer> {
     const { pollTimeoutMs: timeoutMs } = this.options;
     const request = { url, headers: this.headers, timeoutMs, maxBytes: maxAnswerBytes, signal };
     const send = (): Promise<ExchangeAnswer> => this.answered(call, signal, () => this.exchange.get(request));
-    try {
-      return await this.connections.run(send, { key: call, signal });
-    } catch (error) {
-      if (error === signal.reason) throw unansweredError(new ExchangeError(false, 'aborted'));
-      throw error;
-    }
+    return this.polls.send(send, { group, onSend, signal });
   }
 
   /** Returns a complete 2xx answer, in a span, and reports the call. */
@@ -212,6 +211,7 @@ export class PicsartProvider implements AvatarProvider {
       } catch (error) {
         if (error instanceof UpstreamError) {
           outcome = error.refusal ?? error.outcome;
+          if (outcome === 'LATER') this.polls.withhold(error);
           if (isOutage(error) && !signal.aborted) this.outages.failed(error);
           span.set({
             'http.response.status_code': error.status,
@@ -257,7 +257,11 @@ interface Submission {
   readonly idName: 'model_id' | 'inference_id';
 }
 
-type ReadState = (body: Record<string, unknown>, status: number, notice: UpstreamNotice) => UpstreamState;
+interface Poll {
+  readonly call: CallName;
+  readonly path: string;
+  readonly read: (body: Record<string, unknown>, status: number, notice: UpstreamNotice) => UpstreamState;
+}
 
 /** Removes the key from an answer, since an error message that quotes it may be stored. */
 function withoutKey(answer: ExchangeAnswer, apiKey: string): ExchangeAnswer {
