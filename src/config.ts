@@ -25,6 +25,7 @@ import {
   prices,
   providerNames,
   rate,
+  ratio,
   redisSettings,
   s3Settings,
   shortPause,
@@ -155,6 +156,7 @@ export const settings = z.object({
       'must be fatal, error, warn, info, debug, trace or silent',
     )
     .default('info'),
+  LOG_ANSWER_SAMPLE: ratio.default(1),
 });
 
 /** Parsed settings. Durations are in milliseconds, sizes in bytes. */

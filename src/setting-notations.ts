@@ -90,7 +90,7 @@ export const pollShare = z.coerce.number(shareProblem).min(0.05, shareProblem).m
 export const flag = z.enum(['true', 'false'], 'must be true or false').transform((text) => text === 'true');
 const ratioProblem = 'must be a number from 0 to 1';
 /** A share of all. */
-const ratio = z.coerce.number(ratioProblem).min(0, ratioProblem).max(1, ratioProblem);
+export const ratio = z.coerce.number(ratioProblem).min(0, ratioProblem).max(1, ratioProblem);
 
 /** Headers as `name=value`, separated by commas; values are percent-encoded. */
 const headerList = notation((text) => {

@@ -73,6 +73,7 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
   const studioFolder = config.STUDIO && isApi ? builtStudioFolder : null;
   const serving = new Serving();
   return assembleServers({
+    answerSample: config.LOG_ANSWER_SAMPLE,
     ...{ origins, sessions, authenticate, rates, logger, isApi, showsGraphiql, studioFolder, serving },
     publicUrl: config.PUBLIC_URL,
     bucketOrigins: await bucketOriginsOf(deps),
@@ -210,6 +211,7 @@ function makeOperations(deps: HttpDeps): Operations {
     reads: config.PLANNED_READS ? createPlannedReads(schema, database, services, deps) : undefined,
     introspection: config.INTROSPECTION,
     logger,
+    answerSample: config.LOG_ANSWER_SAMPLE,
     onDeprecatedUse: (element) => metrics.deprecatedUse(element),
     persisted: new PersistedQueries({
       listed: path === undefined ? undefined : loadListedQueries(path),

@@ -6,6 +6,7 @@ import { newId } from '../core/ids';
 import type { Logger } from '../core/logger';
 import { currentTraceparent, isTracing, traced, type Span } from '../core/tracing';
 import { listenError } from './address-check';
+import { AnswerLines } from './answer-lines';
 import type { Connections } from './connection-limits';
 import type { Origins } from './origins';
 import { sendError, sendJson, refuseSocket, securityHeaders, setHeaders } from './responses';
@@ -47,6 +48,8 @@ export interface HttpServerOptions {
   /** Whether clients use HTTPS through a proxy; enables Strict-Transport-Security. */
   readonly isHttps: boolean;
   readonly logger: Logger;
+  /** The share of answers that have a log line, of those that are neither errors nor slow. @defaultValue 1 */
+  readonly answerSample?: number;
 }
 
 /**
@@ -72,15 +75,14 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export class HttpServer {
   private readonly server: Server;
   private readonly router: Router;
-  /** Requests have no values that must be redacted, and their lines are the most frequent ones. */
-  private readonly requestLog: Logger;
+  private readonly answerLines: AnswerLines;
   private readonly open = new Set<ServerResponse>();
   private starting: Promise<{ port: number; url: string }> | null = null;
   private stopping: Promise<void> | null = null;
 
   constructor(private readonly options: HttpServerOptions) {
     this.router = new Router(options.routes);
-    this.requestLog = options.logger.child({}, { redact: [] });
+    this.answerLines = new AnswerLines(options.logger, options.answerSample);
     this.server = createServer({
       headersTimeout: bounds.headers,
       requestTimeout: bounds.request,
@@ -242,7 +244,8 @@ export class HttpServer {
       const ms = performance.now() - startedMs;
       const { method = '' } = request;
       this.options.onAnswered?.({ method, route: route?.path ?? null, status: response.statusCode, ms });
-      if (this.requestLog.isLevelEnabled(level)) this.requestLog[level](lineOf(exchange, ms), 'request');
+      const isError = isFailed(exchange);
+      this.answerLines.write(level, 'request', { ms, isError }, () => lineOf(exchange, ms));
     });
   }
 
@@ -272,6 +275,11 @@ export class HttpServer {
       refuseSocket(socket, 400, 'INVALID_INPUT', 'Malformed HTTP request.');
     }
   }
+}
+
+/** Whether the answer is an error, has errors, or was not sent completely. */
+function isFailed({ response, notes }: Exchange): boolean {
+  return response.statusCode >= 400 || notes.codes !== undefined || !response.writableFinished;
 }
 
 /** The log line of a request. */

@@ -56,6 +56,29 @@ describe('the log', () => {
     ]);
   });
 
+  it('has lines of failed requests and operations only with LOG_ANSWER_SAMPLE=0', async () => {
+    const sampled = await TestGateway.start({ LOG_LEVEL: 'info', LOG_ANSWER_SAMPLE: '0' });
+    try {
+      for (const transport of ['HTTP', 'SSE', 'WebSocket'] as const) {
+        await sampled.client.execute(transport, { query: 'query Good { viewer { owner } }' });
+        await sampled.client.execute(transport, {
+          query: 'mutation Bad { cancelModel(input: { id: "x" }) { model { id } } }',
+        });
+      }
+      await fetch(`${sampled.url}/unknown`);
+      sampled.client.close();
+      const answers = (): Line[] =>
+        sampled.log.filter(({ msg }) => ['request', 'operation'].includes(msg as string));
+      await until(() => answers().length >= 4);
+      expect(answers()).toMatchObject([
+        ...[1, 2, 3].map(() => ({ operations: ['Bad'] })),
+        { path: '/unknown', status: 404 },
+      ]);
+    } finally {
+      await sampled.stop();
+    }
+  });
+
   it('has a line a minute for a refused origin, and a bounded number of lines for many', async () => {
     const from = gateway.log.length;
     const ask = (origin: string): Promise<unknown> =>

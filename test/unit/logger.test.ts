@@ -1,4 +1,5 @@
 import { createLogger } from '../../src/core/logger';
+import { AnswerLines } from '../../src/http/answer-lines';
 
 /** Returns what a logger writes. */
 function logged(log: (logger: ReturnType<typeof createLogger>) => void): string {
@@ -32,5 +33,19 @@ describe('the log', () => {
     const text = logged((logger) => logger.info({ ...secrets, inner: secrets, deep: { inner: secrets } }));
     expect(text).not.toContain('hush');
     expect(text).toContain('[hidden]');
+  });
+
+  it('has a share of the lines of answers, but every one of an error or a slow answer', () => {
+    const countOf = (share: number, answer: { ms: number; isError: boolean }): number =>
+      logged((logger) => {
+        const lines = new AnswerLines(logger, share);
+        for (let request = 0; request < 1_000; request += 1)
+          lines.write('info', 'request', answer, () => ({}));
+      }).split('\n').length - 1;
+    const good = { ms: 20, isError: false };
+    expect([countOf(0, good), countOf(1, good)]).toEqual([0, 1_000]);
+    expect(Math.abs(countOf(0.5, good) - 500)).toBeLessThan(200);
+    expect(countOf(0, { ms: 1_000, isError: false })).toBe(1_000);
+    expect(countOf(0, { ms: 20, isError: true })).toBe(1_000);
   });
 });

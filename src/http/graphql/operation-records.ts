@@ -6,11 +6,11 @@ import {
   type ExecutionResult,
   type SelectionSetNode,
 } from 'graphql';
-import type { Logger } from '../../core/logger';
 import { ownerHash } from '../../core/owner-hash';
 import type { SpanAttributes } from '../../core/tracing';
 import type { GraphQLContext, RequestNotes } from '../../graphql/context';
 import { codeOf } from '../../graphql/errors';
+import type { AnswerLines } from '../answer-lines';
 
 /** What an operation is called in logs, metrics and traces. */
 export interface OperationLabel {
@@ -46,7 +46,7 @@ export class OperationRecords {
 
   /** @param onOperation - called for each operation that was refused or has ended, and for each subscription that was opened */
   constructor(
-    private readonly logger: Logger,
+    private readonly lines: AnswerLines,
     private readonly onOperation?: (record: OperationRecord) => void,
   ) {}
 
@@ -83,8 +83,10 @@ export class OperationRecords {
     // Operations of a WebSocket have a line of their own.
     const noted: RequestNotes = notes ?? { owner: ownerHash(viewer.owner) };
     note(noted, label.name ?? label.field, codes);
-    if (!notes)
-      this.logger.info({ requestId, socketId, type: label.type, ms: Math.round(ms), ...noted }, 'operation');
+    if (!notes) {
+      const line = { requestId, socketId, type: label.type, ms: Math.round(ms), ...noted };
+      this.lines.write('info', 'operation', { ms, isError: codes.length > 0 }, () => line);
+    }
     const seconds = ms / 1_000;
     this.onOperation?.({ ...label, code: codes[0] ?? 'OK', seconds });
   }

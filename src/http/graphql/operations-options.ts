@@ -10,6 +10,8 @@ import type { RequestWaits } from './request-waits';
 /** Options of `Operations`. */
 export interface OperationsOptions extends PreparationOptions {
   readonly logger: Logger;
+  /** The share of operations over WebSocket that have a log line, of those without error that are not slow. @defaultValue 1 */
+  readonly answerSample?: number;
   /**
    * Time limit of an operation or of the response to one event.
    * @defaultValue 10_000 milliseconds

@@ -15,6 +15,7 @@ import { traced } from '../../core/tracing';
 import { CountedUse, renewContext, type GraphQLContext } from '../../graphql/context';
 import { checkAfter, isReadable, waitsIn, type WaitRequest } from '../../graphql/waits';
 import type { PlannedPayload } from '../../reads/planned-payload';
+import { AnswerLines } from '../answer-lines';
 import { ResponseGroups } from './event-responses';
 import { OpenStreams } from './open-streams';
 import { OwnSubscription, SharedSubscription, type OpenSubscription } from './open-subscription';
@@ -52,7 +53,10 @@ export class Operations {
 
   constructor(options: OperationsOptions) {
     this.schema = options.schema;
-    this.records = new OperationRecords(options.logger, options.onOperation);
+    this.records = new OperationRecords(
+      new AnswerLines(options.logger, options.answerSample),
+      options.onOperation,
+    );
     this.results = new ResultFormat(options.logger, !options.introspection, this.records);
     this.documents = new PreparedDocuments({ ...options, onListed: (one) => this.records.markListed(one) });
     this.deadlineMs = options.deadlineMs ?? 10_000;
