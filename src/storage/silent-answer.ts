@@ -2,16 +2,20 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
 /**
- * Destroys an answer that sends nothing for a time, in milliseconds, while it is being read. A reader that pauses, for
- * example for a slow client, may take longer: bytes wait for it meanwhile.
+ * Destroys an answer that sends nothing for a time, in milliseconds, while it is being read, and one whose reading has not
+ * begun by then, which would keep its connection. A reader that pauses, for example for a slow client, may take longer: bytes
+ * wait for it meanwhile.
  */
 export function endIfSilent(answer: Readable & { readonly socket?: Socket }, timeoutMs: number): void {
   const { socket } = answer;
   if (!socket) return;
   const check = (): void => {
     if (answer.readableLength === 0) answer.destroy(new Error('The store sent nothing for too long.'));
+    else if (!answer.readableDidRead) answer.destroy(new Error('The object was not read in time.'));
     else socket.setTimeout(timeoutMs);
   };
+  // Without a reader the error has no other listener, and would end the process.
+  answer.on('error', () => undefined);
   socket.setTimeout(timeoutMs);
   socket.on('timeout', check);
   // The connection is used for other requests afterwards.

@@ -4,7 +4,7 @@ import { freePort } from '../../src/core/free-port';
 import { readObject } from '../../src/storage/media-store';
 import { S3Store } from '../../src/storage/s3-store';
 import { LocalBucket } from '../support/local-bucket';
-import { listening, stopped } from '../support/servers';
+import { connectionsOf, listening, stopped } from '../support/servers';
 import { until } from '../support/until';
 import { mediaStoreSuite, newKey, pieces } from './media-store-suite';
 
@@ -99,6 +99,18 @@ describe('an S3 store that sends an object', () => {
       received += chunk.length;
     }
     expect(received).toBe(byteSize);
+  });
+
+  it.each([
+    ['that fills the buffer', byteSize],
+    ['of which a few bytes came', 1_000],
+  ])('loses the connection of an object %s if it is not read', async (_, bytes) => {
+    sent = bytes;
+    const { stream } = (await store.open(newKey()))!;
+    await until(() => connectionsOf(server).size === 0);
+    await expect(readObject({ byteSize, part: null, stream })).rejects.toThrow(
+      'The object was not read in time.',
+    );
   });
 
   it('fails if it stops sending', async () => {
