@@ -14,8 +14,6 @@ export function endIfSilent(answer: Readable & { readonly socket?: Socket }, tim
     else if (!answer.readableDidRead) answer.destroy(new Error('The object was not read in time.'));
     else socket.setTimeout(timeoutMs);
   };
-  // Without a reader the error has no other listener, and would end the process.
-  answer.on('error', () => undefined);
   socket.setTimeout(timeoutMs);
   socket.on('timeout', check);
   // The connection is used for other requests afterwards.
