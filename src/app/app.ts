@@ -26,8 +26,8 @@ import { createAuth } from './auth';
 import { openDatabase } from './database';
 import { createHttpServers, type HttpServers } from './http';
 import { createMetrics, type Metrics } from './metrics/metrics';
-import { openMonitoring, reportDecoding } from './monitoring';
-import { createServices, type Services } from './services';
+import { checkCdn, openMonitoring, reportDecoding } from './monitoring';
+import { createServices, type Infrastructure, type Services } from './services';
 import { startTracing } from './tracing';
 import { checkKey, openUpstream, type Startup } from './upstream';
 import { webhooksTopic } from './webhooks';
@@ -109,8 +109,18 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   listening = (await servers.start()).url;
   await startPhotos(services, wakeups);
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
-  if (config.ROLE !== 'api' && config.UPSTREAM !== 'sandbox') void checkKey(provider, startup);
+  startChecks(deps, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
+}
+
+/** Checks in the background what is otherwise only noticed when it matters. */
+function startChecks(
+  { provider, media }: Pick<Infrastructure, 'provider' | 'media'>,
+  startup: Startup,
+): void {
+  const { ROLE, UPSTREAM } = startup.config;
+  if (ROLE !== 'api' && UPSTREAM !== 'sandbox') void checkKey(provider, startup);
+  checkCdn(media, startup);
 }
 
 /** Begins the record that this process serves photos. */

@@ -8,6 +8,8 @@ import { HttpServer } from '../http/server';
 import { Serving } from '../http/serving';
 import { HeicDecoderMissing } from '../images/heic-decoder';
 import type { Decoding } from '../images/image-processor';
+import type { MediaStore } from '../storage/media-store';
+import { examineCdn } from '../upstream/cdn-check';
 import type { Metrics } from './metrics/metrics';
 import type { Startup } from './upstream';
 
@@ -47,6 +49,26 @@ export async function openMonitoring(
   const { url } = await server.start();
   logger.info({ address: `${url}/metrics` }, 'metrics are served');
   return url;
+}
+
+/**
+ * Checks once, in the background, whether anyone can read photos through the CDN of `S3_PUBLIC_URL`, which is a warning in the
+ * log. A stop ends the check.
+ */
+export function checkCdn(media: MediaStore, { config, logger, shutdown }: Startup): void {
+  const { S3_PUBLIC_URL: publicUrl } = config;
+  if (publicUrl === undefined) return;
+  const check = async (): Promise<void> => {
+    const verdicts = await examineCdn(publicUrl, media, shutdown.signal);
+    const prefixes = [...verdicts.keys()].filter((prefix) => verdicts.get(prefix) === 'readable');
+    if (prefixes.length > 0)
+      logger.warn(
+        { prefixes },
+        'anyone who knows the id of a photo can read it at S3_PUBLIC_URL; let the CDN serve avatars/ and renditions/ only',
+      );
+  };
+  const checking = check();
+  shutdown.onStop(() => checking);
 }
 
 /** Counts each decoding, and logs that a decoder is missing. */

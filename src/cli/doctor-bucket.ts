@@ -1,6 +1,6 @@
 import type { Config } from '../config';
 import type { S3Store } from '../storage/s3-store';
-import { examineCdn, type CdnVerdict } from './doctor-cdn';
+import { examineCdn, type CdnVerdict } from '../upstream/cdn-check';
 import { finding, type Finding } from './doctor-finding';
 
 const timeoutMs = 10_000;
@@ -28,7 +28,7 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
 
 async function checkCdn(store: S3Store, publicUrl: string): Promise<Finding> {
   const check = 'CDN';
-  const verdicts = await examineCdn(publicUrl, store);
+  const verdicts = await examineCdn(publicUrl, store, new AbortController().signal);
   const prefixes = (verdict: CdnVerdict): string[] =>
     [...verdicts.keys()].filter((prefix) => verdicts.get(prefix) === verdict);
   const readable = prefixes('readable');
@@ -41,7 +41,8 @@ async function checkCdn(store: S3Store, publicUrl: string): Promise<Finding> {
     );
   }
   if (prefixes('unknown').length > 0) {
-    const cure = 'Check that S3_PUBLIC_URL is the address of the CDN, and that this machine can reach it.';
+    const cure =
+      'Check that S3_PUBLIC_URL is the address of the CDN, that it serves avatars/, and that this machine can reach it.';
     return finding(check, 'warn', 'it is not known whether S3_PUBLIC_URL gives out photos', cure);
   }
   return finding(check, 'ok', 'S3_PUBLIC_URL does not give out photos');
