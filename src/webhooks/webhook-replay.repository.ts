@@ -8,8 +8,8 @@ export type ReplaySelection = { readonly ids: readonly string[] } | { readonly c
 /** The path of the span of time in the input. */
 export const createdField = 'input.select.created';
 
-/** A selection by time skips failed deliveries that were replayed within this time, so that a call can be repeated. */
-const repeatedReplayMs = 600_000;
+/** A selection by time skips deliveries that were replayed within these times, so that a call can be repeated. */
+const skippedMs = { failed: 600_000, others: 3_600_000 };
 
 /** Maximum number of deliveries that a selection by time counts. */
 const maxCounted = 100_000;
@@ -61,13 +61,14 @@ export async function replayDeliveries(
 
 function selectionOf(selection: ReplaySelection): { text: string; values: unknown[] } {
   if ('ids' in selection) return { text: 'id = ANY($2::uuid[])', values: [selection.ids] };
-  const values: unknown[] = [repeatedReplayMs];
+  const values: unknown[] = [skippedMs.failed, skippedMs.others];
   const conditions = isCreatedIn(selection.created, createdField).map((condition) => {
     if (!('text' in condition)) throw new TypeError('Not a condition on the time.');
     values.push(condition.value);
     return condition.text.replace('?', `$${values.length + 1}`);
   });
-  // A replayed delivery that arrived is not selected again; otherwise the first ones would be repeated before the last.
-  const isNew = `(replayed_at IS NULL OR status = 'FAILED' AND replayed_at < now() - $2 * interval '1 ms')`;
+  // Those that arrived are skipped for longer; otherwise the first ones would be repeated before the last.
+  const skipped = `(CASE WHEN status = 'FAILED' THEN $2::int ELSE $3::int END) * interval '1 ms'`;
+  const isNew = `(replayed_at IS NULL OR replayed_at < now() - ${skipped})`;
   return { text: [isNew, ...conditions].join(' AND '), values };
 }

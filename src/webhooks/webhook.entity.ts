@@ -158,8 +158,13 @@ export class WebhookDeliveryEntity {
   @Column('jsonb', { default: () => "'[]'" })
   attempts: WebhookAttemptRow[];
 
+  /** When its owner last replayed it. */
   @Column('timestamptz', { nullable: true })
   replayedAt: Date | null;
+
+  /** When enabling its webhook last made it pending again. */
+  @Column('timestamptz', { nullable: true })
+  resumedAt: Date | null;
 
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;

@@ -114,7 +114,7 @@ export class WebhookDeliverySelectionInput {
   @Field(() => DateTimeRangeInput, {
     nullable: true,
     description:
-      'By `createdAt`, except those that arrived after a replay or were replayed in the last 10 minutes.',
+      'By `createdAt`, except those that were replayed in the last hour, or in the last 10 minutes if they are FAILED again.',
   })
   created?: DateTimeRangeInput | null;
 }

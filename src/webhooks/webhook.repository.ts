@@ -145,12 +145,12 @@ export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity
   await sql.rows(
     `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failing_since = now()
       WHERE webhook_id = $1 AND status = 'PENDING' AND tries = 0
-        AND greatest(created_at, replayed_at) < now() - $2 * interval '1 ms'`,
+        AND greatest(created_at, replayed_at, resumed_at) < now() - $2 * interval '1 ms'`,
     [id, keptMs],
   );
   await sql.rows(
     `UPDATE webhook_deliveries
-        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL, replayed_at = now()
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL, resumed_at = now()
       WHERE webhook_id = $1 AND status = 'FAILED'
         AND (failing_since IS NULL OR failed_at > coalesce((SELECT succeeded_at FROM webhooks WHERE id = $1), '-infinity'))`,
     [id],

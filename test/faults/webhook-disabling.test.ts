@@ -114,6 +114,9 @@ describe('an endpoint that fails', () => {
     });
     await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 2);
     expect(receiver.received.map(({ data }) => data.id)).toEqual([failed!.subjectId, later]);
+    // They were not replayed yet.
+    expect(await replayAll(webhook.id)).toMatchObject({ matchedCount: 2, changedCount: 2 });
+    await until(() => receiver.received.length === 4);
   });
 
   it('is not disabled while its deliveries were not attempted, nor is a delivery given up', async () => {

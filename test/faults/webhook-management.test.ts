@@ -191,6 +191,10 @@ describe('replayWebhookDeliveries', () => {
     expect(await replay(owner, webhook.id, { created })).toMatchObject({ changedCount: 0, hasMore: false });
     await gateway.rows(`UPDATE webhook_deliveries SET status = 'FAILED' WHERE id = $1`, [uuidOf(ids[0]!)]);
     expect(await replay(owner, webhook.id, { created })).toMatchObject({ changedCount: 1, hasMore: false });
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 5);
+    await passTime(gateway, 1_900_000);
+    // The first one was replayed half an hour ago, the next two an hour ago, and the last two are an hour old now.
+    expect(await replay(owner, webhook.id, { created })).toMatchObject({ matchedCount: 4, changedCount: 2 });
     await gateway.restart({ MAX_BULK_OBJECTS: undefined });
   });
 
