@@ -179,13 +179,14 @@ function refusedWhenStopping(serving: Serving, route: Route): Route {
 /** With `AUTH=none` all callers are one owner, so that nothing is shared. */
 function makeInFlight(config: Config): OperationsInFlight {
   const maximum = maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER);
-  if (config.AUTH.includes('none')) return new OperationsInFlight(maximum);
+  const maxWaits = maxPerOwner(config, config.MAX_WAITS_PER_OWNER) ?? config.MAX_WAITS;
+  if (config.AUTH.includes('none')) return new OperationsInFlight(maximum, maxWaits);
   const { DATABASE_POOL, OWNER_WEIGHTS } = config;
   const turns = {
     long: new OwnerTurns(DATABASE_POOL, OWNER_WEIGHTS),
     short: new OwnerTurns(DATABASE_POOL * maxShortAtOnce, OWNER_WEIGHTS),
   };
-  return new OperationsInFlight(maximum, turns);
+  return new OperationsInFlight(maximum, maxWaits, turns);
 }
 
 function makeOperations(deps: HttpDeps): Operations {

@@ -20,6 +20,8 @@ export interface GraphQLContext {
   viewer: Viewer;
   /** Why the database cannot be asked, if that is known already: root fields fail with it. */
   unavailable?: Error;
+  /** Whether the request has waited for a change: it is not refused for what its owner does at the same time. */
+  hasWaited?: boolean;
   /** Why the wait before the operation failed: the field that asked for it fails with this error. */
   waitFailure?: Error;
   /** Whether a field has a cursor in `after` that cannot be read: that field fails, in its resolver. */

@@ -6,6 +6,7 @@ import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
 import { createWebhook } from '../support/webhooks';
 
 const maximum = 3;
+const maxWaits = 8;
 /** Read by a planned statement, by resolvers, and a mutation: all need the table of models. */
 const operations = [
   '{ models { totalCount } }',
@@ -18,7 +19,8 @@ describe('operations in flight', () => {
   let gateway: TestGateway;
   beforeAll(async () => {
     gateway = await TestGateway.start({
-      ...{ ...jwtSettings, ROLE: 'api', MAX_OPERATIONS_PER_OWNER: String(maximum), BATCHING: 'true' },
+      ...{ ...jwtSettings, ROLE: 'api', BATCHING: 'true' },
+      ...{ MAX_OPERATIONS_PER_OWNER: String(maximum), MAX_WAITS_PER_OWNER: String(maxWaits) },
     });
   });
   afterAll(() => gateway.stop());
@@ -55,6 +57,43 @@ describe('operations in flight', () => {
     expect(codeOf(await alice.execute('HTTP', { query }))).toBeUndefined();
     for (const client of [alice, bob]) client.close();
   });
+
+  it.each(['{ model(id: $id, waitMs: 1) { id } }', '{ model(id: $id, waitMs: 1) { id queuePosition } }'])(
+    'of one owner are answered later if they have waited for a change, up to the number of waits: %s',
+    async (selection) => {
+      const alice = await Client.of(gateway);
+      const { id } = await alice.train({ photoIds: await alice.upload() });
+      const query = `query ($id: ID!) ${selection}`;
+      const answers: Result[] = [];
+      let all: Promise<unknown> = Promise.resolve();
+      const pool = await gateway.database.pool(1);
+      await pool.transaction(async (sql) => {
+        await sql.rows('LOCK TABLE photos IN ACCESS EXCLUSIVE MODE');
+        const others = Array.from({ length: maximum }, () =>
+          alice.execute('HTTP', { query: '{ photos { totalCount } }' }),
+        );
+        await until(
+          async () =>
+            (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'photos'::regclass`))
+              .length === maximum,
+        );
+        const waits = Array.from({ length: 20 }, async () => {
+          answers.push(await alice.execute('HTTP', { query, variables: { id } }));
+        });
+        all = Promise.all([...others, ...waits]);
+        await until(() => answers.length === 20 - maxWaits);
+        expect(answers.map(codeOf)).toEqual(Array.from({ length: 20 - maxWaits }, () => 'RATE_LIMITED'));
+      });
+      await all;
+      expect(answers.slice(20 - maxWaits).map(({ errors, data }) => [errors, data])).toEqual(
+        Array.from({ length: maxWaits }, () => [
+          undefined,
+          { model: expect.objectContaining({ id }) as object },
+        ]),
+      );
+      expect(codeOf(await alice.execute('HTTP', { query: '{ viewer { owner } }' }))).toBeUndefined();
+    },
+  );
 });
 
 describe('operations of one owner that wait for the database', () => {

@@ -112,6 +112,7 @@ export class Operations {
       for (const request of waits) {
         checkAfter(request);
         await this.waitFor(request, context, client());
+        context.hasWaited = true;
       }
     } catch (error) {
       if (error instanceof DomainError && error.code === 'UNAUTHENTICATED') return wrapped(error);
@@ -175,7 +176,14 @@ export class Operations {
     const { viewer } = context;
     try {
       const read = this.reads?.prepare(args, viewer);
-      const text = read && (await this.inTime(this.inFlight.run(viewer.owner, read.answer, read.isShort)));
+      const text =
+        read &&
+        (await this.inTime(
+          this.inFlight.run(viewer.owner, read.answer, {
+            isShort: read.isShort,
+            mayQueue: context.hasWaited,
+          }),
+        ));
       return text == null ? 'left' : new ResponseText(text);
     } catch (error) {
       if (!isServiceUnavailable(error)) return { errors: [wrapped(error)] };
@@ -206,7 +214,11 @@ export class Operations {
       return execute({ ...args, contextValue: context });
     };
     const result = await traced('graphql.execute', this.records.labelOf(args).attributes, () =>
-      this.execute(() => (context.unavailable ? run() : this.inFlight.run(context.viewer.owner, run))),
+      this.execute(() =>
+        context.unavailable
+          ? run()
+          : this.inFlight.run(context.viewer.owner, run, { mayQueue: context.hasWaited }),
+      ),
     );
     this.records.ended(args, context, result.errors, startedMs);
     return withPayload(result, payload);
