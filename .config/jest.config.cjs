@@ -1,4 +1,5 @@
-const { resolve } = require('node:path');
+const { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
+const { join, resolve } = require('node:path');
 
 const rootDir = resolve(__dirname, '..');
 
@@ -41,6 +42,36 @@ const withDatabase = {
 /** For suites that start the built gateway as processes. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
+/**
+ * Groups of test files, each of which Jest runs as one file: loading the gateway takes longer than the tests of most files.
+ * A run of files that the command line names does not use them.
+ */
+const groupsOf = (name, count) => {
+  if (process.argv.some((argument) => /^test\/|\.test\.ts$/.test(argument))) return {};
+  const groups = Array.from({ length: count }, () => ({ files: [], size: 0 }));
+  const files = readdirSync(join(rootDir, 'test', name))
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => ({ file, size: statSync(join(rootDir, 'test', name, file)).size }));
+  for (const { file, size } of files.sort((a, b) => b.size - a.size || (a.file < b.file ? -1 : 1))) {
+    const smallest = groups.reduce((one, other) => (other.size < one.size ? other : one));
+    smallest.files.push(file);
+    smallest.size += size;
+  }
+  const folder = join(rootDir, 'dist/test-groups', name);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  groups.forEach((group, index) => {
+    const parts = group.files.map((file) => {
+      const path = join(rootDir, 'test', name, file);
+      return `describe(${JSON.stringify(`${name}/${file}`)}, () => {\n  require(${JSON.stringify(path)});\n});`;
+    });
+    // The last call is valid for all of them.
+    parts.push('jest.setTimeout(300_000);');
+    writeFileSync(join(folder, `${index + 1}.test.js`), `${parts.join('\n')}\n`);
+  });
+  return { testMatch: [`<rootDir>/dist/test-groups/${name}/*.test.js`] };
+};
+
 /** Tests mostly wait: for answers, restarts, leases and deadlines. So more files run at once than there are cores. */
 const maxWorkers = 3;
 
@@ -54,8 +85,8 @@ module.exports = {
   projects: [
     suite('unit'),
     suite('contract'),
-    suite('api', withDatabase),
-    suite('security', withDatabase),
+    suite('api', { ...withDatabase, ...groupsOf('api', 6) }),
+    suite('security', { ...withDatabase, ...groupsOf('security', 8) }),
     suite('faults', withProcesses),
     suite('s3', withProcesses),
     suite('redis', withProcesses),

@@ -36,7 +36,7 @@ const namesOfOthers =
   /_SERVICE_(HOST|PORT)(_|$)|_\d+_(TCP|UDP|SCTP)(_|$)|^AUTH_(TOKEN|SECRET|URL)$|^HOST_(IP|UID|GID)$/;
 
 const isOfOthers = (name: string, value = ''): boolean =>
-  namesOfOthers.test(name) || /^(tcp|udp|sctp):\/\//.test(value);
+  namesOfOthers.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
 
 /** The word with the smallest edit distance; the first one of several. */
 function nearestOf(given: string, known: readonly string[]): string {

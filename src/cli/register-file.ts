@@ -6,17 +6,22 @@ import { CommandError } from './shell';
 /** Maximum length of a line, in bytes: that of a model with some 200,000 avatars. */
 const maxLineBytes = 16_000_000;
 
+/** Maximum number of lines of a file, and of their bytes: all of them are in memory until they are imported together. */
+const maxLines = 500_000;
+const maxBytes = 250_000_000;
+
 const lineBreak = 0x0a;
 
 /**
- * Reads a register in UTF-8, with or without a byte order mark. Its lines are read one after the other, so that its size is not
- * limited by the memory that a line needs. A line that is too long ends the reading: it may have no end.
+ * Reads a register in UTF-8, with or without a byte order mark. A line that is too long, and one line too many, end the reading:
+ * the file may have no end.
  * @throws CommandError if the file cannot be read or has no model, or naming the problems of all lines
  */
 export async function readRegister(file: string): Promise<NumberedLine[]> {
   const problems = new LineProblems();
   const lines = new RegisterLines(problems);
   let number = 0;
+  let byteCount = 0;
   try {
     for await (const bytes of linesOf(createReadStream(file))) {
       number += 1;
@@ -24,6 +29,14 @@ export async function readRegister(file: string): Promise<NumberedLine[]> {
         problems.add(
           number,
           `is longer than ${maxLineBytes} bytes, and what follows was not read. Write one model a line.`,
+        );
+        break;
+      }
+      byteCount += bytes.length;
+      if (number > maxLines || byteCount > maxBytes) {
+        problems.add(
+          number,
+          `was not read, nor was what follows: a file has at most ${maxLines} lines and ${maxBytes} bytes. Split it, and import the parts one after the other.`,
         );
         break;
       }

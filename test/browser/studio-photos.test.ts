@@ -196,6 +196,10 @@ describe('photos in the studio', () => {
     await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(await photos(1));
     await studio.page.getByText('Not uploaded').waitFor();
     await studio.page.unrouteAll();
+    // Another page does not have it forgotten.
+    await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+    await studio.page.getByText('No models here.').waitFor();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
     await studio.button('Upload face-1.jpg again').click();
     await studio.page.getByText(/^1 of 1 usable[.]/).waitFor();
     expect(await studio.page.getByText('Not uploaded').count()).toBe(0);
@@ -247,5 +251,27 @@ describe('photos in the studio', () => {
     await studio.page.reload();
     await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
     expect(failures).toBe(1);
+  });
+
+  it('are not sent any more when their owner has erased everything', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    await studio.page.route('**/uploads/**', async (route) => {
+      await released;
+      await route.fallback();
+    });
+    await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(await photos(1));
+    await studio.page.getByText('1 on the way.').waitFor();
+    const ended = studio.page.waitForEvent('requestfailed', (request) => request.url().includes('/uploads/'));
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.button('Erase my data').click();
+    await studio.page.getByLabel('Type DELETE to confirm').fill('DELETE');
+    await studio.button('Erase').click();
+    await studio.page.getByText('Your receipt:').waitFor();
+    await ended;
+    release();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Avatars from your photos' }).waitFor();
+    expect(await studio.page.getByText('on the way.').count()).toBe(0);
   });
 });

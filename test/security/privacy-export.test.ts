@@ -40,6 +40,7 @@ interface Exported {
   avatars: (Record<string, unknown> & { file: string; sha256: string })[];
   photos: (Record<string, unknown> & { file: string | null })[];
   paidCalls: Record<string, unknown>[];
+  timelines: Record<string, unknown>[];
   events: Record<string, unknown>[];
   booked: Record<string, unknown>[];
   audit: Record<string, unknown>[];
@@ -47,6 +48,13 @@ interface Exported {
   bulkRetries: Record<string, unknown>[];
   downloads: Record<string, unknown>[];
   apiKeys: Record<string, unknown>[];
+}
+
+interface Step {
+  kind: string;
+  attempt: number;
+  occurredAt: string;
+  call: { durationMs: number | null; httpStatus: number | null } | null;
 }
 
 async function exported(url: string): Promise<{ data: Exported; files: Map<string, Buffer> }> {
@@ -105,6 +113,28 @@ describe('exportMyData', () => {
     }
     const names = [...data.avatars, ...data.photos].map(({ file }) => file);
     expect([...files.keys()].sort()).toEqual([...names, 'README.txt', 'data.json'].sort());
+  });
+
+  it('contains the timelines that the API shows', async () => {
+    const steps =
+      '{ timeline(first: 100) { nodes { kind attempt occurredAt call { durationMs httpStatus } } } }';
+    const ids = { model: settled.modelId, generation: settled.generationId };
+    const jobs = await anna.request<Record<'model' | 'generation', { timeline: { nodes: Step[] } }>>(
+      `query ($model: ID!, $generation: ID!) { model(id: $model) ${steps} generation(id: $generation) ${steps} }`,
+      ids,
+    );
+    const { data } = await exported((await offer(anna)).url);
+    for (const kind of ['model', 'generation'] as const) {
+      const { nodes } = jobs[kind].timeline;
+      expect(nodes.length).toBeGreaterThan(3);
+      expect(data.timelines.filter(({ jobKind }) => jobKind === kind)).toMatchObject(
+        nodes.map(({ call, ...step }) => ({
+          ...step,
+          // Those of paid calls are in the list of these.
+          ...(step.kind === 'POLLED' && { durationMs: call!.durationMs, httpStatus: call!.httpStatus }),
+        })),
+      );
+    }
   });
 
   it('contains the offered downloads of avatars, and those of no other person', async () => {

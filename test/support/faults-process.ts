@@ -9,7 +9,8 @@ import type { FailpointName } from '../../src/core/failpoint';
 import { freePort } from '../../src/core/free-port';
 
 const project = resolve(__dirname, '../..');
-const failpoints = join(__dirname, 'failpoints.cjs');
+/** Loaded before the program. */
+const preloaded = ['code-cache.cjs', 'failpoints.cjs'].flatMap((name) => ['-r', join(__dirname, name)]);
 
 /** The time limit of a start in milliseconds; it takes one to two seconds on an idle machine. */
 const startMs = 60_000;
@@ -81,7 +82,7 @@ export class GatewayProcess {
     installed = project,
   ): Promise<GatewayProcess> {
     const port = settings.PORT ?? String(await freePort());
-    const command = [process.execPath, '--expose-gc', '-r', failpoints, join(installed, 'dist/main.js')];
+    const command = [process.execPath, '--expose-gc', ...preloaded, join(installed, 'dist/main.js')];
     const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}`, ...command];
     const child = spawn(limited[0]!, limited.slice(1), {
       cwd: settings.DATA_DIR,

@@ -42,8 +42,8 @@ describe('a batch queue', () => {
       await turn();
     }
     expect(await Promise.all(loads)).toEqual(loads.map((_load, index) => index));
-    const intervalsMs = startsMs.slice(1).map((ms, index) => ms - startsMs[index]!);
-    expect(Math.min(...intervalsMs)).toBeGreaterThan(2);
+    // A timer is early by the time for which the event loop was busy when it was set, so that one interval may be shorter.
+    expect(startsMs.at(-1)! - startsMs[0]!).toBeGreaterThan(9 * 2);
   });
 
   it('limits the keys per batch', async () => {

@@ -42,11 +42,17 @@ export function newDraftPhoto(file: File): DraftPhoto {
   };
 }
 
-/** Uploads photos, and reports each step. Never rejects: problems become the state of a photo. */
+/** How {@link sendPhotos} reports each step, and what ends it. */
+interface Sending {
+  readonly change: (key: string, part: Partial<DraftPhoto>) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Uploads photos. Never rejects: problems become the state of a photo. */
 export async function sendPhotos(
   { client, likeness }: Pick<Connection, 'client' | 'likeness'>,
   photos: readonly DraftPhoto[],
-  change: (key: string, part: Partial<DraftPhoto>) => void,
+  { change, signal }: Sending,
 ): Promise<void> {
   const pending = new Set(photos.map(({ key }) => key));
   for (const key of pending) change(key, { state: 'sending', progress: 0, problem: null });
@@ -63,6 +69,7 @@ export async function sendPhotos(
     await likeness.upload(
       photos.map(({ file }) => typed(file!)),
       {
+        signal,
         onResult,
         onProgress: ({ index, sentBytes, byteSize }) =>
           change(photos[index]!.key, {

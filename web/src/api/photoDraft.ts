@@ -17,6 +17,9 @@ const isSameFile = (one: File | null, other: File): boolean =>
 export const readyIdsOf = (photos: readonly DraftPhoto[]): string[] =>
   photos.flatMap(({ state, photoId }) => (state === 'ready' && photoId !== null ? [photoId] : []));
 
+/** Whether it is not on the server, and only this page has its bytes. */
+const isUnsent = ({ file, state }: DraftPhoto): boolean => file !== null && state !== 'ready';
+
 const isUploading = ({ state }: DraftPhoto): boolean => state === 'sending' || state === 'checking';
 
 /** Lets the browser ask before a reload or the closing of the page, which would end the uploads. */
@@ -28,6 +31,7 @@ export class PhotoDraft {
   private isRestored = false;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly listeners = new Set<() => void>();
+  private uploads = new AbortController();
   private readonly storageKey: string;
 
   constructor(
@@ -87,6 +91,13 @@ export class PhotoDraft {
     this.update([]);
   }
 
+  /** Ends the uploads and forgets the photos, because the data of their owner were erased. */
+  discard(): void {
+    this.uploads.abort();
+    this.uploads = new AbortController();
+    this.clear();
+  }
+
   /** Takes over what is stored. Only the first time is the result stored, since another tab may still be adding. */
   private async restore(): Promise<void> {
     const known = new Set(this.photos.map(({ photoId }) => photoId));
@@ -116,7 +127,7 @@ export class PhotoDraft {
   private send(photos: readonly DraftPhoto[]): void {
     const change = (key: string, part: Partial<DraftPhoto>): void =>
       this.update(this.photos.map((photo) => (photo.key === key ? { ...photo, ...part } : photo)));
-    void sendPhotos(this.connection, photos, change);
+    void sendPhotos(this.connection, photos, { change, signal: this.uploads.signal });
   }
 
   private forget(key: string): void {
@@ -142,10 +153,10 @@ export class PhotoDraft {
 
 const drafts = new WeakMap<Connection, PhotoDraft>();
 
-/** The draft for a visit of the page: that of the last one while its uploads are running, otherwise a new one. */
+/** The draft for a visit of the page: that of the last one while some of its photos are not sent, otherwise a new one. */
 export function draftOf(connection: Connection, owner: string): PhotoDraft {
   const last = drafts.get(connection);
-  if (last?.read().some(isUploading)) return last;
+  if (last?.read().some(isUnsent)) return last;
   const draft = new PhotoDraft(connection, owner);
   drafts.set(connection, draft);
   return draft;

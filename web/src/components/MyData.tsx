@@ -30,7 +30,7 @@ export function MyData(): React.JSX.Element {
     if (error) return;
     setAsking(false);
     forgetOwner(owner);
-    draftOf(connection, owner).clear();
+    draftOf(connection, owner).discard();
     clearOperationLog();
     setReceipt(data?.deleteMyData?.erasure.receipt ?? null);
     announce({ tone: 'plain', text: 'Your data have been erased.' });
