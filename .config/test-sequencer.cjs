@@ -13,7 +13,6 @@ const long = [
   'faults/start-refused',
   'faults/deletion',
   'faults/start-and-stop',
-  'faults/random-kills',
   'faults/leaks',
   'faults/upstream-calls',
   'redis/several-machines',

@@ -253,7 +253,7 @@ describe('photos in the studio', () => {
     expect(failures).toBe(1);
   });
 
-  it('are not sent any more when their owner has erased everything', async () => {
+  it('are no longer sent when their owner has erased everything', async () => {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     await studio.page.route('**/uploads/**', async (route) => {

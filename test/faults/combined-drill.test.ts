@@ -14,7 +14,7 @@ jest.setTimeout(600_000);
 /** Repeat a run with `DRILL_SEED`; the decisions are the same, their timing is not. */
 const seed = Number(process.env.DRILL_SEED ?? Date.now() % 1_000_000);
 /** How long faults are injected, in milliseconds. */
-const faultsMs = Number(process.env.DRILL_MS ?? 60_000);
+const faultsMs = Number(process.env.DRILL_MS ?? 40_000);
 
 const owners = ['anna', 'bob'];
 const gateways = 2;

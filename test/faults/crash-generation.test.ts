@@ -45,15 +45,11 @@ const missingWay: readonly CrashRow[] = [
   ['move:before-commit', 2, 'done', 'done'],
   ['submission:before-call', 1, 'unknown', 'done or refused', 0],
   ['call:written', 1, 'unknown', 'done'],
-  ['submission:answered', 1, 'unknown', 'done'],
   ['submission:journaled', 1, 'done', 'done'],
   // The id, the completion and the picture are being stored.
   ['move:before-commit', 3, 'done', 'done'],
-  ['poll:answered', 1, 'done', 'done'],
   ['move:before-commit', 4, 'done', 'done'],
-  ['result:fetched', 1, 'done', 'done'],
   ['move:before-commit', 5, 'done', 'done'],
-  ['result:shown', 1, 'done', 'done'],
 ];
 
 /** The steps whose statements are not those of every generation: the retry, its call, and the picture that joins the others. */

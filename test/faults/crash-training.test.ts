@@ -22,7 +22,13 @@ const way: readonly CrashRow[] = [
   ['move:before-commit', 3, 'done', 'done'],
 ];
 
-const cells = cellsOf('training', way);
+/** A generation has the same steps in an outage of PostgreSQL alone, besides these. */
+const inOutage = way.filter(([point]) => /^(mutation|call|submission:before|poll)/.test(point));
+
+const cells = [
+  ...cellsOf('training', way, ['gateway', 'both']),
+  ...cellsOf('training', inOutage, ['postgres']),
+];
 
 describe('a crash during a training', () => {
   const pool = new EnvironmentPool(cells, runWithCrash);

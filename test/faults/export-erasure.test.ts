@@ -78,11 +78,11 @@ describe('an export while another gateway erases the same data', () => {
 
   it('is complete or ends with an error, whenever the erasure starts, and does not contain data of others', async () => {
     await create('other', other, 10);
-    for (let run = 0; run < 25; run += 1) {
+    for (let run = 0; run < 12; run += 1) {
       await create('local', small, 10);
       const url = await offer();
       const downloading = download(url);
-      await pause(run * 5);
+      await pause(run * 10);
       await erase();
       expect([null, countsOf(small)]).toContainEqual(await downloading);
       expect((await fetch(url)).status).toBe(404);

@@ -4,7 +4,7 @@ import type { ListOrder } from '../../src/core/list-statements';
 import { encodeEventCursor } from '../../src/events/event';
 import { encodeCursor } from '../../src/graphql/connection';
 import type { Client } from '../support/client';
-import { transports, type Operation, type Result } from '../support/graphql-client';
+import { transports, type Operation, type Result, type Transport } from '../support/graphql-client';
 import { send } from '../support/raw-client';
 import { idPlaces } from './id-places';
 import { cursorWalk } from './ownership-cursors';
@@ -45,6 +45,13 @@ describe('data of another owner', () => {
     of.ledgerEntry,
     of.clientToken,
   ];
+  /** Over WebSocket and SSE one id of each kind: the resolvers are the same, and HTTP is asked for all. */
+  const idsOver = (transport: Transport): string[] => {
+    const ids = idsOf(owners.alices);
+    return transport === 'HTTP'
+      ? ids
+      : ids.filter((id, index) => ids.findIndex((other) => kindOf(other) === kindOf(id)) === index);
+  };
   /** Values that no response to Bob may contain. */
   const secrets = (): string[] => ['alice', ...idsOf(owners.alices)];
   const expectNothingAbout = (answer: unknown, except: string): void => {
@@ -67,8 +74,8 @@ describe('data of another owner', () => {
     it.each(walk)(
       "return the same answer for another owner's id as for an unknown id: $place",
       async ({ query, variables }) => {
-        const { bob, alices, bobs } = owners;
-        for (const id of idsOf(alices)) {
+        const { bob, bobs } = owners;
+        for (const id of idsOver(transport)) {
           const ghost = toGlobalId(kindOf(id), newId());
           const [of, never] = await Promise.all(
             [id, ghost].map(async (asked) =>

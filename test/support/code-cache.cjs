@@ -15,7 +15,7 @@ const folder = join(tmpdir(), `likeness-code-cache-${process.getuid?.() ?? 0}-${
 const file = join(folder, 'code');
 const afterMs = 4_000;
 
-/** Compiled code by the hash of the source, so that a new build is compiled anew. */
+/** Compiled code by the hash of the source, so that what a new build has changed is compiled. */
 function load() {
   try {
     return deserialize(readFileSync(file));

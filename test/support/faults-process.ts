@@ -63,11 +63,18 @@ export class GatewayProcess {
     });
   }
 
-  /** {@link launch}, and returns when the gateway is ready. */
+  /** {@link launch}, and returns when the gateway is ready. A port that another test has taken meanwhile is replaced. */
   static async start(...options: Parameters<typeof GatewayProcess.launch>): Promise<GatewayProcess> {
-    const gateway = await GatewayProcess.launch(...options);
-    await gateway.untilReady();
-    return gateway;
+    for (let left = 3; ; left -= 1) {
+      const gateway = await GatewayProcess.launch(...options);
+      try {
+        await gateway.untilReady();
+        return gateway;
+      } catch (error) {
+        const isTaken = options[0].PORT === undefined && /cannot listen on port/.test(gateway.errors);
+        if (!isTaken || left === 1) throw error;
+      }
+    }
   }
 
   /**

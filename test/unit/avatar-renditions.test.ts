@@ -3,6 +3,7 @@ import { createLogger } from '../../src/core/logger';
 import type { Sql } from '../../src/core/sql';
 import { engines } from '../../src/database/engine';
 import { AvatarRenditions, type RenditionOutcome } from '../../src/generations/avatar-renditions';
+import { variantOf } from '../../src/generations/avatar-variant';
 import { PictureProblem } from '../../src/images/picture-file';
 import type { RenditionSpec } from '../../src/images/rendition';
 
@@ -69,5 +70,15 @@ describe('renditions', () => {
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
     const failed = Array.from({ length: 100 }, () => 'failed');
     expect(outcomes.sort()).toEqual([...failed, 'refused']);
+  });
+});
+
+describe('the files of an avatar', () => {
+  it('are at most 14 beside the original and the preview', () => {
+    const sizes = ['ORIGINAL', 'PREVIEW', 'PX_128', 'PX_256', 'PX_512', 'PX_1024'] as const;
+    const formats = [null, 'JPEG', 'WEBP', 'AVIF'] as const;
+    const variants = sizes.flatMap((size) => formats.map((format) => variantOf(size, format)));
+    const made = variants.filter(({ source }) => typeof source === 'object').map(({ name }) => name);
+    expect(new Set(made).size).toBe(14);
   });
 });
