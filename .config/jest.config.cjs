@@ -42,6 +42,10 @@ const withDatabase = {
 /** For suites that start the built gateway as processes. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
+/** Files of test/api that are the same with every engine and through a pooler: forms, transports, and what has no jobs. */
+const withoutEngine =
+  /^(capabilities|deprecated-uses|direct-uploads|entity-rows|examples|graphi|graphql-over|http-|job-fields|media-route|migrat|mutation-forms|photo-(graphql|refusals)|planned-reads|prepared-statements|provenance|refusals|sse-|statements|studio|style-|transports|upload-route|websocket)/;
+
 /**
  * Groups of test files, each of which Jest runs as one file: loading the gateway takes longer than the tests of most files.
  * A run of files that the command line names does not use them.
@@ -51,6 +55,7 @@ const groupsOf = (name, count) => {
   const groups = Array.from({ length: count }, () => ({ files: [], size: 0 }));
   const files = readdirSync(join(rootDir, 'test', name))
     .filter((file) => file.endsWith('.test.ts'))
+    .filter((file) => process.env.TEST_ENGINE === undefined || !withoutEngine.test(file))
     .map((file) => ({ file, size: statSync(join(rootDir, 'test', name, file)).size }));
   for (const { file, size } of files.sort((a, b) => b.size - a.size || (a.file < b.file ? -1 : 1))) {
     const smallest = groups.reduce((one, other) => (other.size < one.size ? other : one));
