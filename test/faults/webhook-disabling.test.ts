@@ -119,6 +119,23 @@ describe('an endpoint that fails', () => {
     await until(() => receiver.received.length === 4);
   });
 
+  it('is sent what an earlier enabling made pending, however old it is', async () => {
+    const id = await failing();
+    const pause = (): Promise<unknown> => updateWebhook(owner, { id, status: 'PAUSED' });
+    await pause();
+    await gateway.rows(
+      `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failed_at = now()`,
+    );
+    await passTime(gateway, 25 * 3_600_000);
+    await enable(id);
+    await pause();
+    // As if it had not been attempted meanwhile.
+    await gateway.rows('UPDATE webhook_deliveries SET tries = 0');
+    receiver.answer = status(200);
+    await enable(id);
+    await until(async () => (await deliveriesOf(owner, id, ['DELIVERED'])).length === 1);
+  });
+
   it('is not disabled while its deliveries were not attempted, nor is a delivery given up', async () => {
     const id = await failing();
     // It has failed often enough, but the time without attempts is not a failure of it.

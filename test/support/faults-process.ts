@@ -71,7 +71,7 @@ export class GatewayProcess {
         await gateway.untilReady();
         return gateway;
       } catch (error) {
-        const isTaken = options[0].PORT === undefined && /cannot listen on port/.test(gateway.errors);
+        const isTaken = options[0].PORT === undefined && gateway.errors.includes('cannot listen on port');
         if (!isTaken || left === 1) throw error;
       }
     }
