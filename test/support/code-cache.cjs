@@ -9,7 +9,7 @@ const { tmpdir } = require('node:os');
 const { dirname, join } = require('node:path');
 const { setTimeout } = require('node:timers');
 const { deserialize, serialize } = require('node:v8');
-const { constants, Script } = require('node:vm');
+const { Script } = require('node:vm');
 
 const folder = join(tmpdir(), `likeness-code-cache-${process.getuid?.() ?? 0}-${process.version}`);
 const file = join(folder, 'code');
@@ -32,7 +32,9 @@ function cacheCode() {
 
   Module.prototype._compile = function (source, filename, format) {
     const key = createHash('md5').update(source).digest('base64');
-    const script = format === 'module' ? null : scriptOf(source, filename, cached.get(key));
+    // Only Node's own loader knows where `import()` begins to look.
+    const isPlain = format !== 'module' && !/\bimport\s*\(/.test(source);
+    const script = isPlain ? scriptOf(source, filename, cached.get(key)) : null;
     if (script === null) return compile.call(this, source, filename, format);
     if (cached.has(key) && !script.cachedDataRejected) used.set(key, cached.get(key));
     else compiled.set(key, script);
@@ -52,9 +54,8 @@ function cacheCode() {
 
 /** Null for ECMAScript modules, which `require` loads too. */
 function scriptOf(source, filename, cachedData) {
-  const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   try {
-    return new Script(Module.wrap(source), { filename, cachedData, importModuleDynamically });
+    return new Script(Module.wrap(source), { filename, cachedData });
   } catch {
     return null;
   }
