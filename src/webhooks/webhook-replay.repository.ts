@@ -25,7 +25,10 @@ export interface Replayed {
   readonly hasMore: boolean;
 }
 
-/** Makes delivered and failed deliveries of a locked webhook pending again, the oldest first, at most `limit`. */
+/**
+ * Makes delivered and failed deliveries of a locked webhook pending again, at most `limit`: first those that were never
+ * replayed, the oldest first, so that repeated calls come to the end of a range however long they take.
+ */
 export async function replayDeliveries(
   sql: Sql,
   webhookId: string,
@@ -40,7 +43,7 @@ export async function replayDeliveries(
     [webhookId, ...values, 'ids' in selection],
   );
   const found = await sql.rows<{ id: string }>(
-    `${selected} AND status <> 'PENDING' ORDER BY number LIMIT ${Math.max(limit, 0) + 1}`,
+    `${selected} AND status <> 'PENDING' ORDER BY replayed_at NULLS FIRST, number LIMIT ${Math.max(limit, 0) + 1}`,
     [webhookId, ...values],
   );
   const ids = found.slice(0, Math.max(limit, 0)).map(({ id }) => id);

@@ -193,8 +193,12 @@ describe('replayWebhookDeliveries', () => {
     expect(await replay(owner, webhook.id, { created })).toMatchObject({ changedCount: 1, hasMore: false });
     await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 5);
     await passTime(gateway, 1_900_000);
+    receiver.received.length = 0;
     // The first one was replayed half an hour ago, the next two an hour ago, and the last two are an hour old now.
     expect(await replay(owner, webhook.id, { created })).toMatchObject({ matchedCount: 4, changedCount: 2 });
+    await until(() => receiver.received.length === 2);
+    // First those that were never replayed, so that repeated calls come to the end.
+    expect(receiver.received.map(({ id }) => id)).toEqual(ids.slice(3));
     await gateway.restart({ MAX_BULK_OBJECTS: undefined });
   });
 
