@@ -1,4 +1,4 @@
-const { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } = require('node:fs');
+const { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const { join, resolve } = require('node:path');
 
 const rootDir = resolve(__dirname, '..');
@@ -62,8 +62,7 @@ const groupsOf = (name, count) => {
     smallest.files.push(file);
     smallest.size += size;
   }
-  const folder = join(rootDir, 'dist/test-groups', name);
-  rmSync(folder, { recursive: true, force: true });
+  const folder = join(rootDir, 'dist/test-groups', process.env.TEST_ENGINE ?? 'all', name);
   mkdirSync(folder, { recursive: true });
   groups.forEach((group, index) => {
     const parts = group.files.map((file) => {
@@ -72,9 +71,12 @@ const groupsOf = (name, count) => {
     });
     // The last call is valid for all of them.
     parts.push('jest.setTimeout(300_000);');
-    writeFileSync(join(folder, `${index + 1}.test.js`), `${parts.join('\n')}\n`);
+    const path = join(folder, `${index + 1}.test.js`);
+    const text = `${parts.join('\n')}\n`;
+    // Another run may be reading it.
+    if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
   });
-  return { testMatch: [`<rootDir>/dist/test-groups/${name}/*.test.js`] };
+  return { testMatch: [`${folder}/*.test.js`] };
 };
 
 /** Tests mostly wait: for answers, restarts, leases and deadlines. So more files run at once than there are cores. */
