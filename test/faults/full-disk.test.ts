@@ -81,7 +81,7 @@ describe('a media store that cannot write', () => {
   it('keeps no partial picture when the disk fills up during a write', async () => {
     environment = await FaultsEnvironment.open();
     await prepareFixtures(environment);
-    await environment.gateway.limitFiles(4_096);
+    await environment.gateway.limitFiles(1_024);
     const { id } = await order(environment, 'generation');
     await eventually(
       'a picture that could not be stored',
