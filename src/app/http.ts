@@ -12,6 +12,7 @@ import { graphiqlPath } from '../http/graphiql/graphiql';
 import { GraphQLHttpHandler, type GraphQLHttpHandlerOptions } from '../http/graphql/http-handler';
 import { OpenStreams } from '../http/graphql/open-streams';
 import { Operations } from '../http/graphql/operations';
+import { maxBatchSize } from '../http/graphql/graphql-request';
 import { OperationsInFlight } from '../http/graphql/operations-in-flight';
 import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-queries';
 import { RequestWaits } from '../http/graphql/request-waits';
@@ -180,13 +181,15 @@ function refusedWhenStopping(serving: Serving, route: Route): Route {
 function makeInFlight(config: Config): OperationsInFlight {
   const maximum = maxPerOwner(config, config.MAX_OPERATIONS_PER_OWNER);
   const maxWaits = maxPerOwner(config, config.MAX_WAITS_PER_OWNER) ?? config.MAX_WAITS;
-  if (config.AUTH.includes('none')) return new OperationsInFlight(maximum, maxWaits);
+  // All operations of a batch wait for the change that one of them asks for.
+  const maxQueued = maxWaits * (config.BATCHING ? maxBatchSize : 1);
+  if (config.AUTH.includes('none')) return new OperationsInFlight(maximum, maxQueued);
   const { DATABASE_POOL, OWNER_WEIGHTS } = config;
   const turns = {
     long: new OwnerTurns(DATABASE_POOL, OWNER_WEIGHTS),
     short: new OwnerTurns(DATABASE_POOL * maxShortAtOnce, OWNER_WEIGHTS),
   };
-  return new OperationsInFlight(maximum, maxWaits, turns);
+  return new OperationsInFlight(maximum, maxQueued, turns);
 }
 
 function makeOperations(deps: HttpDeps): Operations {

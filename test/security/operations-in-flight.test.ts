@@ -58,6 +58,25 @@ describe('operations in flight', () => {
     for (const client of [alice, bob]) client.close();
   });
 
+  /** Executes work while operations of the client, as many as it may have, wait for the database. */
+  const whileFull = async (client: Client, work: () => Promise<void>): Promise<void> => {
+    let others: Promise<Result[]> = Promise.resolve([]);
+    const pool = await gateway.database.pool(1);
+    await pool.transaction(async (sql) => {
+      await sql.rows('LOCK TABLE photos IN ACCESS EXCLUSIVE MODE');
+      others = Promise.all(
+        Array.from({ length: maximum }, () => client.execute('HTTP', { query: '{ photos { totalCount } }' })),
+      );
+      await until(
+        async () =>
+          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'photos'::regclass`))
+            .length === maximum,
+      );
+      await work();
+    });
+    await others;
+  };
+
   it.each(['{ model(id: $id, waitMs: 1) { id } }', '{ model(id: $id, waitMs: 1) { id queuePosition } }'])(
     'of one owner are answered later if they have waited for a change, up to the number of waits: %s',
     async (selection) => {
@@ -66,21 +85,11 @@ describe('operations in flight', () => {
       const query = `query ($id: ID!) ${selection}`;
       const answers: Result[] = [];
       let all: Promise<unknown> = Promise.resolve();
-      const pool = await gateway.database.pool(1);
-      await pool.transaction(async (sql) => {
-        await sql.rows('LOCK TABLE photos IN ACCESS EXCLUSIVE MODE');
-        const others = Array.from({ length: maximum }, () =>
-          alice.execute('HTTP', { query: '{ photos { totalCount } }' }),
-        );
-        await until(
-          async () =>
-            (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'photos'::regclass`))
-              .length === maximum,
-        );
+      await whileFull(alice, async () => {
         const waits = Array.from({ length: 20 }, async () => {
           answers.push(await alice.execute('HTTP', { query, variables: { id } }));
         });
-        all = Promise.all([...others, ...waits]);
+        all = Promise.all(waits);
         await until(() => answers.length === 20 - maxWaits);
         expect(answers.map(codeOf)).toEqual(Array.from({ length: 20 - maxWaits }, () => 'RATE_LIMITED'));
       });
@@ -94,6 +103,35 @@ describe('operations in flight', () => {
       expect(codeOf(await alice.execute('HTTP', { query: '{ viewer { owner } }' }))).toBeUndefined();
     },
   );
+
+  it('of one owner are answered later if another one of their batch has waited for a change', async () => {
+    const alice = await Client.of(gateway);
+    const { id } = await alice.train({ photoIds: await alice.upload() });
+    const batch = [
+      { query: 'query ($id: ID!) { model(id: $id, waitMs: 1000) { id } }', variables: { id } },
+      ...Array.from({ length: 9 }, () => ({ query: '{ models { totalCount } }' })),
+    ];
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${alice.token!}` };
+    const request = { method: 'POST', headers, body: JSON.stringify(batch) };
+    const bodies = await Promise.all(
+      Array.from(
+        { length: maxWaits },
+        async () => (await (await fetch(`${gateway.url}/graphql`, request)).json()) as Result[],
+      ),
+    );
+    expect(bodies.flat().map(codeOf)).toEqual(Array.from({ length: maxWaits * 10 }, () => undefined));
+  });
+
+  it('of one owner that have waited for a change are refused if others do not end within seconds', async () => {
+    const alice = await Client.of(gateway);
+    const { id } = await alice.train({ photoIds: await alice.upload() });
+    const query = 'query ($id: ID!) { model(id: $id, waitMs: 1) { id } }';
+    await whileFull(alice, async () => {
+      const { errors } = await alice.execute('HTTP', { query, variables: { id } });
+      expect(errors).toMatchObject([{ extensions: { code: 'RATE_LIMITED', maximum } }]);
+    });
+    expect(codeOf(await alice.execute('HTTP', { query, variables: { id } }))).toBeUndefined();
+  });
 });
 
 describe('operations of one owner that wait for the database', () => {

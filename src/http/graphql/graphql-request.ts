@@ -7,7 +7,7 @@ import type { Exchange } from '../router';
 const limits = { maxBytes: 256_000, maxMs: 10_000 } as const;
 
 /** Maximum number of operations per request if batching is enabled. */
-const maxBatchSize = 10;
+export const maxBatchSize = 10;
 
 /** The operations of an HTTP request. */
 export interface GraphQLRequest {

@@ -4,6 +4,12 @@ import type { OwnerTurns, WithoutTurn } from '../../core/owner-turns';
 /** When a refused client may retry. An operation takes milliseconds, and 10 s at most. */
 const retryAfterSeconds = 1;
 
+/**
+ * How long an operation waits for others of its owner, in milliseconds: with the time for its turn less than the time limit
+ * of an operation, so that none begins whose client was already answered.
+ */
+const maxQueuedMs = 4_000;
+
 const atOnce: WithoutTurn = (work) => work();
 
 /** How an operation is executed. */
@@ -40,7 +46,8 @@ export class OperationsInFlight {
   /**
    * Runs work of an operation, after those of the same owner and in turn with those of others. It counts until it has
    * ended, also if its client was answered before, because it still uses a connection of the database.
-   * @throws DomainError RATE_LIMITED if the owner has the maximum number of operations; `work` was not called
+   * @throws DomainError RATE_LIMITED if the owner has the maximum number of operations, and they do not end in time if it
+   * may wait for them; `work` was not called
    */
   async run<Result>(
     owner: string,
@@ -66,7 +73,22 @@ export class OperationsInFlight {
     const queue = this.queueByOwner.get(owner) ?? [];
     if (!mayQueue || queue.length >= this.maxQueued) throw tooMany(this.maxPerOwner);
     this.queueByOwner.set(owner, queue);
-    return new Promise((begin) => queue.push(begin));
+    return this.inTime(owner, queue, tooMany(this.maxPerOwner));
+  }
+
+  private inTime(owner: string, queue: (() => void)[], refusal: DomainError): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        queue.splice(queue.indexOf(begin), 1);
+        if (queue.length === 0) this.queueByOwner.delete(owner);
+        reject(refusal);
+      }, maxQueuedMs);
+      const begin = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      queue.push(begin);
+    });
   }
 
   /** The next one in the queue takes the place. */
