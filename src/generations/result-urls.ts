@@ -60,17 +60,17 @@ export class ResultUrls {
     const source = await findSource(sql, picture);
     if (source?.isNewer) return 'fresh';
     if (source?.providerRef == null || source.provider !== provider.name) return 'gone';
-    const { granted } = await budget.take('poll', 1);
+    const { granted, isTrial } = await budget.take('poll', 1);
     if (granted === 0) return 'unknown';
     const ref = { modelRef: source.modelRef, ref: source.providerRef };
-    const results = await this.resultsOf(picture.generationId, ref, signal);
+    const results = await this.resultsOf(picture.generationId, ref, { signal, isTrial });
     return typeof results === 'string' ? results : this.keep(picture.generationId, ref, results);
   }
 
   private async resultsOf(
     jobId: string,
     ref: GenerationRef,
-    signal: AbortSignal,
+    { signal, isTrial }: { readonly signal: AbortSignal; readonly isTrial: boolean },
   ): Promise<readonly UpstreamResult[] | UrlAnswer> {
     const { budget, provider } = this;
     let startedMs = performance.now();
@@ -84,10 +84,10 @@ export class ResultUrls {
       return answer.state === 'DONE' ? answer.results : 'unknown';
     } catch (error) {
       if (!(error instanceof UpstreamError)) throw error;
+      if (error instanceof CallWithheld) await budget.release('poll', 1, isTrial);
       // An error of a call that was aborted by a stop is no evidence about the picture or the upstream.
       if (signal.aborted) return 'unknown';
-      if (error instanceof CallWithheld) await budget.release('poll', 1);
-      else await record(error);
+      if (!(error instanceof CallWithheld)) await record(error);
       await this.recordUpstreamHealth(jobId, error);
       return error.refusal === 'NOT_FOUND' ? 'gone' : 'unknown';
     }

@@ -10,8 +10,8 @@ import type { JobKind, JobRow } from './job.kind';
 /** A row whose call was not made. */
 interface Unsent {
   readonly row: Claimed<JobRow>;
-  /** How long the upstream wants no calls, in milliseconds. */
-  readonly pauseMs: number;
+  /** How long the upstream wants no calls, in milliseconds; null: it requested no pause. */
+  readonly pauseMs: number | null;
 }
 
 /** Maximum time between two reads of the budget, in milliseconds: another process may have ended a pause. */
@@ -31,6 +31,8 @@ export class BudgetedRows {
   private readonly rows: LeasedRows<JobRow>;
   /** The jobs of the configured provider. */
   private readonly only: { provider: string };
+  /** Rows whose granted call is a trial. */
+  private readonly trials = new WeakSet<object>();
   private readonly unsent = new Batcher<Unsent>((batch) => this.giveBack(batch));
 
   /** @param maxCalls - maximum concurrent calls of this process */
@@ -67,19 +69,30 @@ export class BudgetedRows {
     return this.rows.release(row, 0);
   }
 
+  /** Returns the call of a row to the budget. */
+  returnCall(row: JobRow): Promise<void> {
+    return this.deps.budget.release(this.call, 1, this.trials.has(row));
+  }
+
   /**
-   * Returns a row whose call was not made because the upstream requested a pause, and the call to the budget. The row is due
-   * when the pause has ended.
+   * Returns a row whose call was not made, and the call to the budget. The row is due at once, or when the pause has ended
+   * that the upstream requested.
+   * @param pauseMs - the pause; null: none was requested
    */
-  returnUnsent(row: Claimed<JobRow>, pauseMs: number): Promise<void> {
+  returnUnsent(row: Claimed<JobRow>, pauseMs: number | null): Promise<void> {
     return this.unsent.add({ row, pauseMs });
   }
 
   private async giveBack(batch: readonly Unsent[]): Promise<void> {
     const { budget } = this.deps;
+    const pauses = batch.flatMap(({ pauseMs }) => pauseMs ?? []);
     // Before the rows, which are claimed again at once otherwise.
-    await budget.pause(Math.max(...batch.map(({ pauseMs }) => pauseMs)));
-    await budget.release(this.call, batch.length);
+    if (pauses.length > 0) await budget.pause(Math.max(...pauses));
+    await budget.release(
+      this.call,
+      batch.length,
+      batch.some(({ row }) => this.trials.has(row)),
+    );
     await Promise.all(batch.map(({ row }) => this.release(row)));
   }
 
@@ -89,10 +102,13 @@ export class BudgetedRows {
     const { budget, pollPauseMs } = this.deps;
     const due = await rows.countDue(slots.free, only);
     if (due === 0) return emptyBatch;
-    const { granted, waitMs } = await budget.take(call, due);
-    const batch = await rows.start(slots, { limit: granted, only }, work);
+    const { granted, waitMs, isTrial } = await budget.take(call, due);
+    const batch = await rows.start(slots, { limit: granted, only }, (row) => {
+      if (isTrial) this.trials.add(row);
+      return work(row);
+    });
     const unused = granted - batch.work.length;
-    if (unused > 0) await budget.release(call, unused);
+    if (unused > 0) await budget.release(call, unused, isTrial);
     if (granted === due) return batch;
     // A trial call that is returned is granted again at once; meanwhile all owners of due rows use their share of the slots.
     const isStuck = granted > 0 && batch.work.length === 0;

@@ -82,9 +82,9 @@ export class PollWork {
       const result = await this.poll(row, signal);
       await failpoint('poll:answered');
       const { answer } = result;
+      if (answer instanceof CallWithheld) await rows.returnUnsent(row, answer.retryAfterMs ?? null);
       // An error of a call that was aborted by a stop is no evidence about the job or the upstream.
-      if (signal.aborted && answer instanceof UpstreamError) await rows.release(row);
-      else if (answer instanceof CallWithheld) await rows.returnUnsent(row, answer.retryAfterMs ?? 0);
+      else if (signal.aborted && answer instanceof UpstreamError) await rows.release(row);
       else await answers.add(result);
     });
   }

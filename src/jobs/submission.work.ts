@@ -100,7 +100,7 @@ export class SubmissionWork {
     const { jobs } = this.deps;
     const hold = { from: ['QUEUED'], lease: row.lease! };
     const preparation = await this.prepare(row, claimedAt, signal);
-    if (preparation.go !== 'submit') await this.returnCall();
+    if (preparation.go !== 'submit') await this.returnCall(row);
     if (preparation.go === 'cancel')
       return endJob(jobs, this.steps, row, cancellationMove(this.steps.kind, row, hold));
     if (preparation.go === 'fail')
@@ -123,7 +123,7 @@ export class SubmissionWork {
   ): Promise<void> {
     const beganMs = Date.now();
     const calling = await this.begin(row, row.attempt + 1);
-    if (!calling) return this.returnCall();
+    if (!calling) return this.returnCall(row);
     await failpoint('submission:before-call');
     const calledMs = performance.now();
     const answer = await this.call(call, beganMs);
@@ -146,8 +146,8 @@ export class SubmissionWork {
     return this.steps.prepare(row, row.attempt + 1);
   }
 
-  private returnCall(): Promise<void> {
-    return bestEffort(this.deps.logger, () => this.deps.budget.release('submit', 1));
+  private returnCall(row: JobRow): Promise<void> {
+    return bestEffort(this.deps.logger, () => this.queued.returnCall(row));
   }
 
   /**

@@ -21,6 +21,8 @@ export interface Grant {
   granted: number;
   /** Milliseconds until budget is available again; 0 if all calls were granted. */
   waitMs: number;
+  /** Whether the granted call is a trial, which shows whether others can be granted. */
+  isTrial: boolean;
 }
 
 /** The burst size, as a share of the provider's requests per minute; the rest is spread evenly. */
@@ -38,7 +40,7 @@ const maxOpenMs = 300_000;
 const trialStartMs = 15_000;
 
 /** The minimum pause, also for `Retry-After: 0`. */
-const minPauseMs = 1_000;
+export const minPauseMs = 1_000;
 
 /** A call without a usable answer. */
 export interface CallFailure {
@@ -110,7 +112,7 @@ export class UpstreamBudget {
    * pauseSubmissions}.
    */
   async take(kind: CallKind, wanted: number): Promise<Grant> {
-    if (wanted === 0) return { granted: 0, waitMs: 0 };
+    if (wanted === 0) return { granted: 0, waitMs: 0, isTrial: false };
     await this.open();
     const { perSecond, burst } = this.bucket(kind);
     const tokens = `${kind}_tokens`;
@@ -120,6 +122,7 @@ export class UpstreamBudget {
       wait_ms: number;
       is_failing: boolean;
       is_on_trial: boolean;
+      is_trial: boolean;
     }>(
       `WITH a AS (
          SELECT *, ${isOpen(circuit)} AS kind_is_open, ${isOpen('reach')} AS reach_is_open, clock_timestamp() AS at,
@@ -140,7 +143,8 @@ export class UpstreamBudget {
               ${circuit}_open_until = CASE WHEN g.kind_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.${circuit}_open_until END,
               reach_open_until = CASE WHEN g.reach_is_open AND g.granted = 1 THEN ${trialEnd} ELSE u.reach_open_until END
          FROM g WHERE u.account = g.account
-       RETURNING g.granted::int, cardinality(u.${circuit}_failing) + cardinality(u.reach_failing) > 0 AS is_failing, g.trial_at IS NOT NULL AS is_on_trial,
+       RETURNING g.granted::int, g.granted = 1 AND (g.kind_is_open OR g.reach_is_open OR g.is_on_trial) AS is_trial,
+                 cardinality(u.${circuit}_failing) + cardinality(u.reach_failing) > 0 AS is_failing, g.trial_at IS NOT NULL AS is_on_trial,
                  greatest(extract(epoch FROM greatest(g.blocked_until, ${kind === 'submit' ? 'u.trial_at' : 'NULL'}, CASE WHEN g.kind_is_open THEN u.${circuit}_open_until END,
                                                       CASE WHEN g.reach_is_open THEN u.reach_open_until END) - g.at) * 1000,
                           (1 - (g.tokens - g.granted)) / $3 * 1000, 0)::float8 AS wait_ms`,
@@ -149,24 +153,27 @@ export class UpstreamBudget {
     if (!grant) {
       // A restore into the database of a running gateway replaces all rows: the next call creates it again.
       this.known = false;
-      return { granted: 0, waitMs: minOpenMs };
+      return { granted: 0, waitMs: minOpenMs, isTrial: false };
     }
     this.mayBeFailing = grant.is_failing;
     this.mayBeOnTrial = grant.is_on_trial;
-    return { granted: grant.granted, waitMs: grant.granted >= wanted ? 0 : Math.ceil(grant.wait_ms) };
+    const { granted, is_trial: isTrial } = grant;
+    return { granted, waitMs: granted >= wanted ? 0 : Math.ceil(grant.wait_ms), isTrial };
   }
 
-  /** Returns granted calls that were not made. If one was a trial, another is granted immediately. */
-  async release(kind: CallKind, calls: number): Promise<void> {
+  /**
+   * Returns granted calls that were not made.
+   * @param isTrial - whether one was a trial: another is granted immediately
+   */
+  async release(kind: CallKind, calls: number, isTrial: boolean): Promise<void> {
     const { burst } = this.bucket(kind);
-    // Polls of failed jobs are never trials.
-    const circuits: Circuit[] = kind === 'watch' ? [] : [kind, 'reach'];
+    const circuits: Circuit[] = isTrial && kind !== 'watch' ? [kind, 'reach'] : [];
     const untils = circuits.map(
       (circuit) =>
         `${circuit}_open_until = CASE WHEN ${isOpen(circuit)} THEN least(${circuit}_open_until, clock_timestamp())
                                  ELSE ${circuit}_open_until END`,
     );
-    if (kind === 'submit')
+    if (isTrial && kind === 'submit')
       untils.push('trial_at = CASE WHEN trial_at IS NOT NULL THEN least(trial_at, clock_timestamp()) END');
     await this.sql.rows(
       `UPDATE upstream_accounts SET ${[`${kind}_tokens = least($3, ${kind}_tokens + $2)`, ...untils].join(', ')}

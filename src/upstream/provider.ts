@@ -148,7 +148,7 @@ export interface PollOptions {
 /**
  * An avatar service. Each call is limited by `signal` and by the provider's time and size limits, of which the time begins
  * when the call is sent; calls that cost nothing may wait for a connection before, and end with {@link CallWithheld} if the
- * upstream requests a delay meanwhile. It does not follow redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
+ * upstream requests a delay, or the call is aborted, meanwhile. It does not follow redirects, and throws only {@link UpstreamError}. Calls are not retried here; that is up to the caller.
  */
 export interface AvatarProvider {
   /** Stored with each job; only this provider continues the job. */
@@ -275,11 +275,15 @@ export class UpstreamError extends Error {
   }
 }
 
-/** A call that cost nothing was not sent: the upstream requested a delay while the call waited for a connection. */
+/**
+ * A call that cost nothing was not sent: while it waited for a connection, the upstream requested a delay, or the call was
+ * aborted.
+ */
 export class CallWithheld extends UpstreamError {
-  /** @param retryAfterMs - the requested delay */
-  constructor(retryAfterMs: number | undefined) {
-    super('LATER', 'The upstream has requested a delay.', { retryAfterMs });
+  /** @param retryAfterMs - what is left of the requested delay; absent if none was requested */
+  constructor(retryAfterMs?: number) {
+    if (retryAfterMs === undefined) super('NOT_SENT', 'The call was aborted before it was sent.');
+    else super('LATER', 'The upstream has requested a delay.', { retryAfterMs });
     this.name = 'CallWithheld';
   }
 }

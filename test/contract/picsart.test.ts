@@ -110,7 +110,7 @@ describe('picsart requests', () => {
     const first = failureOf(calls.training);
     const second = failureOf(() => calls.provider.training('m-2', abort.signal));
     abort.abort();
-    expect(await second).toMatchObject({ outcome: 'NOT_SENT' });
+    expect(await second).toMatchObject({ name: 'CallWithheld', outcome: 'NOT_SENT' });
     expect(await first).toMatchObject({ outcome: 'UNKNOWN' });
     expect(calls.upstream.requests.map(({ path }) => path)).toEqual(['/v1/avatars/models/m-1']);
   });
@@ -121,9 +121,22 @@ describe('picsart requests', () => {
     const poll = (ref: string): Promise<unknown> =>
       calls.provider.training(ref, signal, { onSend: () => sent.push(ref) });
     const [, second] = await Promise.all([poll('m-1'), poll('m-2')].map((call) => failureOf(() => call)));
-    expect(second).toMatchObject({ name: 'CallWithheld', outcome: 'LATER', retryAfterMs: 7_000 });
+    expect(second).toMatchObject({ name: 'CallWithheld', outcome: 'LATER' });
+    expect(second!.retryAfterMs).toBeGreaterThan(6_000);
+    expect(second!.retryAfterMs).toBeLessThanOrEqual(7_000);
     await expect(poll('m-3')).resolves.toMatchObject({ state: 'DONE' });
     expect(sent).toEqual(['m-1', 'm-3']);
+    expect(calls.upstream.requests).toHaveLength(2);
+  });
+
+  it('are withheld for what is left of a delay that a paid call was given', async () => {
+    calls.upstream.next(silence(), answer(429, {}, { 'retry-after': '7' }));
+    const first = failureOf(calls.training);
+    const second = failureOf(calls.training);
+    await failureOf(calls.train);
+    expect(await first).toMatchObject({ outcome: 'UNKNOWN' });
+    expect(await second).toMatchObject({ name: 'CallWithheld', outcome: 'LATER' });
+    expect((await second).retryAfterMs).toBeLessThan(7_000);
     expect(calls.upstream.requests).toHaveLength(2);
   });
 

@@ -131,6 +131,29 @@ describe('circuit breakers', () => {
     expect((await one.take('poll', 20)).granted).toBe(0);
   });
 
+  it.each(['poll', 'submit'] as const)(
+    'grants another trial call at once if the first %s was not made',
+    async (kind) => {
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+      await budgets.fail(one, 5, { kind, isUnreachable: false });
+      await budgets.advance(6_000);
+      const { isTrial } = await one.take(kind, 1);
+      await one.release(kind, 1, isTrial);
+      expect(await other.take(kind, 1)).toMatchObject({ granted: 1, isTrial: true });
+    },
+  );
+
+  it.each(['poll', 'submit'] as const)(
+    'waits as long after a granted %s was not made that was no trial',
+    async (kind) => {
+      const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
+      const { isTrial } = await one.take(kind, 1);
+      await budgets.fail(one, 5, { kind });
+      await one.release(kind, 1, isTrial);
+      expect((await other.take(kind, 1)).granted).toBe(0);
+    },
+  );
+
   it('grants another trial call if the process that made the first one ended', async () => {
     const [one, other] = budgets.processes(2) as [UpstreamBudget, UpstreamBudget];
     await budgets.fail(one, 5);
@@ -219,6 +242,21 @@ describe('calls', () => {
     await worker.poll('models');
     expect(training).toHaveBeenCalledTimes(1);
     await harness.untilDue(job);
+    await worker.poll('models');
+    expect(training).toHaveBeenCalledTimes(2);
+    training.mockRestore();
+  });
+
+  it('that waited for a connection when the process stops are returned to the budget, and pause no others', async () => {
+    const worker = harness.process();
+    const job = await begin(harness, 'training');
+    await worker.submit('models');
+    await harness.untilDue(job);
+    const training = jest.spyOn(harness.provider, 'training');
+    training.mockRejectedValueOnce(new CallWithheld());
+    const [{ tokens } = { tokens: 0 }] = await tokensLeft();
+    await worker.poll('models');
+    expect((await tokensLeft())[0]!.tokens).toBeGreaterThanOrEqual(tokens);
     await worker.poll('models');
     expect(training).toHaveBeenCalledTimes(2);
     training.mockRestore();

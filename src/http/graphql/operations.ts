@@ -204,9 +204,9 @@ export class Operations {
     context: GraphQLContext,
     early: EarlyResult = null,
   ): Promise<ExecutionResult> {
+    const startedMs = performance.now();
     const read = early ?? (await this.read(args, context));
     if (read !== 'left') return read;
-    const startedMs = performance.now();
     const payload = this.reads?.preparePayload(args, context.viewer) ?? undefined;
     const run = (withoutTurn?: WithoutTurn): ReturnType<typeof execute> => {
       context.withoutTurn = withoutTurn;

@@ -1,7 +1,6 @@
 import { Semaphore } from '../../core/semaphore';
-import { ExchangeError } from '../http-exchange';
+import { minPauseMs } from '../budget.repository';
 import { CallWithheld, type PollOptions, type UpstreamError } from '../provider';
-import { unansweredError } from './answer-errors';
 
 /**
  * Calls that cost nothing wait here for a connection, not in the exchange, so that waiting counts neither as time of the
@@ -9,8 +8,8 @@ import { unansweredError } from './answer-errors';
  */
 export class PollQueue {
   private readonly connections: Semaphore;
-  /** The last answer that requested a delay. */
-  private lastDelay: UpstreamError | null = null;
+  /** The last delay that the upstream requested, with its end on the clock of `performance.now()`. */
+  private lastDelay: { readonly endMs: number } | null = null;
 
   constructor(connections: number) {
     this.connections = new Semaphore(connections, Infinity, () => new Error('The queue is full.'));
@@ -18,25 +17,25 @@ export class PollQueue {
 
   /** Withholds the calls that wait at present: the upstream requests a delay. */
   withhold(error: UpstreamError): void {
-    this.lastDelay = error;
+    this.lastDelay = { endMs: performance.now() + Math.max(minPauseMs, error.retryAfterMs ?? 0) };
   }
 
-  /** @throws CallWithheld, the UpstreamError of an aborted call, or the error of `call` */
+  /** @throws CallWithheld, or the error of `call` */
   async send<T>(
     call: () => Promise<T>,
     { group, onSend, signal }: PollOptions & { readonly signal: AbortSignal },
   ): Promise<T> {
     const { lastDelay } = this;
     const sendNow = (): Promise<T> => {
-      if (this.lastDelay !== lastDelay) throw new CallWithheld(this.lastDelay?.retryAfterMs);
+      const restMs = this.lastDelay === lastDelay ? 0 : this.lastDelay!.endMs - performance.now();
+      if (restMs > 0) throw new CallWithheld(restMs);
       onSend?.();
       return call();
     };
     try {
       return await this.connections.run(sendNow, { key: group, signal });
     } catch (error) {
-      if (error === signal.reason) throw unansweredError(new ExchangeError(false, 'aborted'));
-      throw error;
+      throw error === signal.reason ? new CallWithheld() : error;
     }
   }
 }
