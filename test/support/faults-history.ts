@@ -14,8 +14,12 @@ import type { RecordingClient } from './recording-client';
 /** The number of jobs that are read concurrently. */
 const batchSize = 20;
 
-/** How long a replay waits for the events of the other subscription, and then for more, in milliseconds. */
+/**
+ * How long a replay waits for the events of the other subscription, of which some may have been erased, and then for more, in
+ * milliseconds.
+ */
 const replayMs = 10_000;
+const erasedReplayMs = 1_000;
 const quietMs = 200;
 
 type Connection = Pick<ListenerOptions, 'token' | 'gateway'>;
@@ -68,7 +72,12 @@ export class HistoryChecker {
     const unchecked = streams.filter((log) => !this.checked.has(log) && !this.history.isDeleted(log.subject));
     await Promise.all(
       unchecked.map(async (log) => {
-        const replay = await replayOf(log, { token: tokens.get(log.owner) ?? null, gateway });
+        const connection = { token: tokens.get(log.owner) ?? null, gateway };
+        const replay = await replayOf(
+          log,
+          connection,
+          this.history.isErasable(log) ? erasedReplayMs : replayMs,
+        );
         if (replay) replays.set(log, replay);
       }),
     );
@@ -94,12 +103,16 @@ async function readAs(
 }
 
 /** What a new subscription receives from the start of another one; null if that has not started. */
-async function replayOf(log: StreamLog, connection: Connection): Promise<StreamEvent[] | null> {
+async function replayOf(
+  log: StreamLog,
+  connection: Connection,
+  waitMs: number,
+): Promise<StreamEvent[] | null> {
   const place = placeOf(log);
   if (!place) return null;
   const listener = new Listener({ ...log, ...connection, after: place.cursor });
   const wanted = log.events.length - place.index;
-  const deadline = Date.now() + replayMs;
+  const deadline = Date.now() + waitMs;
   while (!listener.log.isComplete && listener.log.events.length < wanted && Date.now() < deadline)
     await pause(20);
   // The avatar stream of a model has no end: missing events follow at once.

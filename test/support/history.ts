@@ -158,7 +158,7 @@ export class History {
   }
 
   /** Whether events of the stream may have been erased: those of deleted avatars. */
-  private isErasable({ kind, subject }: StreamLog): boolean {
+  isErasable({ kind, subject }: StreamLog): boolean {
     const sent = [...this.mutations.values()].filter(({ name }) => name.startsWith('delete'));
     const isOfModel = (target: string | null): boolean =>
       [...this.mutations.values()].some(
