@@ -1,5 +1,6 @@
 const { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } = require('node:fs');
 const { join, resolve } = require('node:path');
+const { long } = require('./test-sequencer.cjs');
 
 const rootDir = resolve(__dirname, '..');
 
@@ -48,7 +49,7 @@ const withoutEngine =
 
 /**
  * Groups of test files, each of which Jest runs as one file: loading the gateway takes longer than the tests of most files.
- * A run of files that the command line names does not use them.
+ * Long files stay alone. A run of files that the command line names uses no groups.
  */
 const groupsOf = (name, count) => {
   if (process.argv.some((argument) => /^test\/|\.test\.ts$/.test(argument))) return {};
@@ -57,7 +58,9 @@ const groupsOf = (name, count) => {
     .filter((file) => file.endsWith('.test.ts'))
     .filter((file) => process.env.TEST_ENGINE === undefined || !withoutEngine.test(file))
     .map((file) => ({ file, size: statSync(join(rootDir, 'test', name, file)).size }));
-  for (const { file, size } of files.sort((a, b) => b.size - a.size || (a.file < b.file ? -1 : 1))) {
+  const isLong = ({ file }) => long.includes(`${name}/${file.replace(/\.test\.ts$/, '')}`);
+  const grouped = files.filter((one) => !isLong(one));
+  for (const { file, size } of grouped.sort((a, b) => b.size - a.size || (a.file < b.file ? -1 : 1))) {
     const smallest = groups.reduce((one, other) => (other.size < one.size ? other : one));
     smallest.files.push(file);
     smallest.size += size;
@@ -76,7 +79,8 @@ const groupsOf = (name, count) => {
     // Another run may be reading it.
     if (!existsSync(path) || readFileSync(path, 'utf8') !== text) writeFileSync(path, text);
   });
-  return { testMatch: [`${folder}/*.test.js`] };
+  const alone = files.filter(isLong).map(({ file }) => join(rootDir, 'test', name, file));
+  return { testMatch: [`${folder}/*.test.js`, ...alone] };
 };
 
 /** Tests mostly wait: for answers, restarts, leases and deadlines. So more files run at once than there are cores. */
@@ -94,7 +98,7 @@ module.exports = {
     suite('contract'),
     suite('api', { ...withDatabase, ...groupsOf('api', 6) }),
     suite('security', { ...withDatabase, ...groupsOf('security', 8) }),
-    suite('faults', withProcesses),
+    suite('faults', { ...withProcesses, ...groupsOf('faults', 12) }),
     suite('s3', withProcesses),
     suite('redis', withProcesses),
     suite('browser', withDatabase),

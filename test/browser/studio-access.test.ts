@@ -28,6 +28,7 @@ afterAll(async () => {
   await gateway.stop();
 });
 
+/** Pages and dialogs are each shown in two of them, with both widths and both schemes. */
 const views: [name: string, options: StudioOptions][] = [
   ['desktop-light', { viewport: desktop, colorScheme: 'light' }],
   ['desktop-dark', { viewport: desktop, colorScheme: 'dark' }],
@@ -36,7 +37,7 @@ const views: [name: string, options: StudioOptions][] = [
 ];
 
 describe('the studio for everyone', () => {
-  it.each(views)('has no problem that axe finds, and fits, on %s', async (name, options) => {
+  it.each([views[0]!, views[3]!])('has no problem that axe finds, and fits, on %s', async (name, options) => {
     // Transitions would be measured half-way.
     const studio = await StudioPage.open(browser, gateway.url, { ...options, reducedMotion: 'reduce' });
     const check = async (step: string): Promise<void> => {
