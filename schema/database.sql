@@ -656,7 +656,6 @@ CREATE TABLE webhook_deliveries (
     replayed_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     failed_at timestamp with time zone,
-    resumed_at timestamp with time zone,
     CONSTRAINT webhook_deliveries_pending_next CHECK (((status = 'PENDING'::text) = (next_attempt_at IS NOT NULL))),
     CONSTRAINT webhook_deliveries_status_known CHECK ((status = ANY (ARRAY['PENDING'::text, 'DELIVERED'::text, 'FAILED'::text])))
 );

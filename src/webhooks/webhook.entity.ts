@@ -162,10 +162,6 @@ export class WebhookDeliveryEntity {
   @Column('timestamptz', { nullable: true })
   replayedAt: Date | null;
 
-  /** When enabling its webhook last made it pending again. */
-  @Column('timestamptz', { nullable: true })
-  resumedAt: Date | null;
-
   @Column('timestamptz', { default: () => 'now()' })
   createdAt: Date;
 }

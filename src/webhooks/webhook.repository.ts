@@ -4,9 +4,6 @@ import { holdLock, type Sql } from '../core/sql';
 import { dueWebhooks, failingWebhooks, WebhookEntity } from './webhook.entity';
 import type { WebhookEventType, WebhookStatus } from './webhook.state';
 
-/** How long a paused or disabled webhook keeps events, in milliseconds. */
-const keptMs = 86_400_000;
-
 /** The lists of webhooks. */
 export const webhookTable: ListTable<WebhookEntity, object> = {
   entity: WebhookEntity,
@@ -139,18 +136,12 @@ export async function pauseWebhook(sql: Sql, id: string): Promise<WebhookEntity>
 
 /**
  * Enables a locked webhook: it continues with what was pending when it was disabled and what was given up since its last
- * success, then with the deliveries never attempted and the events of the last 24 hours, so that each stream is sent in order.
+ * success, then with the deliveries never attempted and the events since, so that each stream is sent in order.
  */
 export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity> {
   await sql.rows(
-    `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failing_since = now()
-      WHERE webhook_id = $1 AND status = 'PENDING' AND tries = 0
-        AND greatest(created_at, replayed_at, resumed_at) < now() - $2 * interval '1 ms'`,
-    [id, keptMs],
-  );
-  await sql.rows(
     `UPDATE webhook_deliveries
-        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL, resumed_at = now()
+        SET status = 'PENDING', next_attempt_at = now(), tries = 0, failing_since = NULL, failed_at = NULL
       WHERE webhook_id = $1 AND status = 'FAILED'
         AND (failing_since IS NULL OR failed_at > coalesce((SELECT succeeded_at FROM webhooks WHERE id = $1), '-infinity'))`,
     [id],
@@ -158,12 +149,9 @@ export async function enableWebhook(sql: Sql, id: string): Promise<WebhookEntity
   await retryNow(sql, id);
   const [enabled] = await sql.entities(
     WebhookEntity,
-    `UPDATE webhooks w
-        SET status = 'ENABLED', disabled_reason = NULL, failing_since = NULL, tries = 0, follow_at = now(),
-            position = greatest(position, (SELECT max(e.sequence) FROM owner_events e
-              WHERE e.owner_stream_id = w.owner_stream_id AND e.created_at < now() - $2 * interval '1 ms'))
+    `UPDATE webhooks SET status = 'ENABLED', disabled_reason = NULL, failing_since = NULL, tries = 0, follow_at = now()
       WHERE id = $1 RETURNING *`,
-    [id, keptMs],
+    [id],
   );
   return enabled!;
 }

@@ -61,7 +61,7 @@ export class WebhookResolver {
   @Mutation(() => UpdateWebhookPayload, {
     nullable: true,
     description:
-      'Changes a webhook. What is left out stays as it is. Enabling a paused or disabled one sends the events of the last 24 hours. An API key that enables it or changes its URL is the one it ends with from then on. Errors: INVALID_INPUT, NOT_FOUND; FORBIDDEN without the scope READ for these changes.',
+      'Changes a webhook. What is left out stays as it is. Enabling a paused or disabled one sends the events since, as far as they are still kept. An API key that enables it or changes its URL is the one it ends with from then on. Errors: INVALID_INPUT, NOT_FOUND; FORBIDDEN without the scope READ for these changes.',
   })
   async updateWebhook(
     @Arg('input', () => UpdateWebhookInput, { description: 'The changes.' }) input: UpdateWebhookInput,
@@ -117,7 +117,7 @@ export class WebhookResolver {
   @Mutation(() => ReplayWebhookDeliveriesPayload, {
     nullable: true,
     description:
-      'Sends deliveries again that were DELIVERED or FAILED, the oldest first, with the same ids; PENDING ones are sent anyway. Errors: INVALID_INPUT, NOT_FOUND, QUOTA_EXCEEDED.',
+      'Sends deliveries again that were DELIVERED or FAILED with the same ids: first those that were never replayed, the oldest first; PENDING ones are sent anyway. Errors: INVALID_INPUT, NOT_FOUND, QUOTA_EXCEEDED.',
   })
   async replayWebhookDeliveries(
     @Arg('input', () => ReplayWebhookDeliveriesInput, { description: 'Which deliveries.' })

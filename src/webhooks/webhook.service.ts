@@ -135,8 +135,6 @@ export class WebhookService {
     const isAssigned = change.url !== undefined || status === 'ENABLED';
     if (isAssigned) requireReader(viewer);
     this.check(change);
-    // The events until now get numbers, so that those of the last 24 hours are known.
-    if (status === 'ENABLED') await openOwnerStream(database, viewer.owner);
     const webhook = await this.changing(viewer, target, 'updateWebhook', async (sql, before) => {
       const { id } = before;
       if (isAssigned) await assignKey(sql, id, viewer.keyId ?? null);
@@ -212,7 +210,7 @@ export class WebhookService {
   }
 
   /**
-   * Sends delivered and failed deliveries again, the oldest first. Pending ones are left as they are.
+   * Sends delivered and failed deliveries again: first those that were never replayed, the oldest first. Pending ones are left as they are.
    * @throws DomainError INVALID_INPUT, NOT_FOUND; QUOTA_EXCEEDED while as many are pending as a webhook may have
    */
   async replay(viewer: Viewer, target: InputId, { ids, created }: DeliverySelection): Promise<BulkResult> {

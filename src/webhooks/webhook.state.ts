@@ -2,7 +2,7 @@
  * Whether a webhook receives events.
  *
  * - ENABLED: its deliveries are sent. Next: by its owner, or DISABLED when it has failed for 24 hours or its API key has ended.
- * - PAUSED: no event is read. Next: by its owner; then events of the last 24 hours are read.
+ * - PAUSED: no event is read. Next: by its owner; then the events since are read.
  * - DISABLED: it failed for 24 hours, or its API key has ended. Next: by its owner, as from PAUSED.
  */
 export const webhookStatuses = ['ENABLED', 'PAUSED', 'DISABLED'] as const;

@@ -25,10 +25,13 @@ registerEnumType(WebhookStatusEnum, {
   description: 'Whether a webhook receives events.',
   valuesConfig: {
     ENABLED: { description: 'Events are sent.' },
-    PAUSED: { description: 'You paused it: events are kept for 24 hours, and sent when you enable it.' },
+    PAUSED: {
+      description:
+        'You paused it: events are kept for 24 hours or longer, as the operator has set, and sent when you enable it.',
+    },
     DISABLED: {
       description:
-        'It failed for 24 hours, or its API key was revoked or has expired. Enable it with `updateWebhook`: what has failed since its last success is sent, then the events of the last 24 hours.',
+        'It failed for 24 hours, or its API key was revoked or has expired. Enable it with `updateWebhook`: what has failed since its last success is sent, then the events since, which are kept for 24 hours or longer.',
     },
   },
 });

@@ -119,18 +119,14 @@ describe('an endpoint that fails', () => {
     await until(() => receiver.received.length === 4);
   });
 
-  it('is sent what an earlier enabling made pending, however old it is', async () => {
+  it('is sent what its owner replayed while it was disabled, however old it is', async () => {
     const id = await failing();
-    const pause = (): Promise<unknown> => updateWebhook(owner, { id, status: 'PAUSED' });
-    await pause();
     await gateway.rows(
       `UPDATE webhook_deliveries SET status = 'FAILED', next_attempt_at = NULL, failed_at = now()`,
     );
+    await gateway.rows(`UPDATE webhooks SET status = 'DISABLED'`);
+    expect(await replayAll(id)).toMatchObject({ changedCount: 1 });
     await passTime(gateway, 25 * 3_600_000);
-    await enable(id);
-    await pause();
-    // As if it had not been attempted meanwhile.
-    await gateway.rows('UPDATE webhook_deliveries SET tries = 0');
     receiver.answer = status(200);
     await enable(id);
     await until(async () => (await deliveriesOf(owner, id, ['DELIVERED'])).length === 1);

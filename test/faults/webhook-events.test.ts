@@ -256,19 +256,29 @@ describe('rotateWebhookSecret', () => {
 });
 
 describe('a paused webhook', () => {
-  it('keeps events for 24 hours', async () => {
+  it('keeps events, and deliveries that were not attempted yet, until it is enabled', async () => {
     const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    const first = await emitModel(database, name(), ['UNCERTAIN', 'READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attempts(webhook.id)).includes(1));
+    await until(async () => (await deliveriesOf(owner, webhook.id)).length === 2);
     await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
-    await emitModel(database, name(), ['READY']);
+    const later = await emitModel(database, name(), ['READY']);
+    await passTime(gateway, 25 * 3_600_000);
     await gateway.rows(`UPDATE events SET created_at = created_at - interval '25 hours' WHERE owner = $1`, [
       name(),
     ]);
-    const kept = await emitModel(database, name(), ['READY']);
-    await wake(owner, webhook.id);
+    receiver.received.length = 0;
+    receiver.answer = status(200);
     await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' });
-    await until(() => receiver.received.length === 1);
-    await until(async () => (await deliveriesOf(owner, webhook.id)).length === 1);
-    expect(receiver.received[0]!.data.id).toBe(kept);
+    await until(() => receiver.received.length === 3);
+    expect(receiver.received.map(({ type, data }) => [type, data.id])).toEqual([
+      ['model.uncertain', first],
+      ['model.ready', first],
+      ['model.ready', later],
+    ]);
+    expect(await deliveriesOf(owner, webhook.id, ['DELIVERED'])).toHaveLength(3);
   });
 
   it('is sent nothing, not even what was pending', async () => {

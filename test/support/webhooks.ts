@@ -118,8 +118,7 @@ export async function passTime(gateway: Environment, ms: number): Promise<void> 
   const by = `- $1 * interval '1 ms'`;
   await gateway.rows(
     `UPDATE webhook_deliveries SET next_attempt_at = next_attempt_at ${by}, failing_since = failing_since ${by},
-            failed_at = failed_at ${by}, created_at = created_at ${by}, replayed_at = replayed_at ${by},
-            resumed_at = resumed_at ${by}`,
+            failed_at = failed_at ${by}, created_at = created_at ${by}, replayed_at = replayed_at ${by}`,
     [ms],
   );
   await gateway.rows(
