@@ -64,9 +64,10 @@ export class BudgetedRows {
     if (this.slots.free < this.maxCalls * minFreeShare) await pause(this.deps.pollBatchWaitMs, signal);
   }
 
-  /** Returns a row without having processed it; it is due at once. */
-  release(row: Claimed<JobRow>): Promise<void> {
-    return this.rows.release(row, 0);
+  /** Returns a row whose call was aborted; it is due at once. */
+  async release(row: Claimed<JobRow>): Promise<void> {
+    if (this.trials.has(row)) await this.deps.budget.release(this.call, 0, true);
+    await this.rows.release(row, 0);
   }
 
   /** Returns the call of a row to the budget. */
@@ -93,7 +94,7 @@ export class BudgetedRows {
       batch.length,
       batch.some(({ row }) => this.trials.has(row)),
     );
-    await Promise.all(batch.map(({ row }) => this.release(row)));
+    await Promise.all(batch.map(({ row }) => this.rows.release(row, 0)));
   }
 
   /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */

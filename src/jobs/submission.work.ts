@@ -99,7 +99,10 @@ export class SubmissionWork {
   private async submit(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
     const { jobs } = this.deps;
     const hold = { from: ['QUEUED'], lease: row.lease! };
-    const preparation = await this.prepare(row, claimedAt, signal);
+    const preparation = await this.prepare(row, claimedAt, signal).catch(async (error: unknown) => {
+      await this.returnCall(row);
+      throw error;
+    });
     if (preparation.go !== 'submit') await this.returnCall(row);
     if (preparation.go === 'cancel')
       return endJob(jobs, this.steps, row, cancellationMove(this.steps.kind, row, hold));
@@ -134,6 +137,7 @@ export class SubmissionWork {
     if (answer instanceof UpstreamError)
       await this.unaccepted.handle(calling, claimedAt, { error: answer, durationMs });
     else await this.accepted(calling, answer, durationMs);
+    if (answer instanceof CallNotMade) await this.returnCall(row);
   }
 
   /** Whether the row can be submitted now. One call has been taken from the budget for it. */

@@ -77,8 +77,7 @@ export class UnacceptedCalls {
     const { account, budget } = this.deps;
     await bestEffort(this.deps.logger, () => account.answered(false));
     // It says nothing about the upstream.
-    if (error instanceof CallNotMade)
-      return bestEffort(this.deps.logger, () => budget.release('submit', 1, true));
+    if (error instanceof CallNotMade) return;
     const failures = [{ jobId: id, isUnreachable: error.outcome === 'NOT_SENT' }];
     await bestEffort(this.deps.logger, () =>
       error.outcome === 'LATER' ? budget.pause(error.retryAfterMs ?? 0) : budget.failed('submit', failures),

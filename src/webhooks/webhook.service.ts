@@ -130,7 +130,7 @@ export class WebhookService {
    * @throws DomainError INVALID_INPUT, NOT_FOUND; FORBIDDEN if it would send events to a viewer without the scope `read`
    */
   async update(viewer: Viewer, target: InputId, change: WebhookChange): Promise<WebhookEntity> {
-    const { database, onDue } = this.deps;
+    const { onDue } = this.deps;
     const { status, eventTypes } = change;
     const isAssigned = change.url !== undefined || status === 'ENABLED';
     if (isAssigned) requireReader(viewer);

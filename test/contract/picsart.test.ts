@@ -129,15 +129,19 @@ describe('picsart requests', () => {
     expect(calls.upstream.requests).toHaveLength(2);
   });
 
-  it('are withheld for what is left of a delay that a paid call was given', async () => {
-    calls.upstream.next(silence(), answer(429, {}, { 'retry-after': '7' }));
+  it('are withheld for what is left of the longest delay that paid calls were given', async () => {
+    calls.upstream.next(
+      silence(),
+      ...['60', '1'].map((seconds) => answer(429, {}, { 'retry-after': seconds })),
+    );
     const first = failureOf(calls.training);
     const second = failureOf(calls.training);
-    await failureOf(calls.train);
+    for (let count = 0; count < 2; count += 1) await failureOf(calls.train);
     expect(await first).toMatchObject({ outcome: 'UNKNOWN' });
     expect(await second).toMatchObject({ name: 'CallWithheld', outcome: 'LATER' });
-    expect((await second).retryAfterMs).toBeLessThan(7_000);
-    expect(calls.upstream.requests).toHaveLength(2);
+    expect((await second).retryAfterMs).toBeGreaterThan(30_000);
+    expect((await second).retryAfterMs).toBeLessThan(60_000);
+    expect(calls.upstream.requests).toHaveLength(3);
   });
 
   it('wait for a connection in turn with those of another group', async () => {

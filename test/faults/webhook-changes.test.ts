@@ -196,3 +196,51 @@ describe('a person who is erased while a delivery is being sent', () => {
     expect(gateway.log.slice(before)).toEqual([]);
   });
 });
+
+describe('a paused webhook', () => {
+  it('keeps events, and deliveries that were not attempted yet, until it is enabled', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    const first = await emitModel(database, name(), ['UNCERTAIN', 'READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attemptsOf(owner, webhook.id)).includes(1));
+    await until(async () => (await deliveriesOf(owner, webhook.id)).length === 2);
+    await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
+    const later = await emitModel(database, name(), ['READY']);
+    await passTime(gateway, 25 * 3_600_000);
+    await gateway.rows(`UPDATE events SET created_at = created_at - interval '25 hours' WHERE owner = $1`, [
+      name(),
+    ]);
+    receiver.received.length = 0;
+    receiver.answer = status(200);
+    await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' });
+    await until(() => receiver.received.length === 3);
+    expect(receiver.received.map(({ type, data }) => [type, data.id])).toEqual([
+      ['model.uncertain', first],
+      ['model.ready', first],
+      ['model.ready', later],
+    ]);
+    expect(await deliveriesOf(owner, webhook.id, ['DELIVERED'])).toHaveLength(3);
+  });
+
+  it('is sent nothing, not even what was pending', async () => {
+    const { webhook } = await createWebhook(owner, { url: receiver.url });
+    receiver.answer = status(500);
+    await emitModel(database, name(), ['READY']);
+    await wake(owner, webhook.id);
+    await until(async () => (await attemptsOf(owner, webhook.id))[0] === 1);
+    await updateWebhook(owner, { id: webhook.id, status: 'PAUSED' });
+    await wake(owner, webhook.id);
+    const other = await Client.of(gateway);
+    const second = await WebhookReceiver.start();
+    const its = await createWebhook(other, { url: second.url });
+    await emitModel(database, other.name, ['READY']);
+    await wake(other, its.webhook.id);
+    await until(() => second.received.length === 1);
+    expect(receiver.received).toHaveLength(1);
+    receiver.answer = status(200);
+    await updateWebhook(owner, { id: webhook.id, status: 'ENABLED' });
+    await until(() => receiver.received.length === 2);
+    await second.stop();
+  });
+});

@@ -192,6 +192,11 @@ export class PicsartProvider implements AvatarProvider {
     return this.polls.send(send, { group, onSend, signal });
   }
 
+  /** The balance has another server, with a limit of its own. */
+  private withholdPolls(call: CallName, error: UpstreamError): void {
+    if (error.outcome === 'LATER' && call !== 'balance') this.polls.withhold(error);
+  }
+
   /** Returns a complete 2xx answer, in a span, and reports the call. */
   private answered(
     call: CallName,
@@ -211,7 +216,7 @@ export class PicsartProvider implements AvatarProvider {
       } catch (error) {
         if (error instanceof UpstreamError) {
           outcome = error.refusal ?? error.outcome;
-          if (outcome === 'LATER') this.polls.withhold(error);
+          this.withholdPolls(call, error);
           if (isOutage(error) && !signal.aborted) this.outages.failed(error);
           span.set({
             'http.response.status_code': error.status,

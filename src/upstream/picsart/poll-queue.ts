@@ -17,7 +17,8 @@ export class PollQueue {
 
   /** Withholds the calls that wait at present: the upstream requests a delay. */
   withhold(error: UpstreamError): void {
-    this.lastDelay = { endMs: performance.now() + Math.max(minPauseMs, error.retryAfterMs ?? 0) };
+    const endMs = performance.now() + Math.max(minPauseMs, error.retryAfterMs ?? 0);
+    this.lastDelay = { endMs: Math.max(endMs, this.lastDelay?.endMs ?? 0) };
   }
 
   /** @throws CallWithheld, or the error of `call` */
