@@ -179,13 +179,15 @@ function endedAfter<Result>(
   failed: Api.SpanStatusCode,
   work: (span: Span) => Result,
 ): Result {
+  let isFailed = false;
   const fail = (code: string): void => {
+    isFailed = true;
     span.setAttribute('error.type', code);
     span.setStatus({ code: failed });
   };
   const own: Span = { set: (attributes) => void span.setAttributes(attributes), fail };
   const onError = (error: unknown): never => {
-    fail(error instanceof DomainError ? error.code : 'INTERNAL_SERVER_ERROR');
+    if (!isFailed) fail(error instanceof DomainError ? error.code : 'INTERNAL_SERVER_ERROR');
     span.end();
     throw error;
   };

@@ -28,7 +28,7 @@ export interface SpanOptions {
 
 /** Records spans. */
 export interface Tracer {
-  /** Runs `work` in a span, which ends with it; an error that it throws fails the span. */
+  /** Runs `work` in a span, which ends with it; an error that it throws fails the span, unless `work` has. */
   run<Result>(
     name: string,
     attributes: SpanAttributes,

@@ -1,79 +1,24 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace';
+import { startTracing } from '../../src/app/tracing';
+import { DomainError } from '../../src/core/errors';
+import { createLogger } from '../../src/core/logger';
+import { Shutdown } from '../../src/core/shutdown';
+import { traced } from '../../src/core/tracing';
+import { tracedJob } from '../../src/jobs/job-traces';
+import type { JobRow } from '../../src/jobs/job.kind';
+import { readConfig } from '../../src/read-config';
 import { uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { SocketClient } from '../support/raw-client';
+import { TraceReceiver, type SpanRecord } from '../support/trace-receiver';
 import { eventually } from '../support/until';
-
-interface Attribute {
-  key: string;
-  value: { stringValue?: string };
-}
-
-interface SpanRecord {
-  traceId: string;
-  spanId: string;
-  parentSpanId?: string;
-  name: string;
-  attributes: Attribute[];
-  links?: { traceId: string }[];
-}
 
 const promptText = 'wearing-a-purple-hat-in-the-snow';
 const caller = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' };
 
-/** What a receiver does instead of answering: not answer at all, answer without an end, or refuse. */
-type ReceiverFault = 'hangs' | 'drips' | 'refuses';
-
-/** A receiver of OTLP over HTTP. */
-class Receiver {
-  requests = 0;
-  readonly spans: SpanRecord[] = [];
-  /** Everything that was received. */
-  text = '';
-  readonly authorizations = new Set<string | undefined>();
-  private readonly drips = new Set<NodeJS.Timeout>();
-  private readonly server: Server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (part: string) => (body += part));
-    request.on('end', () => {
-      this.requests += 1;
-      if (this.fault === 'hangs') return;
-      if (this.fault === 'drips') {
-        response.writeHead(200);
-        this.drips.add(setInterval(() => response.write(' '), 200));
-        return;
-      }
-      if (this.fault === 'refuses') {
-        response.writeHead(503, { 'retry-after': '60' }).end('no');
-        return;
-      }
-      this.authorizations.add(request.headers.authorization);
-      this.text += body;
-      const { resourceSpans = [] } = JSON.parse(body) as {
-        resourceSpans?: { scopeSpans: { spans: SpanRecord[] }[] }[];
-      };
-      this.spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)));
-      response.setHeader('content-type', 'application/json').end('{}');
-    });
-  });
-
-  constructor(private readonly fault: ReceiverFault | null = null) {}
-
-  async start(): Promise<string> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    for (const drip of this.drips) clearInterval(drip);
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
-  }
-}
-
 describe('traces', () => {
-  const receiver = new Receiver();
+  const receiver = new TraceReceiver();
   let environment: FaultsEnvironment;
   beforeAll(async () => {
     const settings = {
@@ -206,7 +151,8 @@ describe('traces', () => {
     expect(names).not.toContain('POST /graphql');
     const failed = (span: SpanRecord): boolean => span.attributes.some(({ key }) => key === 'error.type');
     const failures = receiver.spans.filter((span) => span.traceId === traceId && failed(span));
-    expect(failures.map(({ name }) => name)).toContain('upstream training');
+    const [failure] = failures.filter(({ name }) => name === 'upstream training');
+    expect(failure?.attributes).toContainEqual({ key: 'error.type', value: { stringValue: 'UNKNOWN' } });
     await eventually(
       'the link',
       async () => receiver.spans.filter(({ links }) => links?.some((link) => link.traceId === traceId)),
@@ -263,7 +209,7 @@ describe('traces', () => {
   it('delay neither requests nor the stop of a process whose receiver hangs, never ends its answer, or refuses', async () => {
     const codes = await Promise.all(
       (['hangs', 'drips', 'refuses'] as const).map(async (fault) => {
-        const broken = new Receiver(fault);
+        const broken = new TraceReceiver(fault);
         const gateway = await environment.addGateway({
           ROLE: 'api',
           OTEL_EXPORTER_OTLP_ENDPOINT: await broken.start(),
@@ -291,5 +237,72 @@ describe('traces', () => {
       ['drips', 0],
       ['refuses', 0],
     ]);
+  });
+});
+
+describe('an exported span', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  /** The spans that this process exports of some work. */
+  async function spansOf(work: () => void, share = '1'): Promise<ReadableSpan[]> {
+    const exported: ReadableSpan[] = [];
+    // Jest refuses the import() by which the exporter loads its HTTP client.
+    jest.spyOn(OTLPTraceExporter.prototype, 'export').mockImplementation((spans, done) => {
+      exported.push(...spans);
+      done({ code: 0 });
+    });
+    const logger = createLogger('silent');
+    const shutdown = new Shutdown(logger);
+    const settings = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_TRACES_SAMPLER_ARG: share };
+    await startTracing({ config: readConfig(settings), logger, shutdown });
+    work();
+    await shutdown.stop();
+    return exported;
+  }
+
+  it('has a code for an error, never its message, and values of at most 200 characters', async () => {
+    const failing = (name: string, error: Error, code?: string): void => {
+      const work = (): unknown =>
+        traced(
+          name,
+          {},
+          (span) => {
+            span.set({ text: 'x'.repeat(201) });
+            if (code !== undefined) span.fail(code);
+            throw error;
+          },
+          { parent: null },
+        );
+      expect(work).toThrow(error);
+    };
+    const spans = await spansOf(() => {
+      failing('of input', new DomainError('NOT_FOUND', promptText));
+      failing('unexpected', new Error(promptText));
+      failing('with a code of its own', new Error(promptText), 'UPSTREAM_REJECTED');
+    });
+    const seen = spans.map(({ name, attributes, status }) => [
+      ...[name, attributes['error.type'], String(attributes.text).length, status.message],
+    ]);
+    expect(seen).toEqual([
+      ['of input', 'NOT_FOUND', 200, undefined],
+      ['unexpected', 'INTERNAL_SERVER_ERROR', 200, undefined],
+      ['with a code of its own', 'UPSTREAM_REJECTED', 200, undefined],
+    ]);
+  });
+
+  it('of a job is recorded by the share of the operator, for the same jobs in every process', async () => {
+    const ids = Array.from('0123456789abcdef', (digit) => `${digit}0000000-0000-4000-8000-000000000000`);
+    const recorded = async (share: string): Promise<string[]> => {
+      const work = (): void => {
+        for (const id of ids)
+          tracedJob('poll', { node: 'AvatarModel' }, { id, attempt: 1 } as JobRow, () => null);
+      };
+      return (await spansOf(work, share)).map((span) => span.spanContext().traceId);
+    };
+    const half = await recorded('0.5');
+    expect(half).toHaveLength(ids.length / 2);
+    expect(await recorded('0.5')).toEqual(half);
+    expect(await recorded('0')).toEqual([]);
+    expect(await recorded('1')).toEqual(ids.map((id) => id.replaceAll('-', '')));
   });
 });
