@@ -69,10 +69,10 @@ async function drop(files: readonly DroppedFile[]): Promise<boolean> {
   return (await send('drop')) || isDragRefused;
 }
 
-/** Drags a file or folder of this machine over the page, and drops it there. */
-async function dropPath(path: string): Promise<void> {
+/** Drags files and folders of this machine over the page, and drops them there. */
+async function dropPaths(...files: string[]): Promise<void> {
   const session = await studio.context.newCDPSession(studio.page);
-  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  const data = { items: [], files, dragOperationsMask: 1 };
   for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
     await session.send('Input.dispatchDragEvent', { type, x: 300, y: 300, data });
   await session.detach();
@@ -129,9 +129,9 @@ describe('photos in the studio', () => {
       await writeFile(join(folder, 'photos/.face.jpg'), 'data of another program');
       await writeFile(join(folder, 'photos/Thumbs.db'), 'data of another program');
       await writeFile(join(folder, 'texts/notes.txt'), 'no picture');
-      await dropPath(join(folder, 'photos'));
+      await dropPaths(join(folder, 'photos'));
       await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
-      await dropPath(join(folder, 'texts'));
+      await dropPaths(join(folder, 'texts'));
       await studio.expectMessage('There are no photos in texts.');
       await writeFile(join(folder, 'texts/1.jpg'), 'no picture');
       await Promise.all(
@@ -139,10 +139,38 @@ describe('photos in the studio', () => {
           copyFile(join(folder, 'texts/1.jpg'), join(folder, `texts/${index + 2}.jpg`)),
         ),
       );
-      await dropPath(join(folder, 'texts'));
-      await studio.expectMessage('folders may have 50 pictures');
+      await dropPaths(join(folder, 'texts'));
+      await studio.expectMessage('folders may have 50 pictures and 2,000 files');
       await studio.page.getByRole('listitem').filter({ hasText: '50.jpg' }).waitFor();
       expect(await studio.page.getByRole('listitem').filter({ hasText: '51.jpg' }).count()).toBe(0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('can be dropped as files and deep folders at a time, also while the camera is open', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-folder-'));
+    try {
+      const [one, two] = await photos(2);
+      const deep = 'album/2026/summer/june/12/harbor';
+      await mkdir(join(folder, deep), { recursive: true });
+      await mkdir(join(folder, 'texts'));
+      await writeFile(join(folder, deep, one!.name), one!.buffer);
+      await writeFile(join(folder, two!.name), two!.buffer);
+      await studio.button('Take photos').click();
+      const dialog = studio.page.getByRole('dialog', { name: 'Take photos' });
+      await dropPaths(join(folder, 'texts'));
+      await dialog.getByRole('log').getByText('There are no photos in texts.').waitFor();
+      await dialog.getByRole('button', { name: 'Dismiss' }).click();
+      await dialog.getByText('There are no photos').waitFor({ state: 'detached' });
+      await dropPaths(...['album', two!.name, 'texts'].map((name) => join(folder, name)));
+      await dialog.getByRole('log').getByText('There are no photos in texts.').waitFor();
+      await dialog.getByRole('button', { name: 'Done' }).click();
+      // What failed is shown until it is dismissed.
+      await studio.expectMessage('There are no photos in texts.');
+      await studio.page.getByText(/^2 of 2 usable[.]/).waitFor();
+      await studio.button('Dismiss').click();
+      expect(studio.complaints).toEqual([]);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -4,16 +4,14 @@ export interface DroppedFiles {
   readonly files: readonly File[];
   /** The names of folders without pictures. */
   readonly emptyFolders: readonly string[];
-  /** Whether folders have more pictures, files or levels than are read. */
+  /** Whether folders have more pictures or files than are read. */
   readonly isCutOff: boolean;
 }
 
 /** Of pictures that are taken from folders: more than any model is trained with. */
 export const maxFolderPictures = 50;
-/** Of folders in folders. */
-const maxDepth = 4;
-/** Of all entries that are looked at. */
-const maxEntries = 2_000;
+/** Of files and folders in folders, at any depth, that are looked at. */
+export const maxFolderEntries = 2_000;
 
 const isPicture = (name: string): boolean => /^[^.].*\.(jpe?g|png|webp|avif|hei[cf])$/i.test(name);
 
@@ -42,13 +40,13 @@ class FolderReader {
     const emptyFolders: string[] = [];
     for (const folder of this.folders) {
       const before = this.pictures.length;
-      await this.readFolder(folder, 1);
+      await this.readFolder(folder);
       if (this.pictures.length === before && !this.isCutOff) emptyFolders.push(folder.name);
     }
     return { files: [...single, ...this.pictures], emptyFolders, isCutOff: this.isCutOff };
   }
 
-  private async readFolder(folder: FileSystemDirectoryEntry, depth: number): Promise<void> {
+  private async readFolder(folder: FileSystemDirectoryEntry): Promise<void> {
     const entries = await this.entriesOf(folder);
     entries.sort((one, other) => byName(one.name, other.name));
     for (const entry of entries.filter(isFile)) {
@@ -60,10 +58,7 @@ class FolderReader {
       const file = await fileOf(entry);
       if (file) this.pictures.push(file);
     }
-    for (const child of entries.filter(isFolder)) {
-      if (depth < maxDepth) await this.readFolder(child, depth + 1);
-      else this.isCutOff = true;
-    }
+    for (const child of entries.filter(isFolder)) await this.readFolder(child);
   }
 
   /** A reader returns about a hundred entries at a time. */
@@ -71,7 +66,7 @@ class FolderReader {
     const reader = folder.createReader();
     const all: FileSystemEntry[] = [];
     for (;;) {
-      if (this.entryCount >= maxEntries) {
+      if (this.entryCount >= maxFolderEntries) {
         this.isCutOff = true;
         return all;
       }

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'react';
-import { maxFolderPictures, type DroppedFiles } from '../api/droppedFiles';
+import { maxFolderEntries, maxFolderPictures, type DroppedFiles } from '../api/droppedFiles';
 import { withFormatNames } from '../api/formats';
 import { useSession } from '../api/session';
 import { useAnnounce } from '../hooks/useAnnouncements';
@@ -70,7 +70,7 @@ export function PhotoPicker({ onAdd }: { onAdd: (files: readonly File[]) => void
 /** What was not taken from folders; null if everything was. */
 function textOf({ emptyFolders, isCutOff }: DroppedFiles): string | null {
   if (isCutOff)
-    return `Not everything was taken: folders may have ${maxFolderPictures} pictures. Choose the best ones instead.`;
+    return `Not everything was taken: folders may have ${maxFolderPictures} pictures and ${maxFolderEntries.toLocaleString('en')} files. Choose the best ones instead.`;
   if (emptyFolders.length === 0) return null;
   return `There are no photos in ${emptyFolders.join(', ')}. Choose single photos instead.`;
 }
