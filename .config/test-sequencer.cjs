@@ -2,7 +2,7 @@ const { existsSync } = require('node:fs');
 const { resolve } = require('node:path');
 const Sequencer = require('@jest/test-sequencer').default;
 
-/** The files that take longest, mostly waiting, and are in no group. A run that began them last would wait for them alone. */
+/** The files that take longest, mostly waiting, or must be alone: in no group. A run that began them last would wait for them. */
 const long = [
   'faults/photo-serving',
   'redis/several-machines',
@@ -26,6 +26,8 @@ const long = [
   'faults/upstream-answers',
   'faults/start-and-stop',
   'faults/missing-decoder',
+  // Its traces are those of the process.
+  'faults/traces',
 ];
 
 for (const name of long) {
