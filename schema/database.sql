@@ -364,6 +364,8 @@ CREATE TABLE installation (
     engine text,
     migrator uuid,
     migrating_until timestamp with time zone,
+    store_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    store_marked_at timestamp with time zone,
     CONSTRAINT installation_id_only CHECK ((id = 1))
 );
 

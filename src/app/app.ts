@@ -18,7 +18,6 @@ import type { Poller } from '../poller/poller';
 import { RedisConnection } from '../redis/redis-connection';
 import type { Sandbox } from '../sandbox/sandbox';
 import { prepareDataDirectory, signingSecrets } from '../storage/data-directory';
-import { openMediaStore } from '../storage/open-store';
 import { UploadSpool } from '../storage/upload-spool';
 import { Downloads } from '../upstream/downloads';
 import { createGuard } from '../upstream/guard';
@@ -28,6 +27,7 @@ import { createHttpServers, type HttpServers } from './http';
 import { createMetrics, type Metrics } from './metrics/metrics';
 import { checkCdn, openMonitoring, reportDecoding } from './monitoring';
 import { createServices, type Infrastructure, type Services } from './services';
+import { openStore } from './store';
 import { startTracing } from './tracing';
 import { checkKey, openUpstream, type Startup } from './upstream';
 import { webhooksTopic } from './webhooks';
@@ -79,7 +79,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   let listening = '';
   const deps = {
     ...{ config, logger, database, costlyReads },
-    media: await openMediaStore(config, dataDir),
+    ...(await openStore(startup, database)),
     spool: await UploadSpool.open(join(dataDir, 'uploads')),
     imageProcessor: new ImageProcessor(decoding, undefined, reportDecoding(metrics, logger)),
     ...{ ...feeds, wakeups, provider, guard },

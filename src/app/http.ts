@@ -38,6 +38,7 @@ export interface HttpDeps extends Infrastructure {
   metrics: Metrics;
   services: Services;
   access: Auth;
+  checkStore: () => Promise<unknown>;
 }
 
 /** The HTTP server with all transports. */
@@ -274,9 +275,7 @@ function makeConnections({ config, logger, access, services, metrics }: HttpDeps
   return connections;
 }
 
-function checksOf({ database, media }: HttpDeps): { name: string; check(): Promise<unknown> }[] {
-  return [
-    { name: 'database', check: () => database.rows('SELECT 1') },
-    { name: 'media', check: () => media.check() },
-  ];
-}
+const checksOf = ({ database, checkStore }: HttpDeps): { name: string; check(): Promise<unknown> }[] => [
+  { name: 'database', check: () => database.rows('SELECT 1') },
+  { name: 'media', check: checkStore },
+];

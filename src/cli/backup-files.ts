@@ -9,6 +9,7 @@ import { codeOf } from '../core/errors';
 import { createFolder } from '../core/folders';
 import { eachOf } from '../core/iterators';
 import { syncFolder } from '../storage/disk-store';
+import { storeMarkerKey } from '../storage/media-store';
 import { CommandError } from './shell';
 
 /** Concurrent copies or verifications of files. */
@@ -17,7 +18,7 @@ export const copiesAtOnce = 8;
 /** The folders that are copied from DATA_DIR, besides the signing secret. Pictures in other sizes and formats are made again when they are requested. */
 export const copiedFolders = ['media', 'journal'] as const;
 const copied = [...copiedFolders, 'signing-secret'];
-const skipped = new Set([join('media', '.drafts'), join('media', 'renditions')]);
+const skipped = new Set(['.drafts', 'renditions', storeMarkerKey].map((name) => join('media', name)));
 
 /** A file of DATA_DIR, by its path in it. */
 export interface DataFile {

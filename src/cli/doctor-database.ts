@@ -1,3 +1,8 @@
+import type { Config } from '../config';
+import type { Sql } from '../core/sql';
+import { StorageUnavailableError } from '../storage/media-store';
+import { nameOfStore, openMediaStore } from '../storage/open-store';
+import { compareStore, describeMismatch } from '../storage/store-agreement';
 import { readDatabaseFacts } from './doctor-facts.repository';
 import { finding, type Finding } from './doctor-finding';
 import { checkReplicas } from './doctor-replica';
@@ -9,7 +14,7 @@ const maxClockMs = { warn: 1_000, fail: 60_000 };
 
 /** Checks the database, its migrations and clock, and what waits in it. */
 export function checkDatabase(shell: Shell): Promise<Finding[]> {
-  return withDatabase(shell, async ({ database, config }) => {
+  return withDatabase(shell, async ({ database, config, dataDir }) => {
     const facts = await readDatabaseFacts(database);
     return [
       finding(
@@ -22,9 +27,33 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
       migrations(facts.missingMigrations, facts.unknownMigrations),
       clock(facts.clockMs),
       ...(await checkReplicas(config, database)),
+      ...(facts.missingMigrations === 0 ? [await checkStore(database, config, dataDir)] : []),
       ...waiting(facts),
     ];
   });
+}
+
+/** Whether the store of pictures is that of the database. Changes nothing. */
+async function checkStore(sql: Sql, config: Config, dataDir: string): Promise<Finding> {
+  const check = 'store';
+  const name = nameOfStore(config, dataDir);
+  try {
+    const { relation, marker } = await compareStore(sql, await openMediaStore(config, dataDir));
+    if (relation === 'OTHER') {
+      const { problem, cure } = describeMismatch(marker);
+      return finding(check, 'fail', `${name} ${problem}`, cure);
+    }
+    const detail = relation === 'SAME' ? 'is that of the database' : 'will be marked by the next start';
+    return finding(check, 'ok', `${name} ${detail}`);
+  } catch (error) {
+    if (!(error instanceof StorageUnavailableError)) throw error;
+    return finding(
+      check,
+      'fail',
+      `${name} cannot be read`,
+      'Mend what the check of the folders or of the bucket says.',
+    );
+  }
 }
 
 function durability(synchronousCommit: string, isEmbedded: boolean): Finding {

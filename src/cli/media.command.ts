@@ -4,11 +4,12 @@ import type { Config } from '../config';
 import { eachOf } from '../core/iterators';
 import { readConfig } from '../read-config';
 import type { MediaStore } from '../storage/media-store';
-import { openMediaStore } from '../storage/open-store';
+import { nameOfStore, openMediaStore } from '../storage/open-store';
+import { adoptStore, moveMarker } from '../storage/store-agreement';
 import { copiesAtOnce, measure } from './backup-files';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
-import { CommandError, type Shell } from './shell';
+import { CommandError, withDatabase, type Shell } from './shell';
 
 const storeNames = ['disk', 's3'] as const;
 type StoreName = (typeof storeNames)[number];
@@ -26,7 +27,7 @@ interface MoveOptions {
   readonly json?: boolean;
 }
 
-/** `likeness media move`: copies the pictures from one store to the other. */
+/** `likeness media move`: copies the pictures from one store to the other. `likeness media adopt`: accepts a store as it is. */
 export function mediaCommand(shell: Shell): Command {
   const media = new Command('media').description('the store of photos and pictures');
   const storeOption = (flags: string, description: string): Option =>
@@ -52,6 +53,19 @@ export function mediaCommand(shell: Shell): Command {
         );
       }
     });
+  media
+    .command('adopt')
+    .description(
+      'make the store of the settings that of the database, without its former pictures; unknown pictures in it are deleted',
+    )
+    .option('--json', 'print JSON')
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const name = await withDatabase(shell, async ({ database, config, dataDir }) => {
+        await adoptStore(database, await openMediaStore(config, dataDir));
+        return nameOfStore(config, dataDir);
+      });
+      shell.print(json ? jsonOf({ adopted: name }) : `${name} is the store of this database now.`);
+    });
   return media;
 }
 
@@ -73,7 +87,10 @@ async function move(shell: Shell, options: MoveOptions): Promise<{ copied: numbe
       if (options.delete) await from.delete(key);
       bar.add(1, 'pictures');
     });
-    if (options.delete) await eachOf(skipped, copiesAtOnce, (key) => from.delete(key));
+    if (options.delete) {
+      await eachOf(skipped, copiesAtOnce, (key) => from.delete(key));
+      await moveMarker(from, to);
+    }
   } finally {
     bar.end();
   }

@@ -7,6 +7,7 @@ import { migrate } from '../database/migrate';
 import { readConfig } from '../read-config';
 import { prepareDataDirectory } from '../storage/data-directory';
 import { openBucket } from '../storage/open-store';
+import { adoptStore } from '../storage/store-agreement';
 import { resumeErasures } from './backup-erasures.repository';
 import { dataFiles, isDiskFull, readLines, removeCopies, type DataFile } from './backup-files';
 import { backupParts, readManifest, type Manifest } from './backup-manifest';
@@ -104,7 +105,15 @@ async function restore(
     (url) => migrate(url, manifest.migrations),
   );
   // Migrations that are newer than the backup.
-  await withDatabase(shell, () => Promise.resolve(), true);
+  await withDatabase(
+    shell,
+    async ({ database, config }) => {
+      // A copy of the bucket has the id of the original database.
+      const store = await openBucket(config);
+      if (store) await adoptStore(database, store);
+    },
+    true,
+  );
   report(shell, manifest, held, json);
 }
 

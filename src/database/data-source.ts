@@ -54,6 +54,7 @@ import { PortableEngine1798700000000 } from './migrations/1798700000000-portable
 import { UsedPhotos1799000000000 } from './migrations/1799000000000-used-photos';
 import { SlowWebhooks1799200000000 } from './migrations/1799200000000-slow-webhooks';
 import { PhotoUses1799310000000 } from './migrations/1799310000000-photo-uses';
+import { StoreId1799600000000 } from './migrations/1799600000000-store-id';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -110,6 +111,7 @@ const migrations = [
   UsedPhotos1799000000000,
   SlowWebhooks1799200000000,
   PhotoUses1799310000000,
+  StoreId1799600000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -18,4 +18,12 @@ export class InstallationEntity {
   /** When its lease ends, unless it is renewed. */
   @Column('timestamptz', { nullable: true })
   migratingUntil: Date | null;
+
+  /** The id in the marker of the store of pictures. */
+  @Column('uuid', { default: () => 'gen_random_uuid()' })
+  storeId: string;
+
+  /** When the marker was written; null: no store has it yet. */
+  @Column('timestamptz', { nullable: true })
+  storeMarkedAt: Date | null;
 }

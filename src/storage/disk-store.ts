@@ -17,6 +17,7 @@ import {
   readMediaKey,
   StorageUnavailableError,
   type StoredObject,
+  storeMarkerKey,
 } from './media-store';
 
 /** The minimum age of drafts to be removed, in milliseconds; longer than any upload or download. */
@@ -119,7 +120,7 @@ export class DiskStore implements MediaStore {
   }
 
   private pathOf(key: string): string {
-    return join(this.root, mediaPath(key));
+    return join(this.root, key === storeMarkerKey ? key : mediaPath(key));
   }
 
   /** Passes the path of a new draft in the same file system to `work`, and removes the draft afterwards. */

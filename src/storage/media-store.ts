@@ -118,6 +118,14 @@ export function readMediaKey(key: string): { folder: string; id: string } | null
   return parts ? { folder: parts.folder!, id: parts.id! } : null;
 }
 
+/** The object with the id of the database that the store belongs to. It is not listed, since it is no media key. */
+export const storeMarkerKey = '.store';
+
+/** @throws Error unless it is a media key or that of the marker */
+export function assertKey(key: string): void {
+  if (key !== storeMarkerKey) partsOfKey(key);
+}
+
 /** Parses a key as {@link readMediaKey} does. @throws Error if it is invalid */
 export function partsOfKey(key: string): { folder: string; id: string } {
   const parts = readMediaKey(key);

@@ -4,6 +4,16 @@ import type { MediaStore } from './media-store';
 import type { S3Store } from './s3-store';
 import { checkUploadUrls } from './upload-url-check';
 
+/** Names the store of these settings in messages. */
+export function nameOfStore(
+  { S3_BUCKET: bucket }: Pick<StoreSettings, 'S3_BUCKET'>,
+  dataDir: string,
+): string {
+  return bucket === undefined
+    ? `The folder ${join(dataDir, 'media')} (DATA_DIR)`
+    : `The bucket ${bucket} (S3_BUCKET)`;
+}
+
 /** The settings of where pictures are stored. */
 export interface StoreSettings {
   readonly S3_BUCKET?: string | undefined;

@@ -1,5 +1,5 @@
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { inStore, partsOfKey } from './media-store';
+import { assertKey, inStore, partsOfKey } from './media-store';
 import type { LinkHeaders, ObjectLinks } from './object-links';
 import { unlessMissing } from './s3-errors';
 import { presign } from './s3-presigner';
@@ -22,7 +22,7 @@ export class S3Links implements ObjectLinks {
   }
 
   async sizeOf(key: string): Promise<number | null> {
-    partsOfKey(key);
+    assertKey(key);
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
     const head = await inStore(() => unlessMissing(this.client.send(command)));
     return head && (head.ContentLength ?? 0);

@@ -20,10 +20,10 @@ import { eachOf } from '../core/iterators';
 import { contentTypeOf } from './content-type';
 import { MeasuredSource } from './measured-source';
 import {
+  assertKey,
   inStore,
   type MediaStore,
   type OpenObject,
-  partsOfKey,
   type RangeRequest,
   readMediaKey,
   StorageUnavailableError,
@@ -200,7 +200,7 @@ export class S3Store implements MediaStore {
   }
 
   private target(key: string): { Bucket: string; Key: string } {
-    partsOfKey(key);
+    assertKey(key);
     return { Bucket: this.options.bucket, Key: key };
   }
 

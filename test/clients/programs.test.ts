@@ -169,6 +169,8 @@ describe('the programs of docs/clients.md', () => {
   it('include one that writes an allow-list, with which a server executes only what is listed', async () => {
     const PORT = String(await freePort());
     const server = { PORT, ROLE: 'api', DATABASE_URL: gateway.databaseUrl, DATA_DIR: join(folder, 'data') };
+    await mkdir(server.DATA_DIR);
+    await symlink(gateway.mediaDir, join(server.DATA_DIR, 'media'));
     const env = { ...process.env, ...server };
     const { stdout } = await run('bash', ['allow-list.sh'], { cwd: folder, env });
     const [listed, another] = stdout.trim().split('\n');

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Sandbox } from '../../src/sandbox/sandbox';
+import { storeMarkerKey } from '../../src/storage/media-store';
 import { rowsAt } from './test-server';
 
 /** Settings as environment variables. */
@@ -42,10 +43,10 @@ export abstract class Environment {
     return rowsAt<Row>(this.databaseUrl, text, parameters);
   }
 
-  /** The unordered names of all files in the media store. */
+  /** The unordered names of all files in the media store, without its marker. */
   async mediaFiles(): Promise<string[]> {
     const entries = await readdir(this.mediaDir, { withFileTypes: true, recursive: true });
-    return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+    return entries.filter((entry) => entry.isFile() && entry.name !== storeMarkerKey).map(({ name }) => name);
   }
 
   /** Stops and removes everything, in any state. */

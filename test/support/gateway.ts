@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { startApp, type App } from '../../src/app/app';
 import { createLogger } from '../../src/core/logger';
 import { readConfig } from '../../src/read-config';
@@ -82,16 +84,13 @@ export class TestGateway extends Environment {
   }
 
   /**
-   * Starts another gateway on the same database; it stops with this one.
+   * Starts another gateway on the same database and store; it stops with this one.
    * @param settings - in addition to those of this gateway
    */
   async startAnother(settings: Settings): Promise<TestGateway> {
-    const another = new TestGateway(
-      this.database,
-      await newDataDir(),
-      { ...this.settings, ...settings },
-      null,
-    );
+    const dataDir = await newDataDir();
+    await symlink(this.mediaDir, join(dataDir, 'media'));
+    const another = new TestGateway(this.database, dataDir, { ...this.settings, ...settings }, null);
     this.others.push(another);
     await another.begin();
     return another;

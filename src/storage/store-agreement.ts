@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { Logger } from '../core/logger';
+import type { Sql, Transactions } from '../core/sql';
+import { inStore, type MediaStore, readObject, StorageUnavailableError, storeMarkerKey } from './media-store';
+import {
+  findNewestKeys,
+  lockStoreRecord,
+  readStoreRecord,
+  recordStore,
+  type StoreRecord,
+} from './store-agreement.repository';
+
+type Store = Pick<MediaStore, 'open' | 'put' | 'delete'>;
+
+/** More of a marker is not read, in bytes. */
+const maxMarkerBytes = 64;
+
+/**
+ * - `SAME`: the store has the id of the database
+ * - `NEW`: it may get it: no store has it yet, or the newest pictures are in this one, as after a move or a restore
+ * - `OTHER`: the pictures are in another store, or this one belongs to another database
+ */
+export type StoreRelation = 'SAME' | 'NEW' | 'OTHER';
+
+/** What {@link compareStore} has found. */
+export interface StoreComparison {
+  readonly relation: StoreRelation;
+  readonly marker: string | null;
+  /** Whether the newest pictures and photos of the database are in the store. False without pictures and photos. */
+  readonly hasNewest: boolean;
+}
+
+/**
+ * Compares the store with the database, and changes nothing.
+ * @throws StorageUnavailableError
+ */
+export async function compareStore(sql: Sql, store: Store): Promise<StoreComparison> {
+  // In this order: another process writes the marker before the record.
+  const record = await readStoreRecord(sql);
+  const marker = await readMarker(store);
+  const hasNewest = marker !== record.id && (await holdsNewest(sql, store));
+  return { relation: relate(record, marker, hasNewest), marker, hasNewest };
+}
+
+function relate({ id, isMarked }: StoreRecord, marker: string | null, hasNewest: boolean): StoreRelation {
+  if (marker === id) return isMarked ? 'SAME' : 'NEW';
+  // An installation of an earlier version is accepted as it is.
+  return (marker === null && !isMarked) || hasNewest ? 'NEW' : 'OTHER';
+}
+
+async function holdsNewest(sql: Sql, store: Store): Promise<boolean> {
+  const keys = await findNewestKeys(sql);
+  const parts = await Promise.all(keys.map((key) => readPart(store, key, 1)));
+  return keys.length > 0 && !parts.includes(null);
+}
+
+async function readMarker(store: Store): Promise<string | null> {
+  return (await readPart(store, storeMarkerKey, maxMarkerBytes))?.toString().trim() ?? null;
+}
+
+/** The first bytes of an object; null if there is none. */
+async function readPart(store: Store, key: string, byteSize: number): Promise<Buffer | null> {
+  const object = await store.open(key, { start: 0, end: byteSize - 1 });
+  return object && inStore(() => readObject(object));
+}
+
+async function writeMarker(store: Store, id: string): Promise<void> {
+  await store.put(storeMarkerKey, Readable.from([Buffer.from(id)]), maxMarkerBytes);
+}
+
+/**
+ * Makes sure that the store is that of the database, and marks a new one.
+ * @param name - names the store at the beginning of a message
+ * @throws Error with advice if it is another one; StorageUnavailableError
+ */
+async function agreeOnStore(database: Transactions, store: Store, name: string): Promise<void> {
+  const found = await compareStore(database, store);
+  if (found.relation === 'SAME') return;
+  // The lock lets only one of several new stores become that of the database. What is done in the store can be repeated.
+  const failure = await database.transaction(async (sql) => {
+    const record = await lockStoreRecord(sql);
+    try {
+      const marker = await readMarker(store);
+      if (relate(record, marker, found.hasNewest) === 'OTHER') return mismatch(name, marker);
+      await writeMarker(store, record.id);
+    } catch (error) {
+      // Thrown in a transaction, it would count as an outage of the database.
+      if (error instanceof StorageUnavailableError) return error;
+      throw error;
+    }
+    await recordStore(sql, record.id);
+    return null;
+  });
+  if (failure) throw failure;
+}
+
+function mismatch(name: string, marker: string | null): Error {
+  const { problem, cure } = describeMismatch(marker);
+  return new Error(`${name} ${problem}. ${cure}`);
+}
+
+/** What is wrong with a store that is not that of the database, and what to do. */
+export function describeMismatch(marker: string | null): { problem: string; cure: string } {
+  const problem =
+    marker === null
+      ? 'is not the store of this database, whose pictures are in another one'
+      : 'is that of another database, or was replaced by another store; pictures that this database does not know would be deleted';
+  const cure =
+    'Give all processes of a database the same S3_BUCKET and S3_ENDPOINT, or the same folder as DATA_DIR/media. ' +
+    '`likeness media move` moves pictures to another store. If this is the right store, such as after the loss of the ' +
+    'former one, run `likeness media adopt` with the settings of this process.';
+  return { problem, cure };
+}
+
+/** Makes the store that of the database, with a new id, so that the former one is refused from now on. */
+export async function adoptStore(database: Sql, store: Store): Promise<void> {
+  const id = randomUUID();
+  await writeMarker(store, id);
+  await recordStore(database, id);
+}
+
+/** Moves the marker, after all pictures were moved. */
+export async function moveMarker(from: Store, to: Store): Promise<void> {
+  const marker = await readMarker(from);
+  if (marker === null) return;
+  await writeMarker(to, marker);
+  await from.delete(storeMarkerKey);
+}
+
+/** What {@link StoreAgreement} needs. */
+export interface StoreAgreementDeps {
+  readonly database: Transactions;
+  readonly store: Store;
+  /** Names the store at the beginning of a message. */
+  readonly name: string;
+  readonly logger: Logger;
+}
+
+/** Makes sure that the store of this process is that of its database, once. */
+export class StoreAgreement {
+  private isReached = false;
+  private isReported = false;
+
+  constructor(private readonly deps: StoreAgreementDeps) {}
+
+  /**
+   * Call it at the start, and again for readiness: while the store is unavailable, it returns, and the next call tries again.
+   * @throws Error with advice if it is another store
+   */
+  async check(): Promise<void> {
+    if (this.isReached) return;
+    const { database, store, name, logger } = this.deps;
+    try {
+      await agreeOnStore(database, store, name);
+      this.isReached = true;
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError)) throw error;
+      if (!this.isReported)
+        logger.warn({ err: error }, 'the store of pictures could not be compared with the database yet');
+      this.isReported = true;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import { cp, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestDatabase } from '../support/database';
+import { newDataDir, type Settings } from '../support/environment';
+import { TestGateway } from '../support/gateway';
+import { LocalBucket } from '../support/local-bucket';
+
+let gateway: TestGateway;
+let bucket: LocalBucket;
+
+beforeAll(async () => {
+  bucket = await LocalBucket.start();
+});
+afterAll(() => bucket.stop());
+
+beforeEach(async () => {
+  gateway = await TestGateway.start();
+});
+afterEach(() => gateway.stop());
+
+/** Overrides those of the bucket. */
+const onDisk = (): Settings =>
+  Object.fromEntries(Object.keys(bucket.settings).map((name) => [name, undefined]));
+const inBucket = (name: string): Record<string, string> => ({ ...bucket.settings, S3_BUCKET: name });
+
+/** Starts another process on the database; returns why it was refused, or null. */
+async function refusal(settings: Settings): Promise<string | null> {
+  try {
+    await (await gateway.startAnother(settings)).end();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const operate = (settings: Record<string, string>, ...words: string[]): Promise<CommandResult> =>
+  likeness({ DATABASE_URL: gateway.databaseUrl, DATA_DIR: gateway.dataDir, ...settings }, ...words);
+
+/** The statuses of reads of the photos of the owner. */
+async function photoStatuses(): Promise<number[]> {
+  const { photos } = await gateway.client.request<{ photos: { nodes: { url: string }[] } }>(
+    '{ photos(first: 5) { nodes { url } } }',
+  );
+  return Promise.all(photos.nodes.map(async ({ url }) => (await fetch(url)).status));
+}
+
+const notTheStore =
+  /is not the store of this database, whose pictures are in another one\. .*S3_BUCKET.*media adopt/;
+
+describe('a process whose store is not that of the others', () => {
+  it('is refused by the names of the settings, also without pictures', async () => {
+    const dataDir = await newDataDir();
+    expect(await refusal({ DATA_DIR: dataDir })).toMatch(notTheStore);
+    await gateway.client.upload(1);
+    expect(await refusal({})).toBeNull();
+    expect(await refusal({ DATA_DIR: dataDir })).toContain(`${join(dataDir, 'media')} (DATA_DIR) is not`);
+    expect(await refusal(inBucket('pictures'))).toContain('pictures (S3_BUCKET) is not');
+    const { code, out } = await operate({ DATA_DIR: dataDir }, 'doctor');
+    expect(code).toBe(1);
+    expect(out).toMatch(/store +FAIL .*is not the store of this database/);
+    expect((await operate({}, 'doctor')).out).toMatch(/store +OK /);
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('is not ready if this is seen only after the start', async () => {
+    const dataDir = await newDataDir();
+    await mkdir(join(dataDir, 'media/.store'), { recursive: true });
+    const other = await gateway.startAnother({ DATA_DIR: dataDir });
+    expect(other.log.map(({ msg }) => msg)).toContain(
+      'the store of pictures could not be compared with the database yet',
+    );
+    expect((await fetch(`${other.url}/readyz`)).status).toBe(200);
+    await rm(join(dataDir, 'media/.store'), { recursive: true });
+    expect((await fetch(`${other.url}/readyz`)).status).toBe(503);
+    expect(JSON.stringify(other.log)).toMatch(notTheStore);
+    await other.end();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('is refused at the store of another database, whose pictures it would delete', async () => {
+    const database = await TestDatabase.create();
+    await database.rows('UPDATE installation SET store_id = gen_random_uuid()');
+    expect(await refusal({ DATABASE_URL: database.url })).toMatch(
+      /is that of another database.*; pictures that this database does not know would be deleted/,
+    );
+    await database.drop();
+  });
+});
+
+describe('an installation', () => {
+  it('of an earlier version marks its store, also if pictures are missing', async () => {
+    await gateway.client.upload(1);
+    await gateway.end();
+    await rm(gateway.mediaDir, { recursive: true });
+    await gateway.rows('UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = NULL');
+    await gateway.begin();
+    expect(await refusal({ DATA_DIR: await newDataDir() })).toMatch(notTheStore);
+  });
+
+  it('continues at the copy of its store after a restore of the database', async () => {
+    await gateway.client.upload(1);
+    await gateway.end();
+    await gateway.rows('UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = NULL');
+    await gateway.begin();
+    expect(await photoStatuses()).toEqual([200]);
+  });
+
+  it('moves to a bucket and back, also if the first store is kept', async () => {
+    await gateway.client.upload(2);
+    await gateway.end();
+    const there = inBucket('moved');
+    const move = (...words: string[]): Promise<CommandResult> => operate(there, 'media', 'move', ...words);
+    expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({ code: 0 });
+    await gateway.restart(there);
+    expect(await photoStatuses()).toEqual([200, 200]);
+    await gateway.end();
+    expect(await move('--from', 's3', '--to', 'disk', '--delete')).toMatchObject({ code: 0 });
+    await expect(gateway.begin()).rejects.toThrow(notTheStore);
+    await gateway.restart(onDisk());
+    expect(await photoStatuses()).toEqual([200, 200]);
+    await gateway.end();
+    expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({ code: 0 });
+    await expect(gateway.begin()).rejects.toThrow(notTheStore);
+    await gateway.restart(there);
+  });
+
+  it('continues without pictures that are lost when its operator adopts the store, and refuses the former one', async () => {
+    await gateway.client.upload(1);
+    await gateway.end();
+    const former = await newDataDir();
+    await cp(gateway.mediaDir, join(former, 'media'), { recursive: true });
+    await rm(gateway.mediaDir, { recursive: true });
+    await expect(gateway.begin()).rejects.toThrow(notTheStore);
+    expect(await operate({}, 'media', 'adopt')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/\/media \(DATA_DIR\) is the store of this database now\.$/),
+    });
+    await gateway.begin();
+    expect(await photoStatuses()).not.toContain(200);
+    await gateway.client.upload(1);
+    expect(await refusal({ DATA_DIR: former })).toMatch(/or was replaced by another store/);
+    await rm(former, { recursive: true });
+  });
+});
