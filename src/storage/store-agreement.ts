@@ -59,7 +59,7 @@ async function readMarker(store: Store): Promise<string | null> {
   return (await readPart(store, storeMarkerKey, maxMarkerBytes))?.toString().trim() ?? null;
 }
 
-/** The first bytes of an object; null if there is none. */
+/** The first bytes of an object; null if it does not exist. */
 async function readPart(store: Store, key: string, byteSize: number): Promise<Buffer | null> {
   const object = await store.open(key, { start: 0, end: byteSize - 1 });
   return object && inStore(() => readObject(object));

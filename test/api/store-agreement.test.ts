@@ -86,6 +86,17 @@ describe('a process whose store is not that of the others', () => {
     );
     await database.drop();
   });
+
+  it('is refused if both are new and start at once', async () => {
+    const database = await TestDatabase.create();
+    const folders = [await newDataDir(), await newDataDir()];
+    const starting = folders.map((dataDir) => refusal({ DATABASE_URL: database.url, DATA_DIR: dataDir }));
+    const refusals = await Promise.all(starting);
+    expect(refusals.filter((message) => message === null)).toHaveLength(1);
+    expect(refusals.join('')).toMatch(notTheStore);
+    for (const folder of folders) await rm(folder, { recursive: true });
+    await database.drop();
+  });
 });
 
 describe('an installation', () => {

@@ -38,8 +38,8 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   accounts: ['models', 'generations'],
   // Client tokens may be for one model or generation, with what was made from it.
   auth: ['models', 'generations', 'avatars'],
-  // Bytes are deleted unless a row refers to them.
-  storage: ['photos', 'avatars', 'avatar_renditions'],
+  // Bytes are deleted unless a row refers to them, and the store has the id of the installation.
+  storage: ['photos', 'avatars', 'avatar_renditions', 'installation'],
   // Photos are kept for the jobs that use them, by the rows of these.
   photos: ['models', 'model_photos', 'generations', 'submissions'],
 };
