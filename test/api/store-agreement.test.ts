@@ -1,10 +1,12 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Client as Session } from 'pg';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestDatabase } from '../support/database';
 import { newDataDir, type Settings } from '../support/environment';
 import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
+import { until } from '../support/until';
 
 let gateway: TestGateway;
 let bucket: LocalBucket;
@@ -87,14 +89,25 @@ describe('a process whose store is not that of the others', () => {
     await database.drop();
   });
 
-  it('is refused if both are new and start at once', async () => {
+  it('is refused if the store of another process becomes that of the database during its start', async () => {
     const database = await TestDatabase.create();
-    const folders = [await newDataDir(), await newDataDir()];
-    const starting = folders.map((dataDir) => refusal({ DATABASE_URL: database.url, DATA_DIR: dataDir }));
-    const refusals = await Promise.all(starting);
-    expect(refusals.filter((message) => message === null)).toHaveLength(1);
-    expect(refusals.join('')).toMatch(notTheStore);
-    for (const folder of folders) await rm(folder, { recursive: true });
+    await database.rows(`UPDATE installation SET engine = 'postgresql'`);
+    const dataDir = await newDataDir();
+    const other = new Session({ connectionString: database.url });
+    await other.connect();
+    await other.query('BEGIN; SELECT FROM installation FOR UPDATE');
+    const starting = refusal({ DATABASE_URL: database.url, DATA_DIR: dataDir });
+    const isWaiting = async (): Promise<boolean> => {
+      const waiting = await database.rows(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return waiting.length === 1;
+    };
+    await until(isWaiting);
+    await other.query('UPDATE installation SET store_marked_at = now(); COMMIT');
+    await other.end();
+    expect(await starting).toMatch(notTheStore);
+    await rm(dataDir, { recursive: true });
     await database.drop();
   });
 });

@@ -221,7 +221,7 @@ describe('a restore that is killed', () => {
 
   const filesOf = async ({ dataDir }: Installation): Promise<string[]> =>
     (await readdir(join(dataDir, 'media'), { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile() && !entry.parentPath.endsWith('.drafts'))
+      .filter((entry) => entry.isFile() && entry.name !== '.store' && !entry.parentPath.endsWith('.drafts'))
       .map(({ name }) => name)
       .sort();
   const restore = (...words: string[]): Promise<CommandResult> =>

@@ -198,6 +198,8 @@ describe('the backup of a running gateway', () => {
         .filter((name) => name.endsWith('.jpg'))
         .sort();
     expect(await names(dataDir)).toEqual(await names(original.dataDir));
+    // The id of the original database.
+    expect(await readdir(join(dataDir, 'media'))).not.toContain('.store');
     await database.drop();
     await rm(dataDir, { recursive: true, force: true });
   });

@@ -194,6 +194,7 @@ describe('a gateway that stores pictures in a bucket', () => {
     };
     const restored = await likeness(elsewhere, 'restore', join(folder, 'whole'), '--json');
     expect(JSON.parse(restored.out)).toMatchObject({ missing: [owner.id] });
+    expect((await likeness(elsewhere, 'doctor')).out).toMatch(/store +OK .*is that of the database/);
     await rm(folder, { recursive: true, force: true });
 
     await client.delete('deleteModel', model);
@@ -282,7 +283,7 @@ describe('a gateway that stores pictures in a bucket', () => {
   });
 
   it('is examined by the doctor for photos that a CDN gives out', async () => {
-    environment = await FaultsEnvironment.open();
+    environment = await FaultsEnvironment.open({ gateways: 0 });
     let served = /./;
     const cdn = createServer((request, response) => {
       if (!served.test(request.url!)) return void response.writeHead(415).end();
@@ -293,8 +294,7 @@ describe('a gateway that stores pictures in a bucket', () => {
       ...{ ...server.settings('served'), S3_PUBLIC_URL: `http://127.0.0.1:${await listening(cdn)}` },
     };
     expect((await likeness(settings, 'doctor')).out).toContain('gives out photos/ and uploads/');
-    await environment.gateway.kill();
-    await environment.restartGateway(0, settings);
+    await environment.addGateway(settings);
     await until(() => environment.gateway.said(/can read it at S3_PUBLIC_URL/, 'warn').length === 1);
     served = /^\/(avatars|renditions)\//;
     expect((await likeness(settings, 'doctor')).out).toContain('S3_PUBLIC_URL does not give out photos');
