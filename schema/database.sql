@@ -364,7 +364,7 @@ CREATE TABLE installation (
     engine text,
     migrator uuid,
     migrating_until timestamp with time zone,
-    store_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    store_id uuid,
     store_marked_at timestamp with time zone,
     CONSTRAINT installation_id_only CHECK ((id = 1))
 );

@@ -19,9 +19,9 @@ export class InstallationEntity {
   @Column('timestamptz', { nullable: true })
   migratingUntil: Date | null;
 
-  /** The id in the marker of the store of pictures. */
-  @Column('uuid', { default: () => 'gen_random_uuid()' })
-  storeId: string;
+  /** The id in the marker of the store of pictures; null until a process has started. */
+  @Column('uuid', { nullable: true })
+  storeId: string | null;
 
   /** When the marker was written; null: no store has it yet. */
   @Column('timestamptz', { nullable: true })

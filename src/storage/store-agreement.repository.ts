@@ -2,8 +2,8 @@ import type { Sql } from '../core/sql';
 
 /** What the database knows of its store of pictures. */
 export interface StoreRecord {
-  /** What the marker of the store must contain. */
-  readonly id: string;
+  /** What the marker of the store must contain; null if no process has started yet. */
+  readonly id: string | null;
   /** Whether a store has it. */
   readonly isMarked: boolean;
 }
@@ -16,9 +16,11 @@ export async function readStoreRecord(sql: Sql): Promise<StoreRecord> {
   return record!;
 }
 
-/** Reads the record, and locks it until the end of the transaction. */
-export async function lockStoreRecord(sql: Sql): Promise<StoreRecord> {
-  const [record] = await sql.rows<StoreRecord>(`SELECT ${columns} FROM installation FOR UPDATE`);
+/** Reads the record, with a new id if it has none, and locks it until the end of the transaction. */
+export async function lockStoreRecord(sql: Sql): Promise<StoreRecord & { id: string }> {
+  const [record] = await sql.rows<StoreRecord & { id: string }>(
+    `UPDATE installation SET store_id = coalesce(store_id, gen_random_uuid()) RETURNING ${columns}`,
+  );
   return record!;
 }
 

@@ -82,7 +82,6 @@ describe('a process whose store is not that of the others', () => {
 
   it('is refused at the store of another database, whose pictures it would delete', async () => {
     const database = await TestDatabase.create();
-    await database.rows('UPDATE installation SET store_id = gen_random_uuid()');
     expect(await refusal({ DATABASE_URL: database.url })).toMatch(
       /is that of another database.*; pictures that this database does not know would be deleted/,
     );
@@ -104,7 +103,9 @@ describe('a process whose store is not that of the others', () => {
       return waiting.length === 1;
     };
     await until(isWaiting);
-    await other.query('UPDATE installation SET store_marked_at = now(); COMMIT');
+    await other.query(
+      'UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = now(); COMMIT',
+    );
     await other.end();
     expect(await starting).toMatch(notTheStore);
     await rm(dataDir, { recursive: true });
@@ -117,7 +118,7 @@ describe('an installation', () => {
     await gateway.client.upload(1);
     await gateway.end();
     await rm(gateway.mediaDir, { recursive: true });
-    await gateway.rows('UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = NULL');
+    await gateway.rows('UPDATE installation SET store_id = NULL, store_marked_at = NULL');
     await gateway.begin();
     expect(await refusal({ DATA_DIR: await newDataDir() })).toMatch(notTheStore);
   });
@@ -125,7 +126,7 @@ describe('an installation', () => {
   it('continues at the copy of its store after a restore of the database', async () => {
     await gateway.client.upload(1);
     await gateway.end();
-    await gateway.rows('UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = NULL');
+    await gateway.rows('UPDATE installation SET store_id = NULL, store_marked_at = NULL');
     await gateway.begin();
     expect(await photoStatuses()).toEqual([200]);
   });

@@ -5,9 +5,7 @@ export class StoreId1799600000000 implements MigrationInterface {
   readonly name = 'StoreId1799600000000';
 
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      'ALTER TABLE "installation" ADD "store_id" uuid NOT NULL DEFAULT gen_random_uuid(), ADD "store_marked_at" timestamptz',
-    );
+    await runner.query('ALTER TABLE "installation" ADD "store_id" uuid, ADD "store_marked_at" timestamptz');
   }
 
   async down(runner: QueryRunner): Promise<void> {
