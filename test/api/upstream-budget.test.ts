@@ -82,7 +82,7 @@ describe('the budget of requests', () => {
 
   it('is unchanged by a request for none', async () => {
     const [budget] = budgets.processes(1) as [UpstreamBudget];
-    expect(await budget.take('poll', 0)).toEqual({ granted: 0, waitMs: 0 });
+    expect(await budget.take('poll', 0)).toEqual({ granted: 0, waitMs: 0, isTrial: false });
   });
 
   it('reserves a share for submissions, and one for polls', async () => {
