@@ -2,7 +2,7 @@ import { cp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client as Session } from 'pg';
 import { likeness, type CommandResult } from '../support/command-line';
-import { TestDatabase } from '../support/database';
+import { TestDatabase, testEngine } from '../support/database';
 import { newDataDir, type Settings } from '../support/environment';
 import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
@@ -90,7 +90,7 @@ describe('a process whose store is not that of the others', () => {
 
   it('is refused if the store of another process becomes that of the database during its start', async () => {
     const database = await TestDatabase.create();
-    await database.rows(`UPDATE installation SET engine = 'postgresql'`);
+    await database.rows('UPDATE installation SET engine = $1', [testEngine.name]);
     const dataDir = await newDataDir();
     const other = new Session({ connectionString: database.url });
     await other.connect();
