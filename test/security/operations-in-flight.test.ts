@@ -80,7 +80,9 @@ describe('operations in flight', () => {
   it.each(['{ model(id: $id, waitMs: 1) { id } }', '{ model(id: $id, waitMs: 1) { id queuePosition } }'])(
     'of one owner are answered later if they have waited for a change, up to the number of waits: %s',
     async (selection) => {
-      const alice = await Client.of(gateway);
+      // With batches more may queue.
+      const other = await gateway.startAnother({ BATCHING: 'false' });
+      const alice = await Client.of(other);
       const { id } = await alice.train({ photoIds: await alice.upload() });
       const query = `query ($id: ID!) ${selection}`;
       const answers: Result[] = [];
