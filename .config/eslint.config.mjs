@@ -111,7 +111,7 @@ export default defineConfig(
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       // Resolvers and entities are classes because of their decorators.
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
-      // A fifth of the time of all rules, and the project has no enums: type-graphql registers constant objects.
+      // A fifth of the time of all rules, and the product has no enums: type-graphql registers constant objects.
       '@typescript-eslint/no-unsafe-enum-assignment': 'off',
       // Numbers print as expected; objects and undefined do not.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],

@@ -8,7 +8,7 @@ import {
   type PauseEffect,
 } from './account-pause.repository';
 import type { PauseReason } from './account.entity';
-import type { UpstreamNotice } from './provider';
+import { minPauseMs, type UpstreamNotice } from './provider';
 
 /**
  * The purpose of a call. Each has its own share of the budget: polls never starve submissions, and polls of failed
@@ -38,9 +38,6 @@ const minOpenMs = 5_000;
 const maxOpenMs = 300_000;
 /** The maximum time between the grant of a trial call and its start, in milliseconds. */
 const trialStartMs = 15_000;
-
-/** The minimum pause, also for `Retry-After: 0`. */
-export const minPauseMs = 1_000;
 
 /** A call without a usable answer. */
 export interface CallFailure {

@@ -275,6 +275,9 @@ export class UpstreamError extends Error {
   }
 }
 
+/** The minimum pause after an answer that requests a delay, also for `Retry-After: 0`, in milliseconds. */
+export const minPauseMs = 1_000;
+
 /**
  * A call that cost nothing was not sent: while it waited for a connection, the upstream requested a delay, or the call was
  * aborted.

@@ -1,6 +1,5 @@
 import { Semaphore } from '../../core/semaphore';
-import { minPauseMs } from '../budget.repository';
-import { CallWithheld, type PollOptions, type UpstreamError } from '../provider';
+import { CallWithheld, minPauseMs, type PollOptions, type UpstreamError } from '../provider';
 
 /**
  * Calls that cost nothing wait here for a connection, not in the exchange, so that waiting counts neither as time of the
