@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fromGlobalId, newId, toGlobalId } from '../../src/core/ids';
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
+import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 
 let gateway: TestGateway;
@@ -14,6 +15,8 @@ beforeAll(async () => {
   gateway = await TestGateway.start({ ...jwtSettings, MAX_DOWNLOAD_AVATARS: '4' });
   anna = await Client.of(gateway, 'anna');
   settled = await anna.settle('../by the sea', 3);
+  // A damaged picture is not fetched again.
+  await gateway.rows('UPDATE avatars SET expires_at = now()');
 });
 
 afterAll(async () => {
@@ -157,8 +160,10 @@ describe('downloadAvatars', () => {
     await rename(file, `${file}.away`);
     const { url: sized } = await offer({ modelId: settled.modelId }, anna, 'size: PX_1024, format: WEBP');
     expect([...(await filesAt(sized)).keys()]).toHaveLength(2);
+    const damaged = 'SELECT id FROM avatars WHERE damaged_at IS NOT NULL';
+    await until(async () => (await gateway.rows(damaged)).length === 1);
     await rename(`${file}.away`, file);
-    await gateway.rows('UPDATE avatars SET damaged_at = NULL, due_at = NULL, lease = NULL, check_at = now()');
+    await gateway.rows('UPDATE avatars SET damaged_at = NULL');
     await gateway.rows('DELETE FROM avatar_downloads');
   });
 
