@@ -88,6 +88,14 @@ export class StudioPage {
     return studio;
   }
 
+  /** Loads the page again, without its routes: they end between the two, since requests that wait in a route may hang. */
+  async reopen(): Promise<void> {
+    const url = this.page.url();
+    await this.page.goto('about:blank');
+    await this.page.unrouteAll();
+    await this.page.goto(url);
+  }
+
   button(name: string | RegExp): Locator {
     return this.page.getByRole('button', { name, exact: typeof name === 'string' });
   }
