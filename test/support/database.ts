@@ -37,7 +37,7 @@ export class TestDatabase {
    */
   static async create(): Promise<TestDatabase> {
     const name = `test_${randomBytes(8).toString('hex')}`;
-    await rowsAt(serverUrl(), `CREATE DATABASE ${name} TEMPLATE ${templateDatabase}`);
+    await rowsAt(serverUrl(), `CREATE DATABASE ${name} TEMPLATE ${templateDatabase} STRATEGY FILE_COPY`);
     return new TestDatabase(name, urlOfDatabase(serverUrl(), name));
   }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '../../src/database/migrate';
@@ -9,6 +9,10 @@ import { rowsAt, templateDatabase, testServer, urlOfDatabase } from './test-serv
 
 const prefix = 'likeness-test-';
 
+/** A file system in memory, on Linux. */
+const memoryFolder = '/dev/shm';
+const minMemoryBytes = 4e9;
+
 /**
  * Starts one PostgreSQL for all suites that need one and makes the template database that test files clone. Jest
  * calls this once a run, however many projects name it, and only if a test of one of them runs. With
@@ -18,7 +22,7 @@ const prefix = 'likeness-test-';
 async function startTestServer(): Promise<void> {
   if (testServer.current !== undefined) return;
   await removeAbandoned();
-  const folder = await mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`));
+  const folder = await mkdtemp(join(await parentFolder(), `${prefix}${process.pid}-`));
   const options = { dir: join(folder, 'postgres'), durable: false, maxConnections: 300 };
   const postgres =
     process.env.TEST_DATABASE === 'server' ? serverOf(process.env) : await startEmbeddedPostgres(options);
@@ -29,6 +33,12 @@ async function startTestServer(): Promise<void> {
   const pooler = await Pooler.start(postgres.url, 8);
   testServer.current.pooler = pooler;
   process.env.LIKENESS_TEST_POOLER = pooler.urlOf(postgres.url);
+}
+
+/** In memory if there is enough: a database has some 900 files, which cost most of the time of cloning it on a disk. */
+async function parentFolder(): Promise<string> {
+  const { bavail, bsize } = await statfs(memoryFolder).catch(() => ({ bavail: 0, bsize: 0 }));
+  return Math.min(bavail * bsize, process.availableMemory()) > minMemoryBytes ? memoryFolder : tmpdir();
 }
 
 /** A server that others start and stop. */
@@ -45,12 +55,12 @@ async function makeTemplate(url: string): Promise<void> {
 
 /** Killed runs leave temporary files; their servers ended with them. */
 async function removeAbandoned(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isTaken(Number(pid))) {
-      await rm(join(tmpdir(), name), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+  for (const parent of [tmpdir(), memoryFolder])
+    for (const name of await readdir(parent).catch(() => [])) {
+      const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
+      if (pid !== undefined && !isTaken(Number(pid)))
+        await rm(join(parent, name), { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
     }
-  }
 }
 
 // Jest requires the function itself as the module.
