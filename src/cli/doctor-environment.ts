@@ -1,4 +1,4 @@
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants, stat, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import { createLogger } from '../core/logger';
@@ -32,14 +32,34 @@ export async function checkFolders({ DATA_DIR }: Config): Promise<Finding[]> {
       : [finding('folders', 'fail', `DATA_DIR ${dataDir} cannot be written (${code})`, elsewhere)];
   }
   await new DiskStore(join(dataDir, 'media')).check();
-  const { bavail, bsize } = await statfs(dataDir);
+  return [
+    finding('folders', 'ok', `DATA_DIR ${dataDir} and its pictures can be written`),
+    ...(await checkDisks(dataDir)),
+  ];
+}
+
+/** The free space of DATA_DIR, and of its parts that are on other disks, by a link or a mount. */
+async function checkDisks(dataDir: string): Promise<Finding[]> {
+  const folders = new Map<number, string>();
+  for (const part of ['', 'media', 'journal', 'postgres/data']) {
+    const folder = join(dataDir, part);
+    const found = await stat(folder).catch(() => null);
+    if (found !== null && !folders.has(found.dev)) folders.set(found.dev, folder);
+  }
+  return Promise.all([...folders.values()].map(freeSpace));
+}
+
+async function freeSpace(folder: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   const result = free < minFree.fail ? 'fail' : free < minFree.warn ? 'warn' : 'ok';
   const cure = 'Free space, or use a larger disk: pictures that cannot be stored are lost after 48 hours.';
-  return [
-    finding('folders', 'ok', `DATA_DIR ${dataDir} and its pictures can be written`),
-    finding('disk', result, `${(free / 1e9).toFixed(1)} GB free`, result === 'ok' ? null : cure),
-  ];
+  return finding(
+    'disk',
+    result,
+    `${(free / 1e9).toFixed(1)} GB free in ${folder}`,
+    result === 'ok' ? null : cure,
+  );
 }
 
 /** Checks that pictures can be written to the bucket, if they are stored in one; creates it if it is missing. */

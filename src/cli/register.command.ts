@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { audit } from '../accounts/audit.repository';
 import { toGlobalId } from '../core/ids';
@@ -18,7 +19,7 @@ import {
   insertRegistered,
   registeredModels,
 } from './register.repository';
-import { operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
+import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
 /** `likeness export`: writes the register of models, so that none that was paid for is lost with the database. */
 export function exportCommand(shell: Shell): Command {
@@ -34,6 +35,7 @@ export function exportCommand(shell: Shell): Command {
             count += models.length;
             yield models.map((model) => `${JSON.stringify(model)}\n`).join('');
           }
+          if (count === 0 && (await hasContent(out))) throw nothingFor(out!);
         };
         if (out === undefined) for await (const text of lines()) shell.print(text.trimEnd());
         else await writePrivateFile(out, lines());
@@ -41,6 +43,19 @@ export function exportCommand(shell: Shell): Command {
       }),
     );
 }
+
+/** Whether there is a file with content, such as an earlier register. */
+async function hasContent(path: string | undefined): Promise<boolean> {
+  const found = path === undefined ? null : await stat(path).catch(() => null);
+  return found !== null && found.isFile() && found.size > 0;
+}
+
+/** Such as of a database that was made again, or with a misspelt owner. */
+const nothingFor = (path: string): CommandError =>
+  new CommandError(
+    `There are no models to export, so ${path} was left as it is. Check DATABASE_URL, DATA_DIR and --owner; ` +
+      'remove the file if it is no longer needed.',
+  );
 
 /** `likeness import <file>`: adds the models of a register. */
 export function importCommand(shell: Shell): Command {

@@ -76,7 +76,9 @@ export async function withDatabase<Result>(
   const logger = createLogger('silent');
   const dataDir = resolve(config.DATA_DIR);
   const engine = engines[config.DATABASE_ENGINE];
-  const { url, close } = await findDatabase(config, dataDir, isFirst !== false);
+  const { url, close } = await findDatabase(config, dataDir, isFirst !== false, () => {
+    if (isFirst === true) shell.remark(newDatabase(dataDir));
+  });
   try {
     if (typeof isFirst === 'function') await isFirst(url);
     else if (isFirst) await (config.MIGRATE ? migrate(url, undefined, engine) : checkMigrated(url));
@@ -95,19 +97,26 @@ export async function withDatabase<Result>(
   }
 }
 
+const newDatabase = (dataDir: string): string =>
+  `A database is created in ${dataDir}. If the gateway uses another, set DATA_DIR or DATABASE_URL as for the gateway, ` +
+  'and run the command again.';
+
 async function findDatabase(
   { DATABASE_URL, DATABASE_DIRECT_URL: url = DATABASE_URL }: Config,
   dataDir: string,
   isFirst: boolean,
+  onNew: () => void,
 ): Promise<{ url: string; close: () => Promise<void> }> {
   if (url !== undefined) return { url, close: () => Promise.resolve() };
   const dir = join(dataDir, 'postgres');
-  if (!isFirst && !existsSync(dir)) {
+  const isNew = !existsSync(dir);
+  if (isNew && !isFirst) {
     throw new CommandError(
       `There is no database in ${dataDir}. Set DATA_DIR or DATABASE_URL as for the gateway.`,
     );
   }
   if (isFirst) await prepareDataDirectory(dataDir);
+  if (isNew) onNew();
   const server = await startEmbeddedPostgres({ dir, durable: true });
   return { url: server.url, close: () => server.stop() };
 }

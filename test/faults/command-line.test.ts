@@ -301,8 +301,12 @@ describe('the command line on the embedded database', () => {
   it('creates the first key before the first start of the gateway', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'likeness-first-'));
     const environment = { DATA_DIR: folder };
-    const { code, out } = await likeness(environment, 'keys', 'create', '--owner', 'first');
-    expect({ code, out }).toEqual({ code: 0, out: expect.stringMatching(/^lk_/) });
+    const create = (): Promise<CommandResult> => likeness(environment, 'keys', 'create', '--owner', 'first');
+    const { remarks, ...created } = await create();
+    expect(created).toEqual({ code: 0, out: expect.stringMatching(/^lk_/) });
+    // With settings that are not those of the gateway, the key would be of no use.
+    expect(remarks).toContain(`A database is created in ${folder}. If the gateway uses another`);
+    expect((await create()).remarks).not.toContain('A database is created');
     expect((await likeness(environment, 'keys', 'list')).out).toContain('first');
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readGlobalId } from '../../src/core/ids';
@@ -182,6 +182,16 @@ describe('events and webhooks', () => {
   });
 });
 
+describe('export', () => {
+  it('keeps an earlier register if there are no models, such as for a misspelt owner', async () => {
+    const file = join(gateway.dataDir, 'models.jsonl');
+    await writeFile(file, 'an earlier register');
+    const refused = await operate('export', '--out', file, '--owner', 'misspelt');
+    expect(refused).toMatchObject({ code: 1, remarks: expect.stringContaining('was left as it is') });
+    expect(await readFile(file, 'utf8')).toBe('an earlier register');
+  });
+});
+
 describe('unknown words', () => {
   it.each([
     [['models', 'list', '--status', 'STUCK'], /Allowed choices are .*UNCERTAIN/],
@@ -238,6 +248,21 @@ describe('doctor', () => {
     expect(found.get('database')?.detail).toMatch(/1 gateway processes/);
     expect(found.get('public URL')?.detail).toContain('answered by Likeness');
     expect((await operate('doctor')).out).toMatch(/CHECK +RESULT +DETAIL\nsettings +OK/);
+  });
+
+  it('measures the disk of pictures that are on another one', async () => {
+    const [folder, other] = await Promise.all(
+      ['', '/dev/shm'].map((on) => mkdtemp(join(on || tmpdir(), 'likeness-'))),
+    );
+    try {
+      await symlink(other!, join(folder!, 'media'));
+      const { out } = await likeness({ ...settings(), DATA_DIR: folder! }, 'doctor');
+      const isOther = (await stat(folder!)).dev !== (await stat(other!)).dev;
+      expect(out).toMatch(new RegExp(`GB free in ${folder}`));
+      expect(out.includes(`GB free in ${folder}/media`)).toBe(isOther);
+    } finally {
+      for (const each of [folder!, other!]) await rm(each, { recursive: true, force: true });
+    }
   });
 
   it('says what to mend, with exit code 1', async () => {
