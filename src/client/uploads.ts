@@ -65,6 +65,12 @@ export async function uploadPhotos(
   return results;
 }
 
+/** The type, by the name if the browser does not know it: many do not know HEIC. The server checks the bytes. */
+function typeOf({ name, type }: UploadFile): string {
+  const [, end = ''] = /\.(jpe?g|png|webp|avif|hei[cf])$/i.exec(name) ?? [];
+  return type === '' && end !== '' ? `image/${end.toLowerCase().replace('jpg', 'jpeg')}` : type;
+}
+
 async function createSlots(
   transport: Transport,
   files: readonly UploadFile[],
@@ -74,7 +80,7 @@ async function createSlots(
   for (let first = 0; first < files.length; first += maxFilesPerCall) {
     const batch = files
       .slice(first, first + maxFilesPerCall)
-      .map(({ name, type, size }) => ({ filename: name, contentType: type, byteSize: size }));
+      .map((file) => ({ filename: file.name, contentType: typeOf(file), byteSize: file.size }));
     // A repeated call leaves unused slots, which are free and deleted later.
     const call = { signal, isRepeatable: true };
     const data = await sendOperation(transport, documents.createPhotoUploads, { files: batch }, call);

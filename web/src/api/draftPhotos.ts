@@ -67,7 +67,7 @@ export async function sendPhotos(
   };
   try {
     await likeness.upload(
-      photos.map(({ file }) => typed(file!)),
+      photos.map(({ file }) => file!),
       {
         signal,
         onResult,
@@ -81,11 +81,6 @@ export async function sendPhotos(
   } catch (error) {
     for (const key of pending) change(key, refused(error));
   }
-}
-
-/** Browsers do not know the types of all files. */
-function typed(file: File): File {
-  return file.type === '' ? new File([file], file.name, { type: 'application/octet-stream' }) : file;
 }
 
 /** Whether browsers show it; of the others, the server has a JPEG. */
