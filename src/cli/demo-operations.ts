@@ -22,18 +22,18 @@ export const finishedAvatars: TypedDocument<{ generation: { avatars: DemoAvatar[
 /** The names of a kind of job. */
 export interface DemoJobKind {
   noun: 'training' | 'generation';
-  /** The status of success. */
-  success: string;
+  /** The statuses with a result. */
+  success: readonly string[];
   /** The mutation that retries the job, which is paid again. */
   retry: string;
 }
 
 /** Names of a training. */
-export const training: DemoJobKind = { noun: 'training', success: 'READY', retry: 'retryModel' };
+export const training: DemoJobKind = { noun: 'training', success: ['READY'], retry: 'retryModel' };
 
 /** Names of a generation. */
 export const generation: DemoJobKind = {
   noun: 'generation',
-  success: 'COMPLETED',
+  success: ['COMPLETED', 'PARTIAL'],
   retry: 'retryGeneration',
 };

@@ -147,6 +147,12 @@ class Demo {
     const modelId = await this.train(photoIds);
     const avatars = await this.generate(modelId, styles);
     await this.write(avatars);
+    const ordered = styles.length * this.options.count;
+    if (avatars.length < ordered) {
+      throw new DemoError(
+        `The generation has ended as PARTIAL: ${avatars.length} of ${ordered} avatars were written.`,
+      );
+    }
     this.print(`Done: ${avatars.length} avatars are in ${this.options.out}`);
   }
 
@@ -200,7 +206,7 @@ class Demo {
       this.print(`  ${kind.noun.padEnd(11)}${inWords(job)}`);
       if (job.status === 'UNCERTAIN') this.print(uncertain(kind.retry));
     }
-    if (latest?.status !== kind.success) throw unsuccessful(kind.noun, id, latest, wait);
+    if (!latest || !kind.success.includes(latest.status)) throw unsuccessful(kind.noun, id, latest, wait);
   }
 
   private async followAvatars(id: string, signal: AbortSignal): Promise<void> {

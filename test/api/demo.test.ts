@@ -66,6 +66,14 @@ describe('the demo', () => {
     expect((await gateway.sandbox.counts()).trainings).toBe(1);
   });
 
+  it('writes the avatars of a generation that lacks some, and says so', async () => {
+    await gateway.sandbox.fault({ on: 'generate', kind: 'fewer-results' });
+    const { lines, code } = runDemo('--styles', 'noir', '--count', '2', '--out', join(folder, 'partial'));
+    expect(await code).toBe(1);
+    expect(lines.filter((line) => line.startsWith('written'))).toHaveLength(1);
+    expect(lines.at(-1)).toContain('The generation has ended as PARTIAL: 1 of 2 avatars were written.');
+  });
+
   it('reports the failure of a training', async () => {
     await gateway.sandbox.fault({ on: 'train', kind: 'failed' });
     const { lines, code } = runDemo();
