@@ -273,6 +273,12 @@ describe('an order of avatars in the studio', () => {
     // The fault is for this generation, and not for that of the next test.
     await until(async () => (await gateway.client.generation(id))?.status === 'GENERATING');
     await card.getByRole('button', { name: 'Cancel' }).click();
+    // It is charged all the same.
+    const question = studio.page.getByRole('dialog', { name: 'Cancel it although it is charged?' });
+    await question.getByRole('button', { name: 'Keep' }).click();
+    expect(await gateway.client.generation(id)).toMatchObject({ status: 'GENERATING' });
+    await card.getByRole('button', { name: 'Cancel' }).click();
+    await question.getByRole('button', { name: 'Cancel it' }).click();
     await card.getByText('Cancelled').waitFor();
     expect(await card.getByText('Being made').count()).toBe(0);
     expect(await gateway.client.generation(id)).toMatchObject({ status: 'CANCELLED' });

@@ -216,6 +216,20 @@ describe('photos in the studio', () => {
     expect(await storedPhotos()).toBe(before + 3);
   });
 
+  it('are marked and can be sent again when the gateway has deleted them meanwhile', async () => {
+    await studio.choosePhotos(await photos(5));
+    const query = '{ photos(first: 5) { nodes { id } } }';
+    const { photos: page } = await gateway.client.request<{ photos: { nodes: { id: string }[] } }>(query);
+    await gateway.client.delete('deletePhoto', page.nodes[0]!.id);
+    await studio.chooseType('Woman');
+    await studio.button('Train the model').click();
+    await studio.page.getByText('The server no longer has it.').waitFor();
+    await studio.button(/^Upload face-\d.jpg again$/).click();
+    await studio.page.getByText(/^5 of 5 usable[.]/).waitFor();
+    await studio.train('Grace');
+    expect(studio.complaints).toEqual([]);
+  });
+
   it('are sent again when asked after the gateway refused', async () => {
     await studio.page.route('**/uploads/**', (route) =>
       route.fulfill({

@@ -22,6 +22,14 @@ const isUnsent = ({ file, state }: DraftPhoto): boolean => file !== null && stat
 
 const isUploading = ({ state }: DraftPhoto): boolean => state === 'sending' || state === 'checking';
 
+/** A photo that was deleted on the server: it can be sent again, or replaced where this page does not have its bytes. */
+const withoutUpload = (photo: DraftPhoto): DraftPhoto => ({
+  ...photo,
+  photoId: null,
+  state: photo.file === null ? 'unusable' : 'failed',
+  problem: 'The server no longer has it.',
+});
+
 /** Lets the browser ask before a reload or the closing of the page, which would end the uploads. */
 const askBeforeLeaving = (event: BeforeUnloadEvent): void => event.preventDefault();
 
@@ -84,6 +92,16 @@ export class PhotoDraft {
   remove(key: string): void {
     this.forget(key);
     this.update(this.photos.filter((photo) => photo.key !== key));
+  }
+
+  /** Marks photos that the server no longer has, such as those that were not used for a day. */
+  async recheck(): Promise<void> {
+    const ids = readyIdsOf(this.photos);
+    const found = await restorePhotos(this.connection.client, ids);
+    if (found === null || this.connection.isClosed()) return;
+    const kept = new Set(found.map(({ key }) => key));
+    const gone = new Set(ids.filter((id) => !kept.has(id)));
+    this.update(this.photos.map((photo) => (gone.has(photo.photoId ?? '') ? withoutUpload(photo) : photo)));
   }
 
   /** Forgets the photos after they have been used. */

@@ -8,6 +8,7 @@ import {
   type GenerationFieldsFragment,
 } from '../graphql/operations';
 import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
+import { CancelButton } from './CancelButton';
 import { ConfirmDialog } from './ConfirmDialog';
 import { DownloadAllButton } from './DownloadAllButton';
 import { Icon } from './Icon';
@@ -25,15 +26,7 @@ export function GenerationActions({ title, generation }: GenerationActionsProps)
   const [deletion, remove] = useMutation(DeleteGenerationDocument);
   const [isAsking, setAsking] = useState(false);
   if (isUnfinished(status))
-    return (
-      <>
-        {canCancel && (
-          <button type="button" className="button small" onClick={() => void cancel({ id })}>
-            Cancel
-          </button>
-        )}
-      </>
-    );
+    return <>{canCancel && <CancelButton status={status} onCancel={() => void cancel({ id })} />}</>;
   return (
     <div className="row">
       <StatusBadge status={status} />

@@ -4,6 +4,7 @@ import { formatDate } from '../api/formats';
 import { CancelModelDocument, DeleteModelDocument, type ModelFieldsFragment } from '../graphql/operations';
 import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { navigate } from '../hooks/useRoute';
+import { CancelButton } from './CancelButton';
 import { ConfirmDialog } from './ConfirmDialog';
 import { DownloadAllButton } from './DownloadAllButton';
 import { Icon } from './Icon';
@@ -41,11 +42,7 @@ export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JS
       </div>
       <div className="row">
         {cover && <DownloadAllButton select={{ modelId: id }} />}
-        {model.canCancel && (
-          <button type="button" className="button small" onClick={() => void cancel({ id })}>
-            Cancel
-          </button>
-        )}
+        {model.canCancel && <CancelButton status={status} onCancel={() => void cancel({ id })} />}
         <button
           type="button"
           className="icon-button"

@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { type TrainModelInput } from '../../../src/client/index.ts';
 import { useConnection } from '../api/connection';
 import { keyOfInput, type Order } from '../api/orders';
@@ -29,6 +30,11 @@ export function TrainForm({ chosen }: { chosen: DraftPhotos }): React.JSX.Elemen
     },
     keyOfInput,
   );
+  const { draft } = chosen;
+  const isWithoutPhoto = order.problem?.code === 'NOT_FOUND' || order.problem?.code === 'PHOTO_INVALID';
+  useEffect(() => {
+    if (isWithoutPhoto) void draft.recheck();
+  }, [draft, isWithoutPhoto, order.problem]);
   const reason =
     photoReason(chosen, limits.minPhotos, limits.maxPhotos) ?? detailReason(details, capabilities);
   const input = reason === null ? inputOf(chosen, details, capabilities) : null;
