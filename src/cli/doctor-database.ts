@@ -3,7 +3,7 @@ import type { Sql } from '../core/sql';
 import { StorageUnavailableError } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { compareStore, describeMismatch } from '../storage/store-agreement';
-import { readDatabaseFacts } from './doctor-facts.repository';
+import { readDatabaseFacts, type WaitingFacts } from './doctor-facts.repository';
 import { finding, type Finding } from './doctor-finding';
 import { checkReplicas } from './doctor-replica';
 import { withDatabase, type Shell } from './shell';
@@ -28,7 +28,7 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
       clock(facts.clockMs),
       ...(await checkReplicas(config, database)),
       ...(facts.missingMigrations === 0 ? [await checkStore(database, config, dataDir)] : []),
-      ...waiting(facts),
+      ...(facts.waiting ? waiting(facts.waiting) : []),
     ];
   });
 }
@@ -91,11 +91,7 @@ function clock(differenceMs: number): Finding {
   );
 }
 
-function waiting({
-  uncertain,
-  pauses,
-  disabledWebhooks,
-}: Awaited<ReturnType<typeof readDatabaseFacts>>): Finding[] {
+function waiting({ uncertain, pauses, disabledWebhooks }: WaitingFacts): Finding[] {
   return [
     uncertain > 0
       ? finding(

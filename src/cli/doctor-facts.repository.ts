@@ -16,6 +16,12 @@ export interface DatabaseFacts {
   readonly missingMigrations: number;
   /** Migrations that this version does not have. */
   readonly unknownMigrations: number;
+  /** Null while migrations are missing: they may add what is read. */
+  readonly waiting: WaitingFacts | null;
+}
+
+/** What waits for an operator. */
+export interface WaitingFacts {
   readonly uncertain: number;
   /** Providers and reasons of paused submissions. */
   readonly pauses: readonly string[];
@@ -37,16 +43,16 @@ export async function readDatabaseFacts(sql: Sql): Promise<DatabaseFacts> {
   );
   const latencyMs = performance.now() - startedAt;
   const { nowMs, ...rest } = server!;
-  const work = await readWork(sql);
+  const migrations = await countMigrations(sql);
   return {
-    ...{ ...rest, ...work },
+    ...{ ...rest, ...migrations },
     latencyMs: Math.round(latencyMs),
     clockMs: nowMs - beforeMs - latencyMs / 2,
-    ...(await countMigrations(sql)),
+    waiting: migrations.missingMigrations === 0 ? await readWaiting(sql) : null,
   };
 }
 
-async function readWork(sql: Sql): Promise<Pick<DatabaseFacts, 'uncertain' | 'pauses' | 'disabledWebhooks'>> {
+async function readWaiting(sql: Sql): Promise<WaitingFacts> {
   const [counts] = await sql.rows<{ uncertain: number; disabledWebhooks: number }>(
     `SELECT (SELECT count(*) FROM models WHERE status = 'UNCERTAIN')::int
               + (SELECT count(*) FROM generations WHERE status = 'UNCERTAIN')::int AS uncertain,

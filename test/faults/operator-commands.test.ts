@@ -250,6 +250,21 @@ describe('doctor', () => {
     expect((await operate('doctor')).out).toMatch(/CHECK +RESULT +DETAIL\nsettings +OK/);
   });
 
+  it('says that migrations are missing, before an upgrade that adds what it reads', async () => {
+    const [latest] = await sql.rows<{ id: number; name: string }>(
+      'DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations) RETURNING id, name, timestamp',
+    );
+    await sql.rows('ALTER TABLE submission_pauses RENAME TO pauses_of_later');
+    const { code, found } = await examine({ PUBLIC_URL: gateway.url });
+    await sql.rows('ALTER TABLE pauses_of_later RENAME TO submission_pauses');
+    await sql.rows('INSERT INTO migrations SELECT * FROM json_populate_record(NULL::migrations, $1)', [
+      latest,
+    ]);
+    expect(found.get('migrations')).toMatchObject({ result: 'warn', detail: '1 are not applied yet' });
+    expect(found.get('database')).toMatchObject({ result: 'ok' });
+    expect(code).toBe(0);
+  });
+
   it('measures the disk of pictures that are on another one', async () => {
     const [folder, other] = await Promise.all(
       ['', '/dev/shm'].map((on) => mkdtemp(join(on || tmpdir(), 'likeness-'))),
