@@ -62,7 +62,6 @@ import { ExportService } from '../privacy/export.service';
 import { PrivacyResolver } from '../privacy/privacy.resolver';
 import { readConfig } from '../read-config';
 import { MediaDeletion } from '../storage/media-deletion';
-import type { MediaStore } from '../storage/media-store';
 import type { UploadSpool } from '../storage/upload-spool';
 import type { Guard } from '../upstream/guard';
 import { picsartFacts } from '../upstream/picsart/facts';
@@ -71,16 +70,16 @@ import type { WebhookSender } from '../webhooks/webhook-sender';
 import { makeEstimates, makeJobs } from './job-services';
 import type { Metrics } from './metrics/metrics';
 import { nodeResolvers } from './nodes';
+import type { OpenedStore } from './store';
 import { makeSubscriptions } from './subscriptions';
 import { makeWebhooks } from './webhooks';
 
 /** What the services are built on. */
-export interface Infrastructure {
+export interface Infrastructure extends Pick<OpenedStore, 'media' | 'requireStore'> {
   config: Config;
   logger: Logger;
   database: Transactions;
   costlyReads: CostlyReads;
-  media: MediaStore;
   wakeups: Pick<Wakeups, 'announce'>;
   feed: EventFeed;
   ownerFeed: OwnerFeed;
@@ -207,7 +206,7 @@ type PhotoServices = Pick<
 function makePhotos(deps: Infrastructure): PhotoServices {
   const { config, logger, database, media, guard, signer, imageProcessor, spool, publicUrl, localUrl } = deps;
   const { MAX_PHOTO_BYTES: maxPhotoBytes, PHOTO_RETENTION: retentionMs } = config;
-  const deletion = new MediaDeletion(database, media, logger);
+  const deletion = new MediaDeletion(database, media, logger, deps.requireStore);
   const bucket = config.S3_UPLOADS === 'direct' ? (media.links ?? null) : null;
   const urls = new PhotoUrls(signer, publicUrl, bucket);
   const intake = new PhotoIntake(database, media, imageProcessor);
@@ -266,7 +265,7 @@ export function apiSchema(): GraphQLSchema {
     provider: { facts: picsartFacts(1, []) } as never,
     quotas: { limits: {}, spending: new Spending(unpriced) } as never,
     ...{ logger: unused, database: unused, costlyReads: unused },
-    ...{ wakeups: unused, media: unused, guard: unused },
+    ...{ wakeups: unused, media: unused, requireStore: unused, guard: unused },
     ...{ feed: unused, ownerFeed: unused, clock: unused, clientTokens: unused, metrics: unused },
     ...{ imageProcessor: unused, spool: unused, signer: unused, localUrl: unused, publicUrl: unused },
   });

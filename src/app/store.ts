@@ -4,17 +4,30 @@ import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { StoreAgreement } from '../storage/store-agreement';
 import type { Startup } from './upstream';
 
+/** The store of pictures. */
+export interface OpenedStore {
+  readonly media: MediaStore;
+  /** For readiness: rejects if it cannot be written, or is not that of the database. */
+  checkStore(): Promise<unknown>;
+  /** Rejects unless it is known to be that of the database. */
+  requireStore(): Promise<void>;
+}
+
 /**
- * Opens the store of pictures. `checkStore` is for readiness.
+ * Opens the store of pictures.
  * @throws Error with advice if it is not the one of the database
  */
 export async function openStore(
   { config, dataDir, logger }: Startup,
   database: Transactions,
-): Promise<{ media: MediaStore; checkStore: () => Promise<unknown> }> {
+): Promise<OpenedStore> {
   const media = await openMediaStore(config, dataDir);
   const name = nameOfStore(config, dataDir);
   const agreement = new StoreAgreement({ database, store: media, name, logger });
   await agreement.check();
-  return { media, checkStore: () => Promise.all([media.check(), agreement.check()]) };
+  return {
+    media,
+    checkStore: () => Promise.all([media.check(), agreement.check()]),
+    requireStore: () => agreement.require(),
+  };
 }

@@ -35,6 +35,8 @@ export class MediaDeletion {
     private readonly database: Transactions,
     private readonly store: MediaStore,
     private readonly logger: Logger,
+    /** Rejects unless the store is that of the database. */
+    private readonly requireStore: () => Promise<void> = () => Promise.resolve(),
   ) {}
 
   /**
@@ -64,8 +66,10 @@ export class MediaDeletion {
    * storing bytes and their row. Unknown names are left in place.
    * @param max - stops after about this many
    * @returns the number of scheduled keys
+   * @throws Error unless the store is that of the database, whose pictures alone are known
    */
   async sweepOrphans(signal: AbortSignal, max = 1_000): Promise<number> {
+    await this.requireStore();
     let pending = 0;
     for (const prefix of keyPrefixes) {
       if (prefix === uploadPrefix && !this.store.links) continue;

@@ -16,10 +16,15 @@ export async function readStoreRecord(sql: Sql): Promise<StoreRecord> {
   return record!;
 }
 
-/** Reads the record, with a new id if it has none, and locks it until the end of the transaction. */
+/** Gives the record an id if it has none. */
+export async function createStoreId(sql: Sql): Promise<void> {
+  await sql.rows('UPDATE installation SET store_id = gen_random_uuid() WHERE store_id IS NULL');
+}
+
+/** Reads the record, which must have an id, and locks it until the end of the transaction. */
 export async function lockStoreRecord(sql: Sql): Promise<StoreRecord & { id: string }> {
   const [record] = await sql.rows<StoreRecord & { id: string }>(
-    `UPDATE installation SET store_id = coalesce(store_id, gen_random_uuid()) RETURNING ${columns}`,
+    `SELECT ${columns} FROM installation FOR UPDATE`,
   );
   return record!;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../core/logger';
 import type { Sql, Transactions } from '../core/sql';
 import { inStore, type MediaStore, readObject, StorageUnavailableError, storeMarkerKey } from './media-store';
 import {
+  createStoreId,
   findNewestKeys,
   lockStoreRecord,
   readStoreRecord,
@@ -49,6 +50,11 @@ function relate({ id, isMarked }: StoreRecord, marker: string | null, hasNewest:
   return (marker === null && !isMarked) || hasNewest ? 'NEW' : 'OTHER';
 }
 
+/** Whether it gets the id of the database. Pictures that were copied have left another store, which must be refused from now on. */
+function isOfDatabase({ id, isMarked }: StoreRecord, marker: string | null): boolean {
+  return marker === id || !isMarked;
+}
+
 async function holdsNewest(sql: Sql, store: Store): Promise<boolean> {
   const keys = await findNewestKeys(sql);
   const parts = await Promise.all(keys.map((key) => readPart(store, key, 1)));
@@ -77,19 +83,23 @@ async function writeMarker(store: Store, id: string): Promise<void> {
 async function agreeOnStore(database: Transactions, store: Store, name: string): Promise<void> {
   const found = await compareStore(database, store);
   if (found.relation === 'SAME') return;
+  // Before the marker has it, so that a start that ends in between can be repeated.
+  await createStoreId(database);
   // The lock lets only one of several new stores become that of the database. What is done in the store can be repeated.
   const failure = await database.transaction(async (sql) => {
     const record = await lockStoreRecord(sql);
+    let id: string;
     try {
       const marker = await readMarker(store);
       if (relate(record, marker, found.hasNewest) === 'OTHER') return mismatch(name, marker);
-      await writeMarker(store, record.id);
+      id = isOfDatabase(record, marker) ? record.id : randomUUID();
+      await writeMarker(store, id);
     } catch (error) {
       // Thrown in a transaction, it would count as an outage of the database.
       if (error instanceof StorageUnavailableError) return error;
       throw error;
     }
-    await recordStore(sql, record.id);
+    await recordStore(sql, id);
     return null;
   });
   if (failure) throw failure;
@@ -160,5 +170,14 @@ export class StoreAgreement {
         logger.warn({ err: error }, 'the store of pictures could not be compared with the database yet');
       this.isReported = true;
     }
+  }
+
+  /**
+   * For what destroys pictures of another database.
+   * @throws as {@link check}; StorageUnavailableError while it is not known whose store it is
+   */
+  async require(): Promise<void> {
+    await this.check();
+    if (!this.isReached) throw new StorageUnavailableError(new Error('It is not known whose store it is.'));
   }
 }

@@ -1,5 +1,5 @@
-import { cp, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Client as Session } from 'pg';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestDatabase, testEngine } from '../support/database';
@@ -65,13 +65,19 @@ describe('a process whose store is not that of the others', () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it('is not ready if this is seen only after the start', async () => {
+  it('is not ready if this is seen only after the start, and deletes no unknown pictures', async () => {
     const dataDir = await newDataDir();
     await mkdir(join(dataDir, 'media/.store'), { recursive: true });
+    const unknown = join(dataDir, 'media/photos/00/00000000-0000-7000-8000-000000000000.jpg');
+    await mkdir(dirname(unknown), { recursive: true });
+    await writeFile(unknown, 'a photo of another database');
+    await utimes(unknown, 0, 0);
     const other = await gateway.startAnother({ DATA_DIR: dataDir });
     expect(other.log.map(({ msg }) => msg)).toContain(
       'the store of pictures could not be compared with the database yet',
     );
+    await until(() => other.log.some(({ task }) => task === 'sweep orphans'));
+    expect(await readFile(unknown, 'utf8')).toBe('a photo of another database');
     expect((await fetch(`${other.url}/readyz`)).status).toBe(200);
     await rm(join(dataDir, 'media/.store'), { recursive: true });
     expect((await fetch(`${other.url}/readyz`)).status).toBe(503);
@@ -90,7 +96,9 @@ describe('a process whose store is not that of the others', () => {
 
   it('is refused if the store of another process becomes that of the database during its start', async () => {
     const database = await TestDatabase.create();
-    await database.rows('UPDATE installation SET engine = $1', [testEngine.name]);
+    await database.rows('UPDATE installation SET engine = $1, store_id = gen_random_uuid()', [
+      testEngine.name,
+    ]);
     const dataDir = await newDataDir();
     const other = new Session({ connectionString: database.url });
     await other.connect();
@@ -114,6 +122,18 @@ describe('a process whose store is not that of the others', () => {
 });
 
 describe('an installation', () => {
+  it('whose first start ended after it had marked its store starts again', async () => {
+    const database = await TestDatabase.create();
+    const dataDir = await newDataDir();
+    const settings = { DATABASE_URL: database.url, DATA_DIR: dataDir };
+    await database.rows('ALTER TABLE installation ADD CONSTRAINT unmarked CHECK (store_marked_at IS NULL)');
+    expect(await refusal(settings)).toContain('unmarked');
+    await database.rows('ALTER TABLE installation DROP CONSTRAINT unmarked');
+    expect(await refusal(settings)).toBeNull();
+    await rm(dataDir, { recursive: true });
+    await database.drop();
+  });
+
   it('of an earlier version marks its store, also if pictures are missing', async () => {
     await gateway.client.upload(1);
     await gateway.end();
@@ -139,11 +159,13 @@ describe('an installation', () => {
     expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({ code: 0 });
     await gateway.restart(there);
     expect(await photoStatuses()).toEqual([200, 200]);
+    await gateway.client.upload(1);
+    expect(await refusal(onDisk())).toMatch(/or was replaced by another store/);
     await gateway.end();
     expect(await move('--from', 's3', '--to', 'disk', '--delete')).toMatchObject({ code: 0 });
     await expect(gateway.begin()).rejects.toThrow(notTheStore);
     await gateway.restart(onDisk());
-    expect(await photoStatuses()).toEqual([200, 200]);
+    expect(await photoStatuses()).toEqual([200, 200, 200]);
     await gateway.end();
     expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({ code: 0 });
     await expect(gateway.begin()).rejects.toThrow(notTheStore);

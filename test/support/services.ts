@@ -78,6 +78,7 @@ export function composeServices({
     signer: new UrlSigner(['a secret of the tests']),
     signingSecrets: ['a secret of the tests'] as const,
     wakeups: { announce: announce ?? ignore, read: () => null },
+    requireStore: () => Promise.resolve(),
     costlyReads: { begin: () => Promise.resolve(database) },
     clock: new DatabaseClock(database),
     feed: new EventFeed({ reader: streamReader(database), wakeups: idle, logger }),
