@@ -79,6 +79,7 @@ describe('a process whose store is not that of the others', () => {
     await until(() => other.log.some(({ task }) => task === 'sweep orphans'));
     expect(await readFile(unknown, 'utf8')).toBe('a photo of another database');
     expect((await fetch(`${other.url}/readyz`)).status).toBe(200);
+    expect(JSON.stringify(other.log).match(/could not be compared/g)).toHaveLength(1);
     await rm(join(dataDir, 'media/.store'), { recursive: true });
     expect((await fetch(`${other.url}/readyz`)).status).toBe(503);
     expect(JSON.stringify(other.log)).toMatch(notTheStore);
@@ -134,12 +135,18 @@ describe('an installation', () => {
     await database.drop();
   });
 
-  it('of an earlier version marks its store, also if pictures are missing', async () => {
+  it('of an earlier version marks its store as soon as that can be written, also if pictures are missing', async () => {
     await gateway.client.upload(1);
     await gateway.end();
     await rm(gateway.mediaDir, { recursive: true });
     await gateway.rows('UPDATE installation SET store_id = NULL, store_marked_at = NULL');
+    const drafts = join(gateway.mediaDir, '.drafts');
+    await mkdir(gateway.mediaDir);
+    await writeFile(drafts, 'not a folder');
     await gateway.begin();
+    expect(gateway.log.map(({ msg }) => msg)).not.toContain('the database is unavailable');
+    await rm(drafts);
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
     expect(await refusal({ DATA_DIR: await newDataDir() })).toMatch(notTheStore);
   });
 
@@ -167,9 +174,12 @@ describe('an installation', () => {
     await gateway.restart(onDisk());
     expect(await photoStatuses()).toEqual([200, 200, 200]);
     await gateway.end();
+    const record = (): Promise<unknown[]> => gateway.rows('SELECT store_id FROM installation');
+    const recorded = await record();
     expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({ code: 0 });
     await expect(gateway.begin()).rejects.toThrow(notTheStore);
     await gateway.restart(there);
+    expect(await record()).toEqual(recorded);
   });
 
   it('continues without pictures that are lost when its operator adopts the store, and refuses the former one', async () => {
