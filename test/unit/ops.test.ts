@@ -55,6 +55,12 @@ describe('the Helm chart', () => {
     expect(drainSeconds).toBeGreaterThan(noticedSeconds);
   });
 
+  it('migrates as its pods use the database: with their engine, and beside a pooler', () => {
+    const migration = read(`${chart}/templates/migration.yaml`);
+    for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_ENGINE'])
+      expect(migration).toContain(name);
+  });
+
   it('has the version of the package', () => {
     const { version } = JSON.parse(read('package.json')) as { version: string };
     expect(read(`${chart}/Chart.yaml`)).toContain(`\nversion: ${version}\nappVersion: ${version}\n`);
