@@ -3,6 +3,7 @@ import { MigrationExecutor, type DataSource } from 'typeorm';
 import { pause } from '../core/clock';
 import type { Engine } from '../core/engine';
 import { createDataSource } from './data-source';
+import { checkDirectSession } from './direct-session';
 import { engines } from './engine';
 import { lockMigrations } from './migration-lock';
 
@@ -17,13 +18,15 @@ const retryMs = 2_000;
  * most a minute. A migration may take as long as it needs, but waits for table locks only briefly and is then repeated.
  * @param only - the names of the only migrations to run; by default all
  * @param engine - how processes exclude each other
- * @throws Error with advice if a lock could not be obtained
+ * @throws Error with advice if a lock could not be obtained, or the URL leads to a pooler
  */
 export async function migrate(
   url: string,
   only?: readonly string[],
   engine: Engine = engines.postgresql,
 ): Promise<void> {
+  // The lock would stay in a session of the pooler, and stop all others that migrate.
+  if (engine.migratesAtStart) await checkDirectSession({ url, directUrl: url });
   const holder = new Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,

@@ -5,6 +5,7 @@ import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { readConfig } from '../../src/read-config';
 import type { Job } from '../support/client';
+import { likeness } from '../support/command-line';
 import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
@@ -155,6 +156,7 @@ describe('the start', () => {
       urlOfDatabase(environment.databaseUrl, 'postgres'),
       `${DATABASE_URL}?application_name=other`,
     ];
+    const migrating = likeness({ DATABASE_URL }, 'migrate');
     const errors = await Promise.all([
       startError({ DATABASE_URL }),
       ...urls.map((url) => startError({ DATABASE_URL, DATABASE_DIRECT_URL: url })),
@@ -163,6 +165,7 @@ describe('the start', () => {
     expect(messages[0]).toMatch(/^DATABASE_URL leads to a pooler.* Set DATABASE_DIRECT_URL/);
     for (const message of messages.slice(1))
       expect(message).toMatch(/^A notification .* did not arrive at DATABASE_DIRECT_URL/);
+    expect(await migrating).toMatchObject({ code: 1, remarks: expect.stringMatching(/leads to a pooler/) });
     expect(await leftovers()).toEqual([]);
   });
 });
