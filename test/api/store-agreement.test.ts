@@ -150,12 +150,25 @@ describe('an installation', () => {
     expect(await refusal({ DATA_DIR: await newDataDir() })).toMatch(notTheStore);
   });
 
-  it('continues at the copy of its store after a restore of the database', async () => {
-    await gateway.client.upload(1);
+  it('continues at the copy of its store after a restore of the database, which has its newest pictures', async () => {
+    const { client, mediaDir } = gateway;
+    const [photoId] = await client.upload(1);
+    const { id } = await client.instant({ photoId: photoId!, prompt: 'as a king' });
+    expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED' });
+    // Has no file yet.
+    await client.slots(1);
     await gateway.end();
-    await gateway.rows('UPDATE installation SET store_id = NULL, store_marked_at = NULL');
+    const restore = async (): Promise<void> => {
+      await gateway.rows('UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = now()');
+    };
+    await restore();
     await gateway.begin();
-    expect(await photoStatuses()).toEqual([200]);
+    await gateway.end();
+    await rm(join(mediaDir, 'avatars'), { recursive: true });
+    await restore();
+    await expect(gateway.begin()).rejects.toThrow('was replaced by another store');
+    await gateway.rows('UPDATE avatars SET damaged_at = now()');
+    await gateway.begin();
   });
 
   it('moves to a bucket and back, also if the first store is kept', async () => {
