@@ -9,16 +9,20 @@ import type { Readable } from 'node:stream';
 export function endIfSilent(answer: Readable & { readonly socket?: Socket }, timeoutMs: number): void {
   const { socket } = answer;
   if (!socket) return;
-  const check = (): void => {
-    if (answer.readableLength === 0) answer.destroy(new Error('The store sent nothing for too long.'));
+  const check = (bytesBefore: number): void => {
+    if (answer.destroyed) return;
+    if (answer.readableLength === 0 && socket.bytesRead === bytesBefore)
+      answer.destroy(new Error('The store sent nothing for too long.'));
     else if (!answer.readableDidRead) answer.destroy(new Error('The object was not read in time.'));
     else socket.setTimeout(timeoutMs);
   };
+  // After the process was suspended, bytes may have come that it reads after its timers only.
+  const onTimeout = (): void => void setImmediate(check, socket.bytesRead);
   socket.setTimeout(timeoutMs);
-  socket.on('timeout', check);
+  socket.on('timeout', onTimeout);
   // The connection is used for other requests afterwards.
   answer.once('close', () => {
-    socket.off('timeout', check);
+    socket.off('timeout', onTimeout);
     socket.setTimeout(0);
   });
 }

@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { freePort } from '../../src/core/free-port';
 import { readObject } from '../../src/storage/media-store';
@@ -76,10 +76,12 @@ describe('an S3 store that does not answer', () => {
 });
 
 describe('an S3 store that sends an object', () => {
-  const timeoutMs = 200;
+  const timeoutMs = 400;
   const byteSize = 8_000_000;
   let sent: number;
+  let answer: ServerResponse | undefined;
   const server = createHttpServer((_, response) => {
+    answer = response;
     response.writeHead(200, { 'content-length': byteSize }).write(Buffer.alloc(sent));
   });
   let store: S3Store;
@@ -95,10 +97,22 @@ describe('an S3 store that sends an object', () => {
     let received = 0;
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const pausedAt = received === 0 ? Date.now() : -Infinity;
-      await until(() => Date.now() - pausedAt > 4 * timeoutMs);
+      await until(() => Date.now() - pausedAt > 2 * timeoutMs);
       received += chunk.length;
     }
     expect(received).toBe(byteSize);
+  });
+
+  it('is read on after the process was suspended', async () => {
+    sent = 1_000;
+    const { stream } = (await store.open(newKey()))!;
+    const reading = readObject({ byteSize, part: null, stream });
+    await until(() => stream.readableDidRead && stream.readableLength === 0);
+    answer!.write(Buffer.alloc(byteSize - sent));
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    // Bytes have arrived, and nobody has seen them yet.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * timeoutMs);
+    expect(await reading).toHaveLength(byteSize);
   });
 
   it.each([
