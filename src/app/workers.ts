@@ -174,7 +174,12 @@ export function createMediaWork(
       resultTtlMs,
       count: { late: metrics.lateAvatar, delayed: metrics.delayedAvatar, lost: metrics.lostAvatar },
     }),
-    avatarChecks: new AvatarCheckWork(common, config.MEDIA_CHECK_INTERVAL, metrics.damagedAvatar),
+    avatarChecks: new AvatarCheckWork(
+      common,
+      config.MEDIA_CHECK_INTERVAL,
+      metrics.damagedAvatar,
+      deps.requireStore,
+    ),
     completion,
     photos: new PhotoWork({
       ...common,

@@ -34,13 +34,17 @@ export class AvatarCheckWork {
     private readonly deps: Pick<AvatarWorkDeps, 'database' | 'media' | 'imageProcessor' | 'logger'>,
     private readonly intervalMs: number,
     private readonly onDamaged: () => void,
+    /** Rejects unless the store is that of the database: all pictures are missing in others. */
+    private readonly requireStore: () => Promise<void>,
   ) {}
 
   /**
    * Checks due pictures sequentially.
    * @returns the number of checked pictures; if it equals `limit`, more may be due
+   * @throws Error unless the store is that of the database
    */
   async processBatch(limit: number, signal: AbortSignal): Promise<number> {
+    await this.requireStore();
     const avatars = await claimChecks(this.deps.database, limit, minIntervalMs);
     for (const avatar of avatars) {
       if (signal.aborted) break;

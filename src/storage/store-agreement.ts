@@ -173,11 +173,23 @@ export class StoreAgreement {
   }
 
   /**
-   * For what destroys pictures of another database.
-   * @throws as {@link check}; StorageUnavailableError while it is not known whose store it is
+   * For what stores pictures: the other processes could not read them in another store.
+   * @throws StorageUnavailableError until it is known that the store is that of the database
+   */
+  async requireOnce(): Promise<void> {
+    await inStore(() => this.check());
+    if (!this.isReached) throw new StorageUnavailableError(new Error('It is not known whose store it is.'));
+  }
+
+  /**
+   * For what destroys pictures of another database or store. Compares each time: since the start, another store may have
+   * become that of the database, or this one that of another database.
+   * @throws Error with advice if it is another store; StorageUnavailableError
    */
   async require(): Promise<void> {
-    await this.check();
-    if (!this.isReached) throw new StorageUnavailableError(new Error('It is not known whose store it is.'));
+    await this.requireOnce();
+    const { database, store, name } = this.deps;
+    const { relation, marker } = await compareStore(database, store);
+    if (relation !== 'SAME') throw mismatch(name, marker);
   }
 }

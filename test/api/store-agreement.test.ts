@@ -81,8 +81,31 @@ describe('a process whose store is not that of the others', () => {
     expect((await fetch(`${other.url}/readyz`)).status).toBe(200);
     expect(JSON.stringify(other.log).match(/could not be compared/g)).toHaveLength(1);
     await rm(join(dataDir, 'media/.store'), { recursive: true });
+    await expect(other.client.upload(1)).rejects.toThrow('SERVICE_UNAVAILABLE');
     expect((await fetch(`${other.url}/readyz`)).status).toBe(503);
     expect(JSON.stringify(other.log)).toMatch(notTheStore);
+    await other.end();
+    await rm(dataDir, { recursive: true });
+  });
+
+  it('marks no pictures as damaged after another store has become that of the database', async () => {
+    await gateway.restart({ WORK_CHECK_INTERVAL: '1s' });
+    const { client, mediaDir } = gateway;
+    const [photoId] = await client.upload(1);
+    const { id } = await client.instant({ photoId: photoId!, prompt: 'as a king' });
+    expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED' });
+    const dataDir = await newDataDir();
+    await cp(mediaDir, join(dataDir, 'media'), { recursive: true });
+    await rm(join(dataDir, 'media/.store'));
+    const other = await gateway.startAnother({ DATA_DIR: dataDir, ROLE: 'api' });
+    await rm(join(mediaDir, 'avatars'), { recursive: true });
+    const [avatar] = await client.avatars(id);
+    expect((await fetch(avatar!.url)).status).toBe(503);
+    const damaged = (): Promise<unknown[]> =>
+      gateway.rows('SELECT FROM avatars WHERE damaged_at IS NOT NULL');
+    const isRefused = (): boolean => gateway.log.some(({ task }) => task === 'check stored pictures');
+    await until(async () => isRefused() || (await damaged()).length > 0);
+    expect(await damaged()).toEqual([]);
     await other.end();
     await rm(dataDir, { recursive: true });
   });
