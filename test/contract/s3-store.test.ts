@@ -110,7 +110,7 @@ describe('an S3 store that sends an object', () => {
     await until(() => stream.readableDidRead && stream.readableLength === 0);
     answer!.write(Buffer.alloc(byteSize - sent));
     await new Promise<void>((resolve) => process.nextTick(resolve));
-    // Bytes have arrived, and nobody has seen them yet.
+    // Bytes have arrived, and have not been read yet.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * timeoutMs);
     expect(await reading).toHaveLength(byteSize);
   });
