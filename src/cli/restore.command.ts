@@ -102,7 +102,7 @@ async function restore(
       const missing = store ? await pictures.findDamagedIn(store, database) : [];
       return { ...result, missing };
     },
-    (url) => migrate(url, manifest.migrations),
+    (url, engine) => migrate(url, manifest.migrations, engine),
   );
   // Migrations that are newer than the backup.
   await withDatabase(

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import { durationUnits, readDuration } from '../core/clock';
+import type { Engine } from '../core/engine';
 import { createLogger, type Logger } from '../core/logger';
 import type { Viewer } from '../core/viewer';
 import { createDataSource } from '../database/data-source';
@@ -70,7 +71,7 @@ export interface OperatorContext {
 export async function withDatabase<Result>(
   shell: Shell,
   work: (context: OperatorContext) => Promise<Result>,
-  isFirst: boolean | ((url: string) => Promise<void>) = false,
+  isFirst: boolean | ((url: string, engine: Engine) => Promise<void>) = false,
 ): Promise<Result> {
   const config = readConfig(shell.environment);
   const logger = createLogger('silent');
@@ -80,7 +81,7 @@ export async function withDatabase<Result>(
     if (isFirst === true) shell.remark(newDatabase(dataDir));
   });
   try {
-    if (typeof isFirst === 'function') await isFirst(url);
+    if (typeof isFirst === 'function') await isFirst(url, engine);
     else if (isFirst) await (config.MIGRATE ? migrate(url, undefined, engine) : checkMigrated(url));
     const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
     const wakeups = new Wakeups({ url: engine.notifies ? url : null, logger });
