@@ -1,7 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,12 +13,27 @@ import * as documentNodePlugin from '@graphql-codegen/typed-document-node';
 import * as operationsPlugin from '@graphql-codegen/typescript-operations';
 import { parse } from 'graphql';
 import ts from 'typescript';
+import { WebSocketServer } from 'ws';
 import { documents } from '../../src/client/documents.ts';
 import { freePort } from '../../src/core/free-port';
 import { TestGateway } from '../support/gateway';
 import { facePhoto } from '../support/pictures';
 import { createProgramFolder, removeProgramFolder } from '../support/program-folder';
-import { TcpProxy } from '../support/servers';
+import { listening, stopped, TcpProxy } from '../support/servers';
+
+/** The answers to subscriptions, one after the other: an event that is cut off, the whole event, and a refusal. */
+const streamAnswers: ((response: ServerResponse) => void)[] = [
+  (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('event: next\nid: 7:1\ndata: {"data":{"trainingProgress":{"sta', () => response.destroy());
+  },
+  (response) => {
+    const data = { trainingProgress: { cursor: '7:1', status: 'READY', progress: 100 } };
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.end(`event: next\nid: 7:1\ndata: ${JSON.stringify({ data })}\n\nevent: complete\ndata:\n\n`);
+  },
+  (response) => response.writeHead(403, { 'content-type': 'text/html' }).end('<p>Sign in</p>'),
+];
 
 const project = resolve(__dirname, '../..');
 const compileRelay = createRequire(__filename)('relay-compiler') as string;
@@ -115,6 +132,37 @@ async function runProgram(command: string, ...args: string[]): Promise<{ code: u
   return { code, lines };
 }
 
+/** A server that answers mutations like a gateway, without one, so that subscriptions can be answered differently. */
+function likeServer(answerStream?: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  return createServer((request, response) => {
+    request.resume();
+    if (request.url === '/graphql/stream') {
+      answerStream?.(request, response);
+      return;
+    }
+    const host = request.headers.host!;
+    const slot = { photo: { id: 'photo_1' }, uploadUrl: `http://${host}/uploads/1`, headers: [] };
+    const data = {
+      createPhotoUploads: { uploads: [slot] },
+      trainModel: { model: { id: 'model_1', cursor: '7:0' } },
+      generateAvatars: { generation: { id: 'generation_1' } },
+    };
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ data }));
+  });
+}
+
+/** Runs a program, which must fail. */
+async function failureAt(
+  server: Server,
+  command: string,
+  ...args: string[]
+): Promise<Record<string, unknown>> {
+  const { port } = server.address() as AddressInfo;
+  const env = { ...process.env, LIKENESS_URL: `http://127.0.0.1:${port}` };
+  const ended = run(command, [...args, photos[0]!], { cwd: folder, env, timeout: 25_000 });
+  return ended.catch((error: unknown) => error) as Promise<Record<string, unknown>>;
+}
+
 const order = ['QUEUED', 'SUBMITTING', 'TRAINING', 'READY'];
 
 describe('the programs of docs/clients.md', () => {
@@ -165,6 +213,44 @@ describe('the programs of docs/clients.md', () => {
     },
     120_000,
   );
+
+  it.each([
+    ['fetch.mjs', process.execPath],
+    ['curl.sh', 'bash'],
+  ])(
+    '%s reads an event again that was cut off, and ends when it is refused',
+    async (name, command) => {
+      const answers = [...streamAnswers];
+      const ids: unknown[] = [];
+      const server = likeServer((request, response) => {
+        ids.push(request.headers['last-event-id']);
+        answers.shift()?.(response);
+      });
+      await listening(server);
+      const { code, stdout, stderr } = await failureAt(server, command, name);
+      await stopped(server);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: 'training READY 100 %\n' });
+      expect(stderr).toContain('403');
+      expect(ids.filter((id) => id === '7:1')).toEqual([]);
+    },
+    30_000,
+  );
+
+  it('end when their socket is refused', async () => {
+    const server = likeServer();
+    const sockets = new WebSocketServer({ server });
+    sockets.on('connection', (socket) =>
+      socket.on('message', () => socket.close(4403, 'The key has expired.')),
+    );
+    const programs = ['apollo.ts', 'urql.ts', 'relay.ts'];
+    await listening(server);
+    const ends = programs.map((name) =>
+      failureAt(server, process.execPath, '-r', '@swc-node/register', name),
+    );
+    const failures = await Promise.all(ends);
+    await stopped(server);
+    expect(failures.map(({ code }) => code)).toEqual([1, 1, 1]);
+  }, 60_000);
 
   it('include one that writes an allow-list, with which a server executes only what is listed', async () => {
     const PORT = String(await freePort());
