@@ -14,7 +14,7 @@ import type {
   WatchActivity,
 } from './api.ts';
 import { documents, type TypedDocument } from './documents.ts';
-import { ClientClosedError, LikenessError } from './errors.ts';
+import { ClientClosedError, ConnectionFailedError, LikenessError } from './errors.ts';
 import { sendOperation, textOf, type CallOptions, type Transport } from './http.ts';
 import { Socket } from './socket.ts';
 import { uploadPhotos, type UploadFile, type UploadOptions, type UploadResult } from './uploads.ts';
@@ -24,7 +24,10 @@ import { watchEvents, type Watch, type WatchOptions } from './watch.ts';
 export interface ClientOptions {
   /** The URL of the gateway, such as `https://avatars.example.com`. */
   url: string;
-  /** A token or API key; a function is called for each request and connection, so that it can renew the token. */
+  /**
+   * A token or API key; a function is called for each request and connection, so that it can renew the token. If it fails, it
+   * is called again, as after a lost connection; a LikenessError ends the call at once.
+   */
   token?: string | (() => string | Promise<string>);
   /** Further headers, for example `x-likeness-owner`. Over WebSocket they are connection parameters. */
   headers?: Record<string, string>;
@@ -203,8 +206,18 @@ export function createClient(options: ClientOptions): LikenessClient {
 }
 
 async function headersOf({ token, headers }: ClientOptions): Promise<Record<string, string>> {
-  const value = typeof token === 'function' ? await token() : token;
+  const value = typeof token === 'function' ? await renewed(token) : token;
   return value === undefined ? { ...headers } : { ...headers, authorization: `Bearer ${value}` };
+}
+
+/** An earlier attempt of the same call may have been executed: its error must have the key, as that of any other failure. */
+async function renewed(token: () => string | Promise<string>): Promise<string> {
+  try {
+    return await token();
+  } catch (error) {
+    if (error instanceof LikenessError) throw error;
+    throw new ConnectionFailedError('The token could not be renewed.', { cause: error });
+  }
 }
 
 const isModel = (id: string): boolean => id.startsWith('model_');

@@ -95,7 +95,11 @@ describe('likeness/client', () => {
   });
 
   it('uses one idempotency key for all repetitions of a mutation, so that it is paid once', async () => {
-    const client = clientOf({ fetch: losingAnswers('LikenessTrain', 2) });
+    let calls = 0;
+    // Fails between two attempts at the training.
+    const token = (): Promise<string> =>
+      ++calls === 3 ? Promise.reject(new TypeError('fetch failed')) : Promise.resolve('a token');
+    const client = clientOf({ fetch: losingAnswers('LikenessTrain', 2), token });
     const before = (await gateway.sandbox.counts()).trainings;
     const model = await client.train({ type: 'WOMAN', photos: await uploaded(client) });
     await all(client.watch(model.id));
