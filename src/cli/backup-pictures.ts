@@ -18,6 +18,8 @@ const avatarLine = z.object({
 
 /** Compares pictures with their rows: copies by their hashes, objects of a bucket by their sizes. */
 export class PictureComparison {
+  /** How many pictures {@link findDamagedIn} has found in the bucket that no line has. */
+  unknownCount = 0;
   /** Each stored picture, by the path of its file. */
   private readonly expected = new Map<string, { sha256: string; byteSize: number | null; id: string }>();
 
@@ -46,8 +48,11 @@ export class PictureComparison {
 
   /** The same of pictures in a bucket, of which only the sizes are compared. */
   async findDamagedIn(bucket: Pick<S3Store, 'listSizes'>, sql: Sql): Promise<string[]> {
-    for await (const { key, byteSize } of bucket.listSizes('avatars/', 0))
-      if (this.expected.get(pathOf(key))?.byteSize === byteSize) this.expected.delete(pathOf(key));
+    for await (const { key, byteSize } of bucket.listSizes('avatars/', 0)) {
+      const expected = this.expected.get(pathOf(key));
+      if (expected === undefined && key.endsWith('.picture')) this.unknownCount += 1;
+      if (expected?.byteSize === byteSize) this.expected.delete(pathOf(key));
+    }
     return this.findLeft(sql);
   }
 

@@ -42,6 +42,8 @@ interface Changes extends HeldCalls {
   readonly erasures: number;
   /** Global ids of avatars whose picture is not in the bucket, or has another size there. */
   readonly missing: readonly string[];
+  /** How many pictures in the bucket the backup does not have. */
+  readonly unknown: number;
 }
 
 /** Rows that are inserted by one statement. */
@@ -100,7 +102,7 @@ async function restore(
       if (result === null) return null;
       const store = await openBucket(config);
       const missing = store ? await pictures.findDamagedIn(store, database) : [];
-      return { ...result, missing };
+      return { ...result, missing, unknown: pictures.unknownCount };
     },
     (url, engine) => migrate(url, manifest.migrations, engine),
   );
@@ -214,7 +216,7 @@ async function loadTables(
   sql: Sql,
   folder: string,
   { manifest, moved, pictures }: { manifest: Manifest; moved: boolean; pictures: PictureComparison },
-): Promise<Omit<Changes, 'missing'>> {
+): Promise<Omit<Changes, 'missing' | 'unknown'>> {
   const bar = new ProgressBar(
     shell,
     manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
@@ -251,6 +253,12 @@ function report(shell: Shell, manifest: Manifest, held: Changes | null, json: bo
   if (held.missing.length > 0)
     shell.remark(
       `${held.missing.length} pictures are not in the bucket, or have another size: ${nameSome(held.missing)}.`,
+    );
+  if (held.unknown > 0)
+    shell.remark(
+      `${held.unknown} pictures in the bucket are not in the backup, and the restored gateway deletes those that are older ` +
+        'than an hour. If another gateway uses this bucket, do not start this one: run `likeness media adopt` with the ' +
+        'settings of the other one, and restore with a copy of the bucket.',
     );
   if (held.erasures > 0)
     shell.remark(`${held.erasures} erasures were not complete: the gateway continues them when it starts.`);

@@ -158,7 +158,7 @@ describe('a gateway that stores pictures in a bucket', () => {
 
   it('creates the bucket, and keeps every picture there until it is deleted', async () => {
     await open('gateway');
-    const { client } = environment;
+    const { client, databaseUrl: DATABASE_URL, dataDir: DATA_DIR } = environment;
     const model = await client.trained(await client.upload(5));
     const { id } = await client.generate(model, [{ count: 2 }]);
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
@@ -170,11 +170,7 @@ describe('a gateway that stores pictures in a bucket', () => {
     expect(keys.filter((key) => key.startsWith('avatars/'))).toHaveLength(4);
     expect(existsSync(join(environment.dataDir, 'media'))).toBe(false);
 
-    const own = {
-      DATABASE_URL: environment.databaseUrl,
-      DATA_DIR: environment.dataDir,
-      ...server.settings('gateway'),
-    };
+    const own = { DATABASE_URL, DATA_DIR, ...server.settings('gateway') };
     const folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
     const backup = (name: string): Promise<CommandResult> =>
       likeness(own, 'backup', join(folder, name), '--json');
@@ -187,13 +183,16 @@ describe('a gateway that stores pictures in a bucket', () => {
     const missing = await backup('missing');
     expect(JSON.parse(missing.out)).toMatchObject({ damaged: [owner.id] });
     expect(missing.remarks).toContain('1 pictures are missing in the bucket gateway');
+    const newer = newKey('avatars', '.picture');
+    await server.store('gateway').put(newer, pieces('made after the backup'), 100);
     const elsewhere = {
       ...own,
       DATABASE_URL: (await TestDatabase.create()).url,
       DATA_DIR: join(folder, 'restored'),
     };
     const restored = await likeness(elsewhere, 'restore', join(folder, 'whole'), '--json');
-    expect(JSON.parse(restored.out)).toMatchObject({ missing: [owner.id] });
+    expect(JSON.parse(restored.out)).toMatchObject({ missing: [owner.id], unknown: 1 });
+    await server.store('gateway').delete(newer);
     expect((await likeness(elsewhere, 'doctor')).out).toMatch(/store +OK .*is that of the database/);
     await rm(folder, { recursive: true, force: true });
 
