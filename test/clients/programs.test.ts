@@ -159,7 +159,7 @@ async function failureAt(
 ): Promise<Record<string, unknown>> {
   const { port } = server.address() as AddressInfo;
   const env = { ...process.env, LIKENESS_URL: `http://127.0.0.1:${port}` };
-  const ended = run(command, [...args, photos[0]!], { cwd: folder, env, timeout: 25_000 });
+  const ended = run(command, [...args, photos[0]!], { cwd: folder, env, timeout: 90_000 });
   return ended.catch((error: unknown) => error) as Promise<Record<string, unknown>>;
 }
 
@@ -233,7 +233,7 @@ describe('the programs of docs/clients.md', () => {
       expect(stderr).toContain('403');
       expect(ids.filter((id) => id === '7:1')).toEqual([]);
     },
-    30_000,
+    120_000,
   );
 
   it('end when their socket is refused', async () => {
@@ -250,7 +250,7 @@ describe('the programs of docs/clients.md', () => {
     const failures = await Promise.all(ends);
     await stopped(server);
     expect(failures.map(({ code }) => code)).toEqual([1, 1, 1]);
-  }, 60_000);
+  }, 120_000);
 
   it('include one that writes an allow-list, with which a server executes only what is listed', async () => {
     const PORT = String(await freePort());
@@ -269,5 +269,5 @@ describe('the programs of docs/clients.md', () => {
     expect(texts.slice(0, own.length)).toEqual(own);
     const names = texts.slice(own.length).map((text) => /^\w+ (\w+)/.exec(text)?.[1]);
     expect(names).toEqual(['CreatePhotoUploads', 'Train', 'TrainingProgress', 'Generate', 'AvatarCompleted']);
-  }, 60_000);
+  }, 120_000);
 });
