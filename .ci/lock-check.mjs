@@ -27,7 +27,7 @@ const lockProblems = ({ packages }) =>
 const manifestProblems = (manifest) =>
   ['dependencies', 'devDependencies', 'overrides'].flatMap((field) =>
     Object.entries(manifest[field] ?? {})
-      .filter(([, version]) => !/^\d+[.]\d+[.]\d+(-[\w.]+)?$/.test(version))
+      .filter(([, version]) => !/^(npm:[\w@/-]+@)?\d+[.]\d+[.]\d+(-[\w.]+)?$/.test(version))
       .map(([name, version]) => `${name} ${version} in ${field} is not an exact version`),
   );
 

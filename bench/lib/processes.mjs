@@ -143,7 +143,11 @@ export function answerCommands(handlers) {
 
 /** Milliseconds of processor time that a process and its children have used; NaN where /proc is missing. */
 export function cpuMs(pid) {
-  return treeOf(pid).reduce((sum, each) => sum + ownCpuMs(each), 0);
+  // Again if a child ended meanwhile: from then on its parent counts its time.
+  let total = NaN;
+  for (let tries = 0; tries < 5 && Number.isNaN(total); tries += 1)
+    total = treeOf(pid).reduce((sum, each) => sum + ownCpuMs(each), 0);
+  return total;
 }
 
 /** Processor time of a server process. Its ended children count, so that PostgreSQL's closed sessions do. */

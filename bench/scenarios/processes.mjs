@@ -6,6 +6,8 @@ import { seedModels, settle } from '../lib/seed.mjs';
 import { plain, startPeer, startProduct } from '../lib/servers.mjs';
 
 const counts = [1, 2, 4];
+/** In seconds, times the processes: each is compiled and optimized by its own requests, with its share of the cores. */
+const warmUpSeconds = 12;
 /** For each process, as its batches depend on them. */
 const connections = 32;
 const pollSettleMs = 8_000;
@@ -17,8 +19,8 @@ export const processes = {
   name: 'processes',
   title: 'The processor time of a request and of a poll with 1, 2 and 4 processes on one database',
   run: async (bench) => {
-    const samples = [...(await read(bench)), ...(await poll(bench))];
-    const rows = ['list', 'list, raw', 'lookup', 'lookup, raw', 'poll'].flatMap((work) =>
+    const samples = [...(await compute(bench)), ...(await read(bench)), ...(await poll(bench))];
+    const rows = ['computation', 'list', 'list, raw', 'lookup', 'lookup, raw', 'poll'].flatMap((work) =>
       counts.map((count) =>
         rowOf(
           samples.filter((sample) => sample.work === work),
@@ -45,9 +47,34 @@ function rowOf(samples, count) {
   };
 }
 
+/** Computations of processes that share nothing but the machine. */
+async function compute({ options: { rounds, seconds } }) {
+  const one = () =>
+    withChild('lib/computation.mjs', async (child) => {
+      await ask(child, { type: 'compute', seconds: 1 });
+      return ask(child, { type: 'compute', seconds });
+    });
+  const samples = [];
+  for (let round = 0; round < rounds; round += 1)
+    for (const count of counts) {
+      const each = await Promise.all(Array.from({ length: count }, one));
+      const sum = (field) => each.reduce((total, child) => total + child[field], 0);
+      const serverUs = (sum('cpuMs') / sum('done')) * 1000;
+      samples.push({
+        work: 'computation',
+        count,
+        round,
+        perSecond: sum('done') / seconds,
+        serverUs,
+        databaseUs: 0,
+      });
+    }
+  return samples;
+}
+
 /** Reads, with as many connections for each process; and as many raw servers, which show what is due to the machine. */
 async function read(bench) {
-  const { rounds, seconds, warmUpSeconds } = bench.options;
+  const { rounds, seconds } = bench.options;
   const settings = { ...plain, ROLE: 'api' };
   const start = (count, one) => Promise.all(Array.from({ length: count }, (_, n) => one(n)));
   const groups = [];
