@@ -56,6 +56,12 @@ export interface ClientOptions {
   onConnectionChange?: (error: LikenessError | null) => void;
 }
 
+/** Codes of errors that no server has sent that is available. */
+const unansweredCodes: ReadonlySet<string> = new Set([
+  ...['CONNECTION_FAILED', 'NO_ANSWER', 'SERVICE_UNAVAILABLE', 'TIMEOUT'],
+  ...['UNEXPECTED_ANSWER', 'PHOTO_UNREADABLE', 'CLIENT_CLOSED'],
+]);
+
 /** What can be watched. */
 export type WatchTarget = string | { activity: WatchActivity } | { avatarsOf: string };
 
@@ -80,7 +86,13 @@ export class LikenessClient {
       headers: () => headersOf(options),
       timeoutMs: options.timeoutMs ?? 30_000,
       retryForMs: options.retryForMs ?? 60_000,
-      policy: { retryDelayMs, onFailure: change },
+      policy: {
+        retryDelayMs,
+        onFailure: (error) => {
+          if (!unansweredCodes.has(error.code)) change(null);
+          else if (error.isTemporary) change(error);
+        },
+      },
       onAnswer: () => change(null),
       closed: this.closing.signal,
     };

@@ -19,6 +19,14 @@ export function isDirect(uploadUrl: string): boolean {
 /** @throws LikenessError unless the bucket has stored the file */
 export function expectStored(status: number): void {
   if (status >= 200 && status < 300) return;
+  if (status === 403) {
+    throw errorOf(
+      'The bucket refused the upload URL, which has expired or is no longer valid. Upload the photo again.',
+      {
+        code: 'UPLOAD_URL_EXPIRED',
+      },
+    );
+  }
   const message = `The bucket answered the upload with status ${status}.`;
   throw status >= 500 || status === 429 || status === 408
     ? new ConnectionFailedError(message)

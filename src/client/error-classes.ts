@@ -165,7 +165,7 @@ export class UploadInProgressError extends LikenessError {
   declare readonly code: 'UPLOAD_IN_PROGRESS';
 }
 
-/** The upload URL has expired. */
+/** The upload URL has expired, or the bucket refuses it. */
 export class UploadUrlExpiredError extends LikenessError {
   declare readonly code: 'UPLOAD_URL_EXPIRED';
 }

@@ -66,6 +66,16 @@ export class NoAnswerError extends LikenessError {
   }
 }
 
+/** A file can no longer be read, for example because it was moved, changed or deleted since it was chosen. */
+export class PhotoUnreadableError extends LikenessError {
+  override readonly code = 'PHOTO_UNREADABLE';
+
+  constructor(options?: ErrorOptions) {
+    const message = 'The file cannot be read: it may have been moved, changed or deleted. Choose it again.';
+    super(message, { code: 'PHOTO_UNREADABLE' }, options);
+  }
+}
+
 /** The answer is not one of a Likeness server. Check the URL. */
 export class UnexpectedAnswerError extends LikenessError {
   override readonly code = 'UNEXPECTED_ANSWER';

@@ -23,6 +23,7 @@ export class Socket {
   wasAccepted = false;
   private sockets: Sockets | null = null;
   private current: WebSocketLike | null = null;
+  private subscriptions = 0;
 
   constructor(
     readonly transport: Transport,
@@ -49,6 +50,7 @@ export class Socket {
       state.wake();
     };
     this.sockets ??= this.create();
+    this.subscriptions++;
     const dispose = this.sockets.subscribe(payload, {
       next: (result) => {
         pending.push(result as Record<string, unknown>);
@@ -69,6 +71,7 @@ export class Socket {
       }
     } finally {
       signal.removeEventListener('abort', leave);
+      this.subscriptions--;
       dispose();
     }
   }
@@ -85,9 +88,12 @@ export class Socket {
     const sockets = createClient({
       url: `${url.replace(/^http/, 'ws')}/graphql`,
       // `terminate` of a socket that is not open yet would end a Node process: ws emits an error that graphql-ws ignores.
-      webSocketImpl: observed(webSocketImpl, (socket) => {
-        this.current = socket;
-        within(timeoutMs, () => socket.close());
+      webSocketImpl: observed(webSocketImpl, {
+        onCreate: (socket) => {
+          this.current = socket;
+          within(timeoutMs, () => socket.close());
+        },
+        isUsed: () => this.subscriptions > 0,
       }),
       connectionParams: headers,
       // A later subscription often follows at once.
@@ -115,18 +121,42 @@ export class Socket {
 interface WebSocketLike {
   /** 0 while it is being opened. */
   readonly readyState: number;
-  close(): void;
+  onclose: CloseListener | null;
+  close(code?: number, reason?: string): void;
 }
+type CloseListener = (event: { code: number; reason: string }) => void;
 type WebSocketClass = new (url: string, protocol: string) => WebSocketLike;
 
-/** A WebSocket class that reports each new socket; undefined without one, which graphql-ws reports. */
-function observed(given: unknown, onCreate: (socket: WebSocketLike) => void): unknown {
+interface SocketObserver {
+  /** Called with each new socket. */
+  onCreate: (socket: WebSocketLike) => void;
+  /** Whether there is a subscription. */
+  isUsed: () => boolean;
+}
+
+/** A WebSocket class that is observed; undefined without one, which graphql-ws reports. */
+function observed(given: unknown, { onCreate, isUsed }: SocketObserver): unknown {
   const base = (given ?? (globalThis as { WebSocket?: unknown }).WebSocket) as WebSocketClass | undefined;
   if (base === undefined) return undefined;
   return class extends base {
+    private isUnused = false;
+
     constructor(url: string, protocol: string) {
       super(url, protocol);
       onCreate(this);
+    }
+
+    /** After a normal closure by the server, graphql-ws would connect again at once, each time: it is a lost connection. */
+    override set onclose(listener: CloseListener | null) {
+      super.onclose =
+        listener &&
+        (({ code, reason }) => listener({ code: code === 1000 && !this.isUnused ? 1005 : code, reason }));
+    }
+
+    /** Also called by the package ws when the server closes. */
+    override close(...reason: [number?, string?]): void {
+      this.isUnused ||= !isUsed();
+      super.close(...reason);
     }
   };
 }

@@ -2,7 +2,7 @@ import type { PhotoUpload } from './api.ts';
 import { awaitCheck, expectStored, isDirect } from './direct-uploads.ts';
 import { documents } from './documents.ts';
 import { errorOf } from './error-classes.ts';
-import { LikenessError, UnexpectedAnswerError, type Extensions } from './errors.ts';
+import { LikenessError, PhotoUnreadableError, UnexpectedAnswerError, type Extensions } from './errors.ts';
 import { connectionFailed, parseJson, sendOperation, untilAnswered, type Transport } from './http.ts';
 import { reachableUrl } from './reachable-url.ts';
 
@@ -15,7 +15,7 @@ export type UploadResult =
   /** A refused photo, with each reason in `error.problems`; or a photo that could not be sent. */
   | { file: UploadFile; photoId: null; error: LikenessError };
 
-/** How many bytes have been sent. A repeated upload starts at 0 again. */
+/** How many bytes have been sent. A repeated upload starts at 0 again; a photo that is refused before counts as sent. */
 export interface UploadProgress {
   /** The place of the file in `files`. */
   index: number;
@@ -111,7 +111,11 @@ async function send(
   file: UploadFile,
   { signal, report }: { signal?: AbortSignal | undefined; report: Report },
 ): Promise<LikenessError | null> {
-  if (problem) return errorOf(problem.message, { ...problem });
+  if (problem) {
+    // Nothing of it is to be sent.
+    report(file.size);
+    return errorOf(problem.message, { ...problem });
+  }
   const isToBucket = isDirect(uploadUrl);
   try {
     // The time limit is one without progress, since a slow connection may need minutes for a photo.
@@ -128,7 +132,7 @@ async function send(
       };
       request.onSent(0);
       limit.throwIfAborted();
-      const { status, text } = await (xhrClass ? putByXhr(request) : putByFetch(transport, request));
+      const { status, text } = await put(transport, request);
       if (isToBucket) {
         expectStored(status);
         return;
@@ -156,6 +160,19 @@ interface UploadRequest {
 interface UploadAnswer {
   status: number;
   text: string;
+}
+
+/** @throws ConnectionFailedError; PhotoUnreadableError, since a file that cannot be read looks like a lost connection */
+async function put(transport: Transport, request: UploadRequest): Promise<UploadAnswer> {
+  try {
+    return await (xhrClass ? putByXhr(request) : putByFetch(transport, request));
+  } catch (error) {
+    const firstByte = request.file.slice(0, 1).arrayBuffer();
+    await firstByte.catch((cause: unknown) => {
+      throw new PhotoUnreadableError({ cause });
+    });
+    throw error;
+  }
 }
 
 /** The part of XMLHttpRequest that is used: in browsers, `fetch` has no progress of uploads. */
@@ -186,7 +203,7 @@ function putByXhr({ url, headers, file, signal, onSent }: UploadRequest): Promis
 }
 
 async function putByFetch(
-  { fetch: put }: Transport,
+  transport: Transport,
   { url, headers, file, signal, onSent }: UploadRequest,
 ): Promise<UploadAnswer> {
   let sent = 0;
@@ -202,7 +219,7 @@ async function putByFetch(
     // Buckets require the length, which a stream does not have. Node requires `duplex` for streams; types of browsers lack it.
     const sized = { ...headers, 'content-length': String(file.size) };
     const init = { method: 'PUT', headers: sized, body: counted, signal, duplex: 'half' };
-    const response = await put(url, init as RequestInit);
+    const response = await transport.fetch(url, init as RequestInit);
     return { status: response.status, text: await response.text() };
   } catch (error) {
     throw signal.aborted ? error : connectionFailed(url, error);

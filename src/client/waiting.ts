@@ -4,7 +4,7 @@ import { ConnectionFailedError, LikenessError, NoAnswerError } from './errors.ts
 export interface RetryPolicy {
   /** The delay before a repetition, in milliseconds. `attempt` is 0 after the first failure. */
   retryDelayMs: (attempt: number, error: LikenessError) => number;
-  /** Called after a temporary failure, before the delay. */
+  /** Called after a failure, before the delay if the call is repeated. */
   onFailure: (error: LikenessError) => void;
 }
 
@@ -50,7 +50,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Counts the temporary failures of a call.
+ * Counts the temporary failures of a call, and reports all.
  * @returns a function that waits until the next repetition, and throws what cannot be repeated
  */
 export function retries(
@@ -60,11 +60,12 @@ export function retries(
   let attempt = 0;
   let sinceMs = 0;
   const after = async (error: unknown): Promise<void> => {
-    if (!(error instanceof LikenessError) || !error.isTemporary) throw error;
+    if (!(error instanceof LikenessError)) throw error;
+    onFailure(error);
+    if (!error.isTemporary) throw error;
     const nowMs = Date.now();
     if (attempt === 0) sinceMs = nowMs;
     const delayMs = retryDelayMs(attempt++, error);
-    onFailure(error);
     if (nowMs + delayMs > sinceMs + retryForMs) throw error;
     await pause(delayMs, signal);
   };

@@ -58,6 +58,8 @@ export function watchEvents<Event>(socket: Socket, request: WatchRequest): Watch
     return: () => {
       // Ends a pending `next()`, after which the generator can return.
       left.abort();
+      // The generator does not, if it was not started.
+      unlink();
       return events.return(undefined);
     },
     [Symbol.asyncIterator]() {
@@ -73,7 +75,6 @@ async function* resumed<Event extends { cursor: string }>(
 ): AsyncGenerator<Event> {
   const { policy } = socket.transport;
   const retry = retries(policy, { retryForMs, signal });
-  // graphql-ws sends this object again after a normal closure, so it is changed in place.
   const payload = { query, variables: { ...variables, after: after ?? null } };
   while (!signal.aborted) {
     try {
@@ -112,7 +113,8 @@ async function explained(socket: Socket, error: unknown, renewsToken: boolean): 
 /** Asks over HTTP why a socket is not opened: browsers hide the status of the answer. */
 async function refusalOf({ transport }: Socket): Promise<LikenessError | null> {
   // Answers over HTTP do not say that the socket is available.
-  const silent = { ...transport, onAnswer: () => undefined };
+  const ignore = (): void => undefined;
+  const silent = { ...transport, onAnswer: ignore, policy: { ...transport.policy, onFailure: ignore } };
   try {
     await sendOperation(silent, '{ __typename }', undefined, { isRepeatable: false });
   } catch (error) {

@@ -145,9 +145,19 @@ describe('the studio for everyone', () => {
     await check('large');
     expect(await studio.violations()).toEqual([]);
     await studio.page.keyboard.press('Escape');
+    // As if each page of the list of models had one.
+    await studio.page.route('**/graphql', (route) =>
+      route.fallback({ postData: (route.request().postData() ?? '').replace('"first":100', '"first":1') }),
+    );
     await studio.page.getByRole('link', { name: 'Avatars', exact: true }).click();
     await studio.expectAvatars(3);
     await check('avatars');
+    await studio.page.getByLabel('Model').selectOption('More models …');
+    for (const [text, count] of [['Grace', 2] as const, ['onerror', 1] as const]) {
+      const option = studio.page.locator('option', { hasText: text });
+      await studio.page.getByLabel('Model').selectOption(await option.getAttribute('value'));
+      await studio.page.getByText(new RegExp(`^${count} avatars?$`)).waitFor();
+    }
     expect(studio.complaints).toEqual([]);
     await studio.context.close();
   });
@@ -161,8 +171,12 @@ describe('the studio for everyone', () => {
     const opened = studio.page.waitForEvent('filechooser');
     await studio.tabTo('Choose photos');
     await keyboard.press('Enter');
-    await (await opened).setFiles(await photos(5, 10));
+    await (await opened).setFiles(await photos(6, 10));
+    await studio.page.getByText('6 of 6 usable.').waitFor();
+    await studio.tabTo('Remove face-10.jpg');
+    await keyboard.press('Enter');
     await studio.page.getByText('5 of 5 usable.').waitFor();
+    await until(async () => (await studio.focused()).startsWith('face-11'));
     await studio.tabTo('Woman');
     await keyboard.press('Space');
     await studio.tabTo('Name (optional)');
@@ -170,6 +184,7 @@ describe('the studio for everyone', () => {
     await studio.tabTo('Train the model');
     await keyboard.press('Enter');
     await studio.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
+    expect(await studio.page.locator('main:focus, main :focus').count()).toBe(1);
     await studio.expectReady();
     await studio.tabTo('Make 2 avatars');
     await keyboard.press('Enter');
@@ -228,10 +243,9 @@ describe('the studio for everyone', () => {
         .count(),
     ).toBe(0);
     await studio.button('Delete Ada').click();
-    await studio.page
-      .getByRole('dialog', { name: 'Delete Ada?' })
-      .getByText('Delete', { exact: true })
-      .click();
+    const question = studio.page.getByRole('dialog', { name: 'Delete Ada?' });
+    await question.getByText('Avatars of it that are being made are stopped, and charged').waitFor();
+    await question.getByText('Delete', { exact: true }).click();
     await studio.page.getByRole('heading', { level: 1, name: 'Models' }).waitFor();
     expect(await gateway.client.model(id)).toBeNull();
     await studio.context.close();

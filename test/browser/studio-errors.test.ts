@@ -1,8 +1,8 @@
-import type { Browser, Route } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { startBrowser } from './chromium';
-import { storedOrders, StudioPage } from './studio-page';
+import { intercept, loseAnswers, refuse, storedOrders, StudioPage } from './studio-page';
 
 jest.setTimeout(120_000);
 
@@ -27,24 +27,9 @@ beforeEach(async () => {
 });
 afterEach(() => studio.context.close());
 
-/** Handles the requests of an operation until its routes are removed. */
-const intercept = async (operation: string, handle: (route: Route) => Promise<void>): Promise<void> => {
-  const isConcerned = new RegExp(`\\b${operation}\\b`);
-  await studio.page.route('**/graphql', (route) =>
-    isConcerned.test(route.request().postData() ?? '') ? handle(route) : route.fallback(),
-  );
-};
-
-/** Answers an operation with an error of the server. */
-const fail = (operation: string): Promise<void> =>
-  intercept(operation, (route) =>
-    route.fulfill({
-      json: {
-        data: null,
-        errors: [{ message: 'Refused by the test.', extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
-      },
-    }),
-  );
+/** Answers an operation with an error of the server, until the returned function is called. */
+const fail = (operation: string): Promise<() => void> =>
+  refuse(studio.page, operation, 'INTERNAL_SERVER_ERROR');
 
 const openPage = (name: string): Promise<void> =>
   studio.page.getByRole('link', { name, exact: true }).click();
@@ -69,21 +54,21 @@ describe('the studio when a request fails', () => {
     ['Account', 'Account', (): Promise<void> => studio.page.getByText('Trainings today').waitFor()],
   ])('says so on the page %s, and loads again when asked', async (name, operation, expectContent) => {
     await studio.page.getByText('Your models').waitFor();
-    await fail(`query ${operation}`);
+    const accept = await fail(`query ${operation}`);
     await openPage(name);
     if (name === 'Models') await studio.page.getByLabel('Status').selectOption('Ready');
     await studio.page.getByRole('alert').getByText('Refused by the test.').waitFor();
-    await studio.page.unrouteAll();
+    accept();
     await studio.button('Try again').click();
     await expectContent();
     expect(await studio.page.getByRole('alert').count()).toBe(0);
   });
 
-  it('says that an answer takes long, and shows it when it comes', async () => {
+  it('says that an answer takes long or a picture is not loaded, and shows it when it comes', async () => {
     await studio.page.clock.install();
     await studio.page.reload();
     let answer = (): void => undefined;
-    await intercept('query Avatars', async (route) => {
+    await intercept(studio.page, 'query Avatars', async (route) => {
       await new Promise<void>((resolve) => (answer = resolve));
       await route.fallback();
     });
@@ -91,14 +76,41 @@ describe('the studio when a request fails', () => {
     await studio.page.getByText('Loading …').waitFor();
     await studio.page.clock.fastForward(10_000);
     await studio.page.getByText('The server takes longer than usual').waitFor();
+    let isLost = true;
+    await studio.page.route('**/media/avatars/**', (route) => (isLost ? route.abort() : route.fallback()));
     answer();
+    await studio.expectAvatars(2);
+    // The browser still has the cover of the model.
+    const missing = studio.page.getByText('Not loaded');
+    await until(async () => {
+      await studio.page.clock.fastForward(isLost ? 15_000 : 60_000);
+      isLost &&= (await missing.count()) === 0;
+      return !isLost && (await missing.count()) === 0;
+    });
+  });
+
+  it('asks again when an answer never comes', async () => {
+    await studio.page.clock.install();
+    const answer = await intercept(studio.page, 'query Session', () => Promise.resolve());
+    await studio.page.reload();
+    await studio.page.clock.fastForward(30_000);
+    await studio.page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+    answer();
+    await studio.page.clock.fastForward(3_000);
+    await studio.page.getByText('Your models').waitFor();
+    const answerPage = await intercept(studio.page, 'query Avatars', () => Promise.resolve());
+    await openPage('Avatars');
+    await studio.page.getByText('Loading …').waitFor();
+    await studio.page.clock.fastForward(30_000);
+    answerPage();
+    await studio.button('Try again').click();
     await studio.expectAvatars(2);
   });
 
   it('shows what was not changed or deleted, and why', async () => {
     await openPage('Avatars');
     await studio.expectAvatars(2);
-    await fail('mutation');
+    const accept = await fail('mutation');
     await studio.page
       .getByRole('button', { name: /^Favorite/ })
       .first()
@@ -113,13 +125,13 @@ describe('the studio when a request fails', () => {
       .click();
     await studio.page.getByRole('alert').getByText('Refused by the test.').waitFor();
     await studio.screenshot('not-deleted');
-    await studio.page.unrouteAll();
+    accept();
     await studio.page.getByRole('dialog', { name: 'Delete this avatar?' }).getByText('Keep').click();
     expect(await studio.page.getByRole('dialog').getByText('1 of 2').isVisible()).toBe(true);
   });
 
   it('says what to do when a part of the page fails', async () => {
-    await intercept('query Avatars', async (route) => {
+    const repair = await intercept(studio.page, 'query Avatars', async (route) => {
       const response = await route.fetch();
       const text = (await response.text()).replaceAll(/"thumbhash":"[^"]+"/g, '"thumbhash":"?"');
       await route.fulfill({ response, body: text });
@@ -133,7 +145,7 @@ describe('the studio when a request fails', () => {
     await studio.page.getByText('Your models').waitFor();
     await openPage('Avatars');
     await page.getByText('The studio has stopped').waitFor();
-    await studio.page.unrouteAll();
+    repair();
     await studio.button('Load the page again').click();
     await studio.expectAvatars(2);
   });
@@ -144,7 +156,7 @@ describe('the studio when a request fails', () => {
     await studio.page.route('**/media/avatars/**', (route) =>
       lost++ < 1 ? route.abort() : route.fallback(),
     );
-    await intercept('query Avatars', async (route) => {
+    await intercept(studio.page, 'query Avatars', async (route) => {
       const response = await route.fetch();
       const text = await response.text();
       await route.fulfill({
@@ -245,21 +257,22 @@ describe('an order of avatars in the studio', () => {
     await studio.button(/^Make 2/).click();
     await studio.button('Sending …').waitFor();
     expect(await storedOrders(studio.page)).toHaveLength(1);
+    await openPage('Models');
+    await studio.expectMessage('An order is not confirmed yet.');
     await studio.context.setOffline(false);
     await studio.page.getByText('You are offline.').waitFor({ state: 'detached' });
+    await studio.page.getByRole('link', { name: 'Open it' }).click();
     await until(async () => (await storedOrders(studio.page)).length === 0);
     expect(await generationCount()).toBe(before + 1);
   });
 
   it('is made once if the page is loaded again before the answer', async () => {
     const before = await generationCount();
-    await intercept('mutation', async (route) => {
-      await route.fetch().catch(() => undefined);
-      await route.abort().catch(() => undefined);
-    });
+    const answer = await loseAnswers(studio.page, 'mutation');
     await studio.button(/^Make 2/).click();
     await until(async () => (await generationCount()) === before + 1);
-    await studio.reopen();
+    await studio.page.reload();
+    answer();
     await until(async () => (await storedOrders(studio.page)).length === 0);
     expect(await generationCount()).toBe(before + 1);
   });
@@ -280,6 +293,7 @@ describe('an order of avatars in the studio', () => {
     await card.getByRole('button', { name: 'Cancel' }).click();
     await question.getByRole('button', { name: 'Cancel it' }).click();
     await card.getByText('Cancelled').waitFor();
+    await card.and(studio.page.locator(':focus')).waitFor();
     expect(await card.getByText('Being made').count()).toBe(0);
     expect(await gateway.client.generation(id)).toMatchObject({ status: 'CANCELLED' });
     await card.getByRole('button', { name: 'Delete Noir' }).click();
@@ -288,6 +302,7 @@ describe('an order of avatars in the studio', () => {
       .getByText('Delete', { exact: true })
       .click();
     await card.waitFor({ state: 'detached' });
+    await studio.page.locator('main article:focus').waitFor();
     expect(await gateway.client.generation(id)).toBeNull();
   });
 
@@ -299,14 +314,12 @@ describe('an order of avatars in the studio', () => {
     const card = studio.page.getByRole('article', { name: /^Watercolor/ });
     await card.getByRole('button', { name: 'Order again' }).waitFor();
     await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
-    await intercept('retryGeneration', async (route) => {
-      await route.fetch().catch(() => undefined);
-      await route.abort().catch(() => undefined);
-    });
+    const answer = await loseAnswers(studio.page, 'retryGeneration');
     await card.getByRole('button', { name: 'Order again' }).click();
     await until(async () => (await gateway.client.generation(id))?.attempt === 2);
     expect(await storedOrders(studio.page)).toHaveLength(1);
-    await studio.reopen();
+    await studio.page.reload();
+    answer();
     await card.getByRole('progressbar').waitFor();
     await until(async () => (await storedOrders(studio.page)).length === 0);
     expect((await gateway.client.generation(id))?.attempt).toBe(2);

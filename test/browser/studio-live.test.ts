@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { startBrowser } from './chromium';
-import { photos, StudioPage } from './studio-page';
+import { intercept, photos, StudioPage } from './studio-page';
 
 jest.setTimeout(120_000);
 
@@ -68,6 +68,7 @@ describe('the studio while things change elsewhere', () => {
     expect(await studio.avatars.count()).toBe(24);
     await studio.button('Show more').click();
     await studio.expectAvatars(25);
+    await until(async () => (await studio.focused()) === 'More avatars');
   });
 
   it('keeps the pages that are shown while another page arrives', async () => {
@@ -146,6 +147,107 @@ describe('the studio while things change elsewhere', () => {
     expect(other.complaints).toEqual([]);
   });
 
+  it('shows ten pages of avatars at a time, and reads no more than these again', async () => {
+    const other = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    let reads = 0;
+    await other.page.route('**/graphql', (route) => {
+      const postData = route.request().postData() ?? '';
+      if (!postData.includes('query Avatars(')) return route.fallback();
+      reads++;
+      return route.fallback({ postData: postData.replace('"first":24', '"first":1') });
+    });
+    await openPage(other, 'Avatars');
+    for (let count = 1; count < 10; count++) {
+      await other.expectAvatars(count);
+      await other.button('Show more').click();
+    }
+    await other.expectAvatars(10);
+    await other.button('Show the next ones instead').click();
+    await until(async () => (await other.avatars.count()) === 1);
+    expect(await other.focused()).toBe('Back to the beginning');
+    reads = 0;
+    await generate(1);
+    await other.page.keyboard.press('Enter');
+    await other.page.getByText('31 avatars', { exact: true }).waitFor();
+    expect(reads).toBeLessThan(10);
+    await other.page.close();
+  });
+
+  it('shows what is ordered while a later part of the history is shown', async () => {
+    const other = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    await Promise.all(Array.from({ length: 4 }, () => generate(1)));
+    await other.page.route('**/graphql', (route) => {
+      const postData = route.request().postData() ?? '';
+      if (!postData.includes('query Generations(')) return route.fallback();
+      return route.fallback({ postData: postData.replace('"first":6', '"first":1') });
+    });
+    await other.page.goto(`${gateway.url}/#/models/${modelId}`);
+    const cards = other.page.getByRole('article');
+    for (let count = 1; count < 10; count++) {
+      await cards.nth(count - 1).waitFor();
+      await other.button('Show more').click();
+    }
+    await other.button('Show the next ones instead').click();
+    await other.button('Back to the beginning').waitFor();
+    await other.page.getByRole('checkbox', { name: 'Realistic' }).uncheck();
+    await other.page.getByRole('checkbox', { name: 'Noir' }).check();
+    await other.button('Make 2 avatars').click();
+    await other.page.getByRole('article', { name: /^Noir/ }).waitFor();
+    expect(await other.button('Back to the beginning').count()).toBe(0);
+    await studio.page.getByText('37 avatars', { exact: true }).waitFor();
+    await other.page.close();
+  });
+
+  it('says in its own words which avatars are missing', async () => {
+    const other = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    await other.page.route('**/graphql', async (route) => {
+      if (!route.request().postData()?.includes('query Generations(')) return route.fallback();
+      const response = await route.fetch();
+      const json = (await response.json()) as { data: { generations: { nodes: object[] } } };
+      const failure = {
+        ...{ __typename: 'Failure', code: 'RESULT_EXPIRED' },
+        ...{ message: 'Retry with missingOnly.', retryable: true },
+      };
+      const missing = [false, true].map((mayArrive) => ({
+        ...{ __typename: 'MissingAvatars', failure },
+        ...{ count: mayArrive ? 1 : 2, mayArrive },
+      }));
+      Object.assign(json.data.generations.nodes[0]!, { status: 'PARTIAL', missing });
+      return route.fulfill({ response, json });
+    });
+    await other.page.goto(`${gateway.url}/#/models/${modelId}`);
+    const notice = other.page.getByRole('article').filter({ hasText: 'RESULT_EXPIRED' });
+    await notice
+      .getByText('2 avatars could not be made or saved. 1 avatar may still arrive, free of charge.')
+      .waitFor();
+    expect(await notice.innerText()).not.toContain('missingOnly');
+    await other.page.close();
+  });
+
+  it('keeps the state of the last event of a job when an answer of an earlier state arrives late', async () => {
+    const other = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    let isEventReceived = false;
+    other.page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => (isEventReceived ||= payload.includes('"CANCELLED"'))),
+    );
+    await other.page.reload();
+    await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+    const { id } = await gateway.client.generate(modelId, [{ style: 'watercolor', count: 1 }]);
+    await until(async () => (await gateway.client.generation(id))?.status === 'GENERATING');
+    await intercept(other.page, 'query Generations', async (route) => {
+      const response = await route.fetch();
+      await gateway.client.change('cancelGeneration', id);
+      await until(() => isEventReceived);
+      await route.fulfill({ response });
+    });
+    await other.page.goto(`${gateway.url}/#/models/${modelId}`);
+    const card = other.page.getByRole('article', { name: /^Watercolor/ });
+    await card.getByText('Cancelled').waitFor();
+    expect(await card.getByRole('progressbar').count()).toBe(0);
+    await gateway.client.delete('deleteGeneration', id);
+    await other.page.close();
+  });
+
   it('copies operations that GraphiQL can run', async () => {
     await studio.context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await studio.button('Developer').click();
@@ -158,7 +260,7 @@ describe('the studio while things change elsewhere', () => {
     const query = await copy('Copy the operation Avatars');
     const variables = JSON.parse(await copy('Copy the variables of Avatars')) as object;
     const answer = await gateway.client.request<{ avatars: { totalCount: number } }>(query, variables);
-    expect(answer.avatars.totalCount).toBe(30);
+    expect(answer.avatars.totalCount).toBe(37);
     await studio.button('Developer').click();
   });
 
@@ -174,5 +276,6 @@ describe('the studio while things change elsewhere', () => {
     await studio.page.getByText('Your receipt:').waitFor();
     await other.page.getByText('5 more usable photos are needed.').waitFor();
     expect(await other.page.getByRole('list', { name: 'Chosen photos' }).count()).toBe(0);
+    expect(await other.page.evaluate('Object.keys(localStorage).join()')).not.toMatch(/draft|details|order/);
   });
 });

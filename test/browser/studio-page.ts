@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AxeResults } from 'axe-core';
-import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page, Route } from 'playwright-core';
 import { facePhoto } from '../support/pictures';
 
 /** Where screenshots are kept for people to look at. */
@@ -32,14 +32,44 @@ export const storedOrders = (page: Page): Promise<string[]> =>
     "Object.entries(localStorage).filter(([key]) => key.startsWith('likeness.order')).map(([, value]) => value)",
   );
 
-/** Answers requests with this mutation with an error, without executing them, until all routes are removed. */
-export const refuse = async (page: Page, mutation: string, code: string): Promise<void> => {
+/** Fills a storage, as programs of the same origin may. */
+export const fillStorage = (page: Page, name: 'localStorage' | 'sessionStorage'): Promise<void> =>
+  page.evaluate(`
+    for (let size = 4_194_304; size >= 1; size /= 2)
+      for (;;) {
+        try { ${name}.setItem('other' + ${name}.length, 'x'.repeat(size)); } catch { break; }
+      }`);
+
+/**
+ * Handles requests for GraphQL with these words, until the returned function is called. The route stays, since a request that
+ * waits in a route while it is removed may hang.
+ */
+export async function intercept(
+  page: Page | BrowserContext,
+  operation: string,
+  handle: (route: Route) => Promise<void>,
+): Promise<() => void> {
+  const isConcerned = new RegExp(`\\b${operation}\\b`);
+  let isEnded = false;
   await page.route('**/graphql', (route) =>
-    route.request().postData()?.includes(mutation)
-      ? route.fulfill({ json: { errors: [{ message: 'Refused by the test.', extensions: { code } }] } })
-      : route.fallback(),
+    !isEnded && isConcerned.test(route.request().postData() ?? '') ? handle(route) : route.fallback(),
   );
-};
+  return () => (isEnded = true);
+}
+
+/** Answers requests with this operation with an error, without executing them, until the returned function is called. */
+export const refuse = (page: Page, operation: string, code: string): Promise<() => void> =>
+  intercept(page, operation, (route) =>
+    route.fulfill({ json: { errors: [{ message: 'Refused by the test.', extensions: { code } }] } }),
+  );
+
+/** Executes requests with this mutation, and drops their answers, until the returned function is called. */
+export const loseAnswers = (page: Page | BrowserContext, mutation: string): Promise<() => void> =>
+  intercept(page, mutation, async (route) => {
+    await route.fetch().catch(() => undefined);
+    // The page may have been left in the meantime.
+    await route.abort().catch(() => undefined);
+  });
 
 /** Options of a window. */
 export interface StudioOptions extends Pick<
@@ -86,14 +116,6 @@ export class StudioPage {
     await page.goto(url);
     await page.getByRole('heading', { level: 1 }).waitFor();
     return studio;
-  }
-
-  /** Loads the page again, without its routes: they end between the two, since requests that wait in a route may hang. */
-  async reopen(): Promise<void> {
-    const url = this.page.url();
-    await this.page.goto('about:blank');
-    await this.page.unrouteAll();
-    await this.page.goto(url);
   }
 
   button(name: string | RegExp): Locator {

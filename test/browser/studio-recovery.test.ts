@@ -1,8 +1,8 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { TestGateway } from '../support/gateway';
 import { until } from '../support/until';
 import { startBrowser } from './chromium';
-import { photos, refuse, storedOrders, StudioPage } from './studio-page';
+import { fillStorage, loseAnswers, photos, refuse, storedOrders, StudioPage } from './studio-page';
 
 /** At this speed a training takes 6 s. */
 const SANDBOX_SPEED = '200';
@@ -21,17 +21,6 @@ beforeEach(async () => {
 });
 afterEach(() => gateway.stop());
 
-/** Executes requests with this mutation, and drops their answers, until the returned function is called. */
-async function loseAnswers(page: Page | BrowserContext, mutation: string): Promise<() => Promise<void>> {
-  await page.route('**/graphql', async (route) => {
-    if (!route.request().postData()?.includes(mutation)) return route.fallback();
-    await route.fetch().catch(() => undefined);
-    // The page may have been left in the meantime.
-    await route.abort().catch(() => undefined);
-  });
-  return () => page.unroute('**/graphql');
-}
-
 const modelCount = async (): Promise<number> => {
   const { models } = await gateway.client.request<{ models: { totalCount: number } }>(
     '{ models { totalCount } }',
@@ -49,7 +38,7 @@ async function openTraining(name: string): Promise<StudioPage> {
 }
 
 /** Orders a training that is executed, but not answered. */
-async function trainUnanswered(studio: StudioPage, count = 1): Promise<() => Promise<void>> {
+async function trainUnanswered(studio: StudioPage, count = 1): Promise<() => void> {
   const answer = await loseAnswers(studio.page, 'trainModel');
   await studio.button('Train the model').click();
   await studio.button('Sending …').waitFor();
@@ -69,7 +58,7 @@ describe('the studio after an interruption', () => {
     await until(async () => (await modelCount()) === 1);
     await studio.page.reload();
     await studio.button('Sending …').waitFor();
-    await answer();
+    answer();
     await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
     expect(await modelCount()).toBe(1);
     await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
@@ -77,15 +66,96 @@ describe('the studio after an interruption', () => {
     await studio.context.close();
   });
 
-  it.each(['UNAUTHENTICATED', 'QUERY_NOT_ALLOWED'])(
-    'trains once if an order without an answer is refused with %s, and ordered again',
-    async (code) => {
+  it('trains once for lost answers and a reload when the storage of the browser is full', async () => {
+    const studio = await openTraining('Grace');
+    await fillStorage(studio.page, 'localStorage');
+    const answer = await trainUnanswered(studio);
+    await studio.page.reload();
+    await studio.button('Sending …').waitFor();
+    await studio.page.getByText('5 of 5 usable.').waitFor();
+    answer();
+    await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    expect(await studio.page.evaluate('Object.keys(sessionStorage)')).toEqual([]);
+    await studio.context.close();
+  });
+
+  it('says that an order cannot be kept before it is sent, and orders once if asked again', async () => {
+    const studio = await openTraining('Grace');
+    await fillStorage(studio.page, 'localStorage');
+    await fillStorage(studio.page, 'sessionStorage');
+    await studio.button('Train the model').dblclick();
+    await studio.page.getByRole('alert').getByText('ORDER_NOT_KEPT').waitFor();
+    const answer = await loseAnswers(studio.page, 'trainModel');
+    await until(async () => {
+      await studio.button(/^(Train the model|Sending …)$/).dispatchEvent('click');
+      return (await modelCount()) === 1;
+    });
+    const question = studio.page.waitForEvent('dialog');
+    const left = studio.page.goto('about:blank').catch(() => undefined);
+    await (await question).dismiss();
+    await left;
+    await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Models' }).waitFor();
+    answer();
+    await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    await studio.context.close();
+  });
+
+  it('removes drafts, but no order, to keep an order', async () => {
+    const studio = await openTraining('Grace');
+    // A stored draft and an order of another owner, which fill the storage.
+    await studio.page.evaluate(`
+      const createdAt = Date.now();
+      localStorage.setItem('likeness.draft.another', JSON.stringify('x'.repeat(5_000)));
+      localStorage.setItem('likeness.order/another/train/key', JSON.stringify({ createdAt }));`);
+    await fillStorage(studio.page, 'localStorage');
+    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('alert').getByText('The order is kept for 24 hours').waitFor();
+    expect(await storedOrders(studio.page)).toHaveLength(2);
+    await studio.context.close();
+  });
+
+  it('trains once if an order without an answer is refused, and ordered again', async () => {
+    const studio = await openTraining('Grace');
+    const answer = await trainUnanswered(studio);
+    const accept = await refuse(studio.page, 'trainModel', 'QUERY_NOT_ALLOWED');
+    await studio.page.getByRole('alert').getByText('QUERY_NOT_ALLOWED').waitFor();
+    answer();
+    accept();
+    await studio.button('Train the model').click();
+    await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
+    expect(await modelCount()).toBe(1);
+    expect(await storedOrders(studio.page)).toEqual([]);
+    await studio.context.close();
+  });
+
+  it.each(['query Models', 'mutation'])(
+    'asks for another key when a %s is not authenticated, and keeps photos, details and orders',
+    async (operation) => {
       const studio = await openTraining('Grace');
-      const answer = await trainUnanswered(studio);
-      await refuse(studio.page, 'trainModel', code);
-      await studio.page.getByRole('alert').getByText(code).waitFor();
-      await answer();
-      await studio.button('Train the model').click();
+      const isOrder = operation === 'mutation';
+      const answer = isOrder ? await trainUnanswered(studio) : (): void => undefined;
+      if (!isOrder) {
+        await studio.page.route('**/uploads/**', () => undefined, { times: 1 });
+        await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(await photos(1, 6));
+        await studio.page.getByText('1 on the way.').waitFor();
+      }
+      const accept = await refuse(studio.page, operation, 'UNAUTHENTICATED');
+      if (!isOrder) await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
+      await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+      answer();
+      accept();
+      await studio.page.getByLabel('API key or token').fill('another');
+      await studio.button('Sign in').click();
+      if (!isOrder) {
+        await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
+        await studio.page.getByText('6 of 6 usable.').waitFor();
+        await studio.button('Train the model').click();
+      }
       await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
       expect(await modelCount()).toBe(1);
       expect(await storedOrders(studio.page)).toEqual([]);
@@ -95,10 +165,10 @@ describe('the studio after an interruption', () => {
 
   it('does not send an order by itself after another input was ordered in its place', async () => {
     const studio = await openTraining('Grace');
-    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    const accept = await refuse(studio.page, 'trainModel', 'FORBIDDEN');
     await studio.button('Train the model').click();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
-    await studio.page.unroute('**/graphql');
+    accept();
     await studio.train('Ada');
     await studio.page.getByRole('link', { name: 'Create', exact: true }).click();
     await studio.page.getByText('5 more usable photos are needed.').waitFor();
@@ -116,7 +186,7 @@ describe('the studio after an interruption', () => {
     await studio.button('Sending …').dispatchEvent('click');
     expect(await storedOrders(studio.page)).toEqual(before);
     await studio.page.reload();
-    await answer();
+    answer();
     await studio.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
     expect(await modelCount()).toBe(1);
     await studio.context.close();
@@ -130,11 +200,11 @@ describe('the studio after an interruption', () => {
     await other.page.getByLabel('Name (optional)').fill('Ada');
     const answerOne = await trainUnanswered(one);
     const answerOther = await trainUnanswered(other, 2);
-    await answerOne();
+    answerOne();
     await one.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
     await other.page.reload();
     await other.button('Sending …').waitFor();
-    await answerOther();
+    answerOther();
     await other.page.getByRole('heading', { level: 1, name: 'Ada' }).waitFor();
     expect(await modelCount()).toBe(2);
     await one.context.close();
@@ -151,7 +221,7 @@ describe('the studio after an interruption', () => {
     const answer = await trainUnanswered(one);
     await other.button('Train the model').click();
     await other.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
-    await answer();
+    answer();
     await one.page.getByRole('heading', { level: 1, name: 'Grace' }).waitFor();
     expect(await modelCount()).toBe(1);
     await one.context.close();
@@ -159,10 +229,10 @@ describe('the studio after an interruption', () => {
 
   it('does not send an order of an earlier day, or of before the clock was set back, and says so', async () => {
     const studio = await openTraining('Grace');
-    await refuse(studio.page, 'trainModel', 'FORBIDDEN');
+    const accept = await refuse(studio.page, 'trainModel', 'FORBIDDEN');
     await studio.button('Train the model').click();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
-    await studio.page.unroute('**/graphql');
+    accept();
     await studio.page.evaluate(`
       const [key, value] = Object.entries(localStorage).find(([key]) => key.startsWith('likeness.order'));
       const order = JSON.parse(value);
@@ -174,6 +244,8 @@ describe('the studio after an interruption', () => {
       keep(order.idempotencyKey, -25);
       keep('made-before-the-clock-was-set-back', 20);`);
     expect(await storedOrders(studio.page)).toHaveLength(2);
+    // By the clock of the device, the order of an earlier day is five hours old.
+    await studio.page.clock.setSystemTime(Date.now() - 20 * 3_600_000);
     await studio.page.reload();
     await studio.page.getByRole('alert').getByText('ORDER_EXPIRED').waitFor();
     await until(async () => (await storedOrders(studio.page)).length === 0);
@@ -203,7 +275,10 @@ describe('the studio after an interruption', () => {
     const studio = await StudioPage.open(browser, gateway.url);
     await studio.choosePhotos(await photos(5));
     await studio.train('Grace');
-    await studio.page.getByRole('progressbar').waitFor();
+    await studio.page.getByText('Training', { exact: true }).first().waitFor();
+    await studio.button('Delete Grace').click();
+    await studio.page.getByText('The training has begun, and is charged all the same.').waitFor();
+    await studio.button('Keep').click();
     const [, id] = /models\/(.+)/.exec(studio.page.url())!;
     await studio.page.close();
     await gateway.client.modelEnd(id!);

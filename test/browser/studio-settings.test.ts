@@ -4,7 +4,7 @@ import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
 import { StrictProxy } from '../support/strict-proxy';
 import { startBrowser } from './chromium';
-import { photos, refuse, StudioPage } from './studio-page';
+import { fillStorage, photos, refuse, storedOrders, StudioPage } from './studio-page';
 
 jest.setTimeout(120_000);
 
@@ -38,6 +38,8 @@ describe('the studio of a gateway with prices and limits', () => {
     await studio.page.getByText('This would be refused now (QUOTA_EXCEEDED).').waitFor();
     await studio.button('Train the model').click();
     await studio.page.getByRole('alert').getByText('QUOTA_EXCEEDED').waitFor();
+    // It is not ordered by itself on another day.
+    expect(await storedOrders(studio.page)).toEqual([]);
     await studio.context.close();
   });
 });
@@ -79,7 +81,9 @@ describe('the studio of a gateway that asks for keys', () => {
   it('signs in with a pasted key, kept in the tab and shown nowhere, and forgets the owner in all tabs at sign-out', async () => {
     gateway = await TestGateway.start({ AUTH: 'keys' });
     const environment = { DATABASE_URL: gateway.databaseUrl };
-    const key = (await likeness(environment, 'keys', 'create', '--owner', 'grace')).out.trim();
+    const createKey = async (owner: string): Promise<string> =>
+      (await likeness(environment, 'keys', 'create', '--owner', owner)).out.trim();
+    const key = await createKey('grace');
     const studio = await StudioPage.open(browser, gateway.url, { reducedMotion: 'reduce' });
     const expectAccessible = async (): Promise<void> => {
       for (const colorScheme of ['light', 'dark'] as const) {
@@ -90,12 +94,23 @@ describe('the studio of a gateway that asks for keys', () => {
     await expectAccessible();
     expect(await studio.page.getByLabel('API key or token').getAttribute('type')).toBe('password');
     await studio.screenshot('sign-in');
+    // A browser would leave the page and show a file that is dropped there.
+    const isDropIgnored = `(() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File(['photo'], 'photo.jpg', { type: 'image/jpeg' }));
+      const options = { dataTransfer, bubbles: true, cancelable: true };
+      return !document.querySelector('h1').dispatchEvent(new DragEvent('drop', options));
+    })()`;
+    expect(await studio.page.evaluate(isDropIgnored)).toBe(true);
     await studio.page.getByLabel('API key or token').fill('my key → ключ');
     await studio.button('Sign in').click();
     await studio.page.getByText('This is not a key').waitFor();
+    // The key is used, though it cannot be stored.
+    await fillStorage(studio.page, 'sessionStorage');
     await studio.page.getByLabel('API key or token').fill('lk_wrong');
     await studio.button('Sign in').click();
     await studio.page.getByText('This key is not valid').waitFor();
+    await studio.page.evaluate('sessionStorage.clear()');
     await expectAccessible();
     // With the keyboard alone.
     await studio.page.reload();
@@ -114,6 +129,9 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.button('Developer').click();
     await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
     await studio.page.getByText('Signed in as grace').waitFor();
+    // It is in front of some of the operations.
+    await studio.expectMessage('An order is not confirmed yet.');
+    await studio.button('Dismiss').click();
     for (const entry of await studio.page.locator('.operation summary').all()) await entry.click();
     expect(await studio.page.content()).not.toContain(key);
     expect(await studio.page.evaluate('JSON.stringify({ ...localStorage })')).not.toContain(key);
@@ -136,12 +154,32 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.page.getByLabel('API key or token').fill(key);
     await studio.button('Sign in').click();
     await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
-    await refuse(studio.page, 'query Session', 'FORBIDDEN');
+    // Of the owner who has signed out, neither operations nor photos that were not sent are there.
+    await studio.button('Developer').click();
+    const operations = studio.page.locator('.operation summary');
+    await operations.filter({ hasText: 'Session' }).waitFor();
+    expect(await operations.filter({ hasText: 'Account' }).count()).toBe(0);
+    // Another tab has another owner, who stays.
+    await other.page.getByLabel('API key or token').fill(await createKey('ada'));
+    await other.button('Sign in').click();
+    await other.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    const bad = { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('not a photo') };
+    await studio.page.getByLabel('Photos', { exact: true }).setInputFiles(bad);
+    await studio.page.getByText('Cannot be used').waitFor();
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.button('Sign out').click();
+    await studio.page.getByLabel('API key or token').fill(key);
+    await studio.button('Sign in').click();
+    await studio.page.getByText('5 more usable photos are needed.').waitFor();
+    expect(await studio.page.getByText('Cannot be used').count()).toBe(0);
+    await other.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await other.page.getByText('Signed in as ada').waitFor();
+    const accept = await refuse(studio.page, 'query Session', 'FORBIDDEN');
     await studio.page.reload();
     await studio.page.getByRole('alert').getByText('FORBIDDEN').waitFor();
     await expectAccessible();
     await studio.button('Use another key').click();
-    await studio.page.unrouteAll();
+    accept();
     // Where the browser permits no storage, as with all cookies blocked, the key is kept until the page is loaded again.
     await studio.page.addInitScript(`
       if (location.search === '?blocked')
@@ -152,6 +190,9 @@ describe('the studio of a gateway that asks for keys', () => {
     await studio.button('Sign in').click();
     await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
     await studio.choosePhotos(await photos(1));
+    await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
+    await studio.button('Sign out').click();
+    await studio.page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await studio.page.goto(gateway.url);
     await studio.page.getByLabel('API key or token').fill(key);
     await studio.button('Sign in').click();

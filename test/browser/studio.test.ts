@@ -134,6 +134,28 @@ describe('the studio', () => {
     await large.getByText('2 of 3').waitFor();
     await studio.page.keyboard.press('Escape');
     await until(async () => (await studio.avatars.count()) === 3);
+    // The picture is closed and the page is not left, also if it was opened while another was being closed.
+    await studio.page.evaluate(`(() => {
+      document.querySelector('.avatar-open').click();
+      addEventListener('popstate', () => (document.body.dataset.left = ''), { once: true });
+      setTimeout(() => document.querySelector('dialog [aria-label=Close]').click());
+      setTimeout(() => document.querySelectorAll('.avatar-open')[2].click());
+    })()`);
+    await studio.page.locator('body[data-left]').waitFor({ state: 'attached' });
+    await large.getByText('3 of 3').waitFor();
+    await studio.page.goBack();
+    await large.waitFor({ state: 'detached' });
+    expect(await studio.avatars.count()).toBe(3);
+    // After a reload nothing is open, and Back leaves the page.
+    await studio.avatars.first().click();
+    await large.getByText('1 of 3').waitFor();
+    await studio.page.reload();
+    await studio.expectAvatars(3);
+    await until(async () => (await studio.page.evaluate('history.state')) === null);
+    await studio.page.goBack();
+    await studio.page.getByRole('heading', { name: 'Avatars from your photos' }).waitFor();
+    await studio.page.goForward();
+    await studio.expectAvatars(3);
   });
 
   it('downloads all as an archive', async () => {
@@ -166,7 +188,9 @@ describe('the studio', () => {
     await studio.button('Developer').click();
   });
 
-  it('exports and erases everything', async () => {
+  it('exports and erases everything, also what another window shows', async () => {
+    const other = await StudioPage.open(browser, `${gateway.url}/#/models`, { context: studio.context });
+    await other.page.getByRole('link', { name: /^Grace/ }).waitFor();
     await studio.page.getByRole('link', { name: 'Account', exact: true }).click();
     await studio.page.getByText('Trainings today').waitFor();
     const [download] = await Promise.all([
@@ -175,6 +199,7 @@ describe('the studio', () => {
     ]);
     expect(download.suggestedFilename()).toMatch(/\.zip$/);
     await studio.button('Erase my data').click();
+    await studio.page.getByText('Those that have begun are charged all the same.').waitFor();
     const erase = studio.button('Erase');
     expect(await erase.isDisabled()).toBe(true);
     await studio.page.getByLabel('Type DELETE to confirm').fill('DELETE');
@@ -182,6 +207,7 @@ describe('the studio', () => {
     await studio.page.getByText('Your receipt:').waitFor();
     await studio.page.getByRole('link', { name: 'Models', exact: true }).click();
     await studio.page.getByText('No models here.').waitFor();
+    await other.page.getByText('No models here.').waitFor();
   });
 
   it('loads from the server only, without complaints of the browser', () => {

@@ -21,8 +21,10 @@ import { facePhoto } from '../support/pictures';
 import { createProgramFolder, removeProgramFolder } from '../support/program-folder';
 import { listening, stopped, TcpProxy } from '../support/servers';
 
-/** The answers to subscriptions, one after the other: an event that is cut off, the whole event, and a refusal. */
-const streamAnswers: ((response: ServerResponse) => void)[] = [
+type Answer = (response: ServerResponse) => void;
+
+/** The first answers to subscriptions, one after the other: an event that is cut off, and the whole event. */
+const streamAnswers: Answer[] = [
   (response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write('event: next\nid: 7:1\ndata: {"data":{"trainingProgress":{"sta', () => response.destroy());
@@ -32,8 +34,17 @@ const streamAnswers: ((response: ServerResponse) => void)[] = [
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.end(`event: next\nid: 7:1\ndata: ${JSON.stringify({ data })}\n\nevent: complete\ndata:\n\n`);
   },
-  (response) => response.writeHead(403, { 'content-type': 'text/html' }).end('<p>Sign in</p>'),
 ];
+
+const refusal: Answer = (response) =>
+  response.writeHead(403, { 'content-type': 'text/html' }).end('<p>Sign in</p>');
+
+/** Without the event `complete`, so that the program must end by itself. */
+const errorEvent: Answer = (response) => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const errors = [{ message: 'The access has ended.', extensions: { code: 'FORBIDDEN' } }];
+  response.end(`event: next\ndata: ${JSON.stringify({ data: null, errors })}\n\n`);
+};
 
 const project = resolve(__dirname, '../..');
 const compileRelay = createRequire(__filename)('relay-compiler') as string;
@@ -215,12 +226,14 @@ describe('the programs of docs/clients.md', () => {
   );
 
   it.each([
-    ['fetch.mjs', process.execPath],
-    ['curl.sh', 'bash'],
+    ['fetch.mjs', process.execPath, 'a refusal', refusal, { code: 1, message: '403' }],
+    ['fetch.mjs', process.execPath, 'an error', errorEvent, { code: 1, message: 'The access has ended.' }],
+    ['curl.sh', 'bash', 'a refusal', refusal, { code: 1, message: '403' }],
+    ['curl.sh', 'bash', 'an error', errorEvent, { code: 5, message: 'The access has ended.' }],
   ])(
-    '%s reads an event again that was cut off, and ends when it is refused',
-    async (name, command) => {
-      const answers = [...streamAnswers];
+    '%s (%s) reads an event again that was cut off, and ends after %s',
+    async (name, command, _, lastAnswer, end) => {
+      const answers = [...streamAnswers, lastAnswer];
       const ids: unknown[] = [];
       const server = likeServer((request, response) => {
         ids.push(request.headers['last-event-id']);
@@ -229,8 +242,8 @@ describe('the programs of docs/clients.md', () => {
       await listening(server);
       const { code, stdout, stderr } = await failureAt(server, command, name);
       await stopped(server);
-      expect({ code, stdout }).toEqual({ code: 1, stdout: 'training READY 100 %\n' });
-      expect(stderr).toContain('403');
+      expect({ code, stdout }).toEqual({ code: end.code, stdout: 'training READY 100 %\n' });
+      expect(stderr).toContain(end.message);
       expect(ids.filter((id) => id === '7:1')).toEqual([]);
     },
     120_000,

@@ -4,6 +4,7 @@ import { forgetAccessKey, readAccessKey, storeAccessKey } from './api/accessKey'
 import { connect, ConnectionContext } from './api/connection';
 import { forgetOwner } from './api/forgetOwner';
 import { clearOperationLog } from './api/operationLog';
+import { forgetDraft } from './api/photoDraft';
 import { SessionGate } from './components/SessionGate';
 import { Studio } from './components/Studio';
 import { navigate } from './hooks/useRoute';
@@ -13,17 +14,17 @@ export function App(): React.JSX.Element {
   const [connection, setConnection] = useState(connect);
   const reconnect = useCallback(() => {
     clearOperationLog();
-    setConnection((before) => {
-      before.close();
-      return connect();
-    });
-  }, []);
+    connection.close();
+    setConnection(connect());
+  }, [connection]);
   const signOut = useCallback(
     (owner: string) => {
       forgetAccessKey();
-      forgetOwner(owner);
-      navigate({ page: 'create' });
+      // Closes the connection before, since what it receives would be stored.
       reconnect();
+      forgetOwner(owner);
+      forgetDraft();
+      navigate({ page: 'create' });
     },
     [reconnect],
   );
@@ -31,7 +32,9 @@ export function App(): React.JSX.Element {
   // A page that the browser has kept for its back button may belong to a viewer who has signed out since.
   useEffect(() => {
     const check = ({ persisted }: PageTransitionEvent): void => {
-      if (persisted && readAccessKey() !== connection.accessKey) reconnect();
+      if (!persisted || readAccessKey() === connection.accessKey) return;
+      forgetDraft();
+      reconnect();
     };
     addEventListener('pageshow', check);
     return () => removeEventListener('pageshow', check);

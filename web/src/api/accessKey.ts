@@ -1,18 +1,20 @@
 /** The key that the viewer pasted. It lives as long as the tab, and is never shown or logged. */
 const storageKey = 'likeness.accessKey';
 
-/** Where the browser permits no storage, the key lives until the page is loaded again. */
+/** Where the browser permits no storage, or it is full, the key lives until the page is loaded again. */
 let unstored: string | null = null;
 
 export function readAccessKey(): string | null {
+  if (unstored !== null) return unstored;
   try {
     return sessionStorage.getItem(storageKey);
   } catch {
-    return unstored;
+    return null;
   }
 }
 
 export function storeAccessKey(key: string): void {
+  forgetAccessKey();
   try {
     sessionStorage.setItem(storageKey, key);
   } catch {

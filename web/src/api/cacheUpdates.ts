@@ -32,6 +32,10 @@ interface ListArguments {
 const dependsOnFavorites = ({ orderBy, filter }: ListArguments): boolean =>
   orderBy === 'FAVORITES' || filter?.favorite != null;
 
+/** Reads again everything that is shown. */
+const invalidateAll = (cache: Cache): void =>
+  invalidateLists(cache, 'models', 'generations', 'avatars', 'model', 'avatar', 'viewer');
+
 /** Lists that may contain something new. What is in the cache already is updated by its id. */
 function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
   switch (change.__typename) {
@@ -69,7 +73,7 @@ function applyChange(change: Change, isSnapshot: boolean, cache: Cache): void {
       cache.invalidate('Query', 'viewer');
       break;
     case 'CaughtUp':
-      if (change.hasGap) invalidateLists(cache, 'models', 'generations', 'avatars', 'model', 'avatar');
+      if (change.hasGap) invalidateAll(cache);
       break;
     default:
       // Types that a later server adds.
@@ -95,9 +99,11 @@ export const updates: UpdatesConfig = {
     },
   },
   Subscription: {
-    activity: (result, _args, cache) => {
+    activity: (result, { after }, cache) => {
       const { change, isEstimate, isSnapshot } = result.activity as ActivitySubscription['activity'];
       if (!isEstimate) applyChange(change, isSnapshot, cache);
+      // Followed from the present state, without a cursor: everything was erased, or the database restored.
+      if (after == null && change.__typename === 'CaughtUp') invalidateAll(cache);
     },
   },
 };

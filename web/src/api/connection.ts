@@ -5,6 +5,7 @@ import { createClient, type LikenessClient, type LikenessError } from '../../../
 import { authorization, readAccessKey } from './accessKey';
 import { updates } from './cacheUpdates';
 import { coalesceExchange } from './coalesce';
+import { newestJobsExchange } from './newestJobs';
 import { loggedFetch, operationLogExchange } from './operationLog';
 import { clockedFetch } from './serverClock';
 
@@ -40,22 +41,29 @@ export interface Connection {
   /** Why the server does not answer; null if it does. For `useSyncExternalStore`. */
   readonly readError: () => LikenessError | null;
   readonly subscribe: (listener: () => void) => () => void;
+  /** Calls back when an answer says that the key is not valid. Returns a function that ends it. */
+  readonly onKeyRefused: (listener: () => void) => () => void;
   /** Whether the viewer has signed out since: what arrives late must not be stored. */
   readonly isClosed: () => boolean;
   readonly close: () => void;
 }
 
+/** For how long an answer may take, with its body; as in the client module. */
+const answerLimitMs = 30_000;
+
 let lastId = 0;
 
 export function connect(): Connection {
   const listeners = new Set<() => void>();
+  const refusals = new EventTarget();
+  const onRefused = (): void => void refusals.dispatchEvent(new Event('refused'));
   let lastError: LikenessError | null = null;
   let isClosed = false;
   const accessKey = readAccessKey();
   const likeness = createClient({
     url: location.origin,
     token: accessKey ?? undefined,
-    fetch: loggedFetch,
+    fetch: watchKey(loggedFetch, onRefused),
     onConnectionChange: (error) => {
       lastError = error;
       for (const listener of listeners) listener();
@@ -64,12 +72,16 @@ export function connect(): Connection {
   return {
     id: ++lastId,
     accessKey,
-    client: createGraphQLClient(likeness),
+    client: createGraphQLClient(likeness, limitTime(watchKey(clockedFetch, onRefused))),
     likeness,
     readError: () => lastError,
     subscribe: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);
+    },
+    onKeyRefused: (listener) => {
+      refusals.addEventListener('refused', listener);
+      return () => refusals.removeEventListener('refused', listener);
     },
     isClosed: () => isClosed,
     close: () => {
@@ -79,15 +91,44 @@ export function connect(): Connection {
   };
 }
 
-function createGraphQLClient(likeness: LikenessClient): Client {
+/** `fetch` that calls back when the server answers an operation with UNAUTHENTICATED. */
+function watchKey(send: typeof fetch, onRefused: () => void): typeof fetch {
+  return async (input, init) => {
+    const response = await send(input, init);
+    const answer = (await response
+      .clone()
+      .json()
+      .catch(() => null)) as { errors?: { extensions?: { code?: unknown } }[] } | null;
+    if (answer?.errors?.some(({ extensions }) => extensions?.code === 'UNAUTHENTICATED')) onRefused();
+    return response;
+  };
+}
+
+/** `fetch` that fails when no answer comes, as when the server was lost without a word. `send` must read the body, too. */
+function limitTime(send: typeof fetch): typeof fetch {
+  return async (input, init) => {
+    const limit = new AbortController();
+    const end = (): void => limit.abort(init?.signal?.reason);
+    const timer = setTimeout(end, answerLimitMs);
+    init?.signal?.addEventListener('abort', end);
+    try {
+      return await send(input, { ...init, signal: limit.signal });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+function createGraphQLClient(likeness: LikenessClient, send: typeof fetch): Client {
   return new Client({
     url: '/graphql',
-    fetch: clockedFetch,
+    fetch: send,
     preferGetMethod: false,
     requestPolicy: 'cache-and-network',
     fetchOptions: () => ({ headers: authorization() }),
     exchanges: [
       cacheExchange({ keys: embedded, updates }),
+      newestJobsExchange,
       coalesceExchange,
       operationLogExchange,
       fetchExchange,

@@ -34,6 +34,8 @@ const advice: Readonly<Record<string, string>> = {
   NOT_FOUND: 'It may have been deleted.',
   ORDER_EXPIRED:
     'It was not sent again, since it may have been charged. Look for it in your models and avatars before you order again.',
+  ORDER_NOT_KEPT:
+    'Permit this site to store data, or delete data of this site. If you order all the same, do not close or reload the page before the order is confirmed: it could be charged twice. To do so, press the button again.',
   UPLOAD_URL_EXPIRED: 'Add the photo again.',
   QUERY_NOT_ALLOWED: 'The operator permits only listed operations. Ask for those of the studio to be added.',
 };

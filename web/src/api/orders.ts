@@ -1,4 +1,5 @@
-import { readStored, store, storedKeys } from './storage';
+import { serverNow } from './serverClock';
+import { lifetimeOf, readStored, store, storedKeys, storeSafely, type Lifetime } from './storage';
 
 /**
  * An order is a mutation that is paid for. Its key is made and stored before the first attempt, and kept until the server
@@ -7,7 +8,7 @@ import { readStored, store, storedKeys } from './storage';
 export interface Order<Input> {
   readonly idempotencyKey: string;
   readonly input: Input;
-  /** In milliseconds, by the clock of this browser. */
+  /** In milliseconds, by the clock of the server, since that of this browser may be set meanwhile. */
   readonly createdAt: number;
   /** Whether another input was ordered instead. It is sent only if the same input is ordered again. */
   readonly isReplaced?: boolean;
@@ -15,11 +16,12 @@ export interface Order<Input> {
 
 /** For how long the server promises to recognize a key, less the time that a request may take. */
 const maxAgeMs = (24 * 60 - 10) * 60 * 1_000;
-/** A later time of creation means that the clock was set back since, so that the age is unknown. */
+/** A later time of creation means that a clock was set since, so that the age is unknown. */
 const maxClockChangeMs = 60_000;
 
+const allPrefix = 'order/';
 /** Owners and slots may contain dots, so that the separator is a character that is always encoded. */
-const prefixOf = (...parts: string[]): string => `order/${parts.map(encodeURIComponent).join('/')}/`;
+const prefixOf = (...parts: string[]): string => `${allPrefix}${parts.map(encodeURIComponent).join('/')}/`;
 
 /** Each order has an entry of its own, since several tabs may order at the same time. */
 const storageKey = (owner: string, slot: string, { idempotencyKey }: Order<unknown>): string =>
@@ -40,33 +42,70 @@ export function readPendingOrders<Input>(owner: string, slot: string): Order<Inp
   return readOrders<Input>(owner, slot).filter((order) => order.isReplaced !== true || isExpired(order));
 }
 
+/** The slots with pending orders, which are sent while the page of the slot is shown. */
+export function pendingSlots(owner: string): string[] {
+  const start = prefixOf(owner);
+  const slots = storedKeys(start).map((key) => decodeURIComponent(key.slice(start.length).split('/')[0]!));
+  return slots.filter((slot) => readPendingOrders(owner, slot).length > 0);
+}
+
+/** Drafts and cursors are removed where orders need their space, since a lost order could be paid again. */
+const isDispensable = (key: string, value: unknown): boolean =>
+  !key.startsWith(allPrefix) || value === null || isExpired(value as Order<unknown>);
+
+/** Lets the browser ask before a reload or the closing of the page, while it alone has the key of an order. */
+const askBeforeLeaving = (event: BeforeUnloadEvent): void => {
+  if (storedKeys(allPrefix).some((key) => lifetimeOf(key) === 'page')) event.preventDefault();
+};
+
+export interface OrderOptions<Input> {
+  /** The order of this page that was refused and is kept; a different input replaces it. */
+  readonly refused: Order<Input> | null;
+  /** Whether to begin an order that a reload would forget. */
+  readonly isUnkeptAccepted: boolean;
+  /** Makes the key of a new order. */
+  readonly newKey: (input: Input) => string;
+}
+
 /**
  * Starts an order, or continues the one for the same input.
- * @param refused - the order of this page that was refused and is kept; a different input replaces it
- * @param newKey - makes the key of a new order
+ * @returns null if a reload would forget the new order, and that is not accepted
  */
 export function beginOrder<Input>(
   owner: string,
   slot: string,
   input: Input,
-  { refused, newKey }: { refused: Order<Input> | null; newKey: (input: Input) => string },
-): Order<Input> {
+  { refused, isUnkeptAccepted, newKey }: OrderOptions<Input>,
+): Order<Input> | null {
   const earlier = readOrders<Input>(owner, slot);
   const same = earlier.find((order) => JSON.stringify(order.input) === JSON.stringify(input));
   const order = {
-    ...(same ?? { idempotencyKey: newKey(input), input, createdAt: Date.now() }),
+    ...(same ?? { idempotencyKey: newKey(input), input, createdAt: serverNow() }),
     isReplaced: false,
   };
+  const lifetime = storeSafely(storageKey(owner, slot, order), order, isDispensable);
+  if (lifetime === 'page') {
+    if (!same && !isUnkeptAccepted) {
+      endOrder(owner, slot, order);
+      return null;
+    }
+    addEventListener('beforeunload', askBeforeLeaving);
+  }
   const replaced = earlier.find(({ idempotencyKey }) => idempotencyKey === refused?.idempotencyKey);
-  if (replaced) store(storageKey(owner, slot, replaced), { ...replaced, isReplaced: true });
-  store(storageKey(owner, slot, order), order);
+  if (replaced)
+    storeSafely(storageKey(owner, slot, replaced), { ...replaced, isReplaced: true }, isDispensable);
   return order;
 }
 
 /** Whether the server may no longer recognize the key, so that sending the order could pay it again. */
 export function isExpired({ createdAt }: Order<unknown>): boolean {
-  const ageMs = Date.now() - createdAt;
+  const ageMs = serverNow() - createdAt;
   return !(ageMs > -maxClockChangeMs && ageMs < maxAgeMs);
+}
+
+/** For how long this browser keeps an order that was begun. */
+export function orderLifetime(owner: string, slot: string, order: Order<unknown>): Lifetime {
+  return lifetimeOf(storageKey(owner, slot, order));
 }
 
 export function endOrder(owner: string, slot: string, order: Order<unknown>): void {

@@ -169,13 +169,23 @@ export class PhotoDraft {
   }
 }
 
-const drafts = new WeakMap<Connection, PhotoDraft>();
+/** The draft of the last visit. */
+let last: { draft: PhotoDraft; connection: Connection; owner: string } | null = null;
 
-/** The draft for a visit of the page: that of the last one while some of its photos are not sent, otherwise a new one. */
+/**
+ * The draft for a visit of the page: that of the last one while some of its photos are not sent, otherwise a new one. If the
+ * owner has signed in again meanwhile, such as after the key has expired, it sends these photos.
+ */
 export function draftOf(connection: Connection, owner: string): PhotoDraft {
-  const last = drafts.get(connection);
-  if (last?.read().some(isUnsent)) return last;
+  const unsent = last?.owner === owner ? last.draft.read().filter(isUnsent) : [];
+  if (last?.connection === connection && unsent.length > 0) return last.draft;
   const draft = new PhotoDraft(connection, owner);
-  drafts.set(connection, draft);
+  last = { draft, connection, owner };
+  draft.add(unsent.flatMap(({ file }) => file ?? []));
   return draft;
+}
+
+/** Forgets photos that are not sent, since the next person at this browser must not find them. */
+export function forgetDraft(): void {
+  last = null;
 }

@@ -24,7 +24,8 @@ export function EraseDialog({ isBusy, error, onConfirm, onClose }: EraseDialogPr
       onConfirm={onConfirm}
       onClose={onClose}
     >
-      <p>All photos, models and avatars are deleted for good. Running jobs are stopped.</p>
+      <p>All photos, models and avatars are deleted for good.</p>
+      <p>Running trainings and avatars are stopped. Those that have begun are charged all the same.</p>
       <label htmlFor={id}>Type {word} to confirm</label>
       <input
         id={id}

@@ -15,8 +15,13 @@ import { StylePicker } from './StylePicker';
 
 const maxPerStyle = 8;
 
+export interface GenerateFormProps {
+  readonly modelId: string;
+  readonly onOrdered: () => void;
+}
+
 /** Asks for avatars of a model in several styles. */
-export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Element {
+export function GenerateForm({ modelId, onOrdered }: GenerateFormProps): React.JSX.Element {
   const client = useClient();
   const { likeness } = useConnection();
   const { styles, capabilities } = useSession();
@@ -33,6 +38,7 @@ export function GenerateForm({ modelId }: { modelId: string }): React.JSX.Elemen
       likeness.generate({ ...input, idempotencyKey }),
     () => {
       setPrompt('');
+      onOrdered();
       const firstPage = { modelId, first: generationPageSize, after: null };
       void client.query(GenerationsDocument, firstPage, { requestPolicy: 'network-only' }).toPromise();
     },

@@ -57,8 +57,9 @@ interface GenerationFailureProps {
 /** What is missing and why; nothing if nothing is. */
 function GenerationFailure({ generation, retry }: GenerationFailureProps): React.JSX.Element | null {
   const { id, attempt, canRetry, status, failure, missing } = generation;
-  const reason = failure ?? missing[0]?.failure;
   const isPartial = status === 'PARTIAL';
+  const [first] = missing;
+  const reason = failure ?? (first && { ...first.failure, message: missingText(missing) });
   if (!reason) return null;
   return (
     <FailureNotice
@@ -69,4 +70,15 @@ function GenerationFailure({ generation, retry }: GenerationFailureProps): React
       onRetry={() => retry.submit({ id, attempt, ...(isPartial && { missingOnly: true }) })}
     />
   );
+}
+
+/** In words of the studio: the messages of the API name its own inputs. */
+function missingText(missing: GenerationFieldsFragment['missing']): string {
+  const count = (mayArrive: boolean): number =>
+    missing.reduce((sum, group) => sum + (group.mayArrive === mayArrive ? group.count : 0), 0);
+  const [lost, late] = [count(false), count(true)];
+  return [
+    ...(lost > 0 ? [`${plural(lost, 'avatar')} could not be made or saved.`] : []),
+    ...(late > 0 ? [`${plural(late, 'avatar')} may still arrive, free of charge.`] : []),
+  ].join(' ');
 }

@@ -3,6 +3,7 @@ import { useMutation } from 'urql';
 import { readProblem } from '../api/errors';
 import { useStyleName } from '../api/session';
 import { DeleteAvatarDocument, SetFavoriteDocument, type AvatarFieldsFragment } from '../graphql/operations';
+import { useCloseOnBack } from '../hooks/useCloseOnBack';
 import { AvatarDetails } from './AvatarDetails';
 import { describeAvatar } from './AvatarTile';
 import { ConfirmDialog } from './ConfirmDialog';
@@ -30,6 +31,7 @@ export function Lightbox(props: LightboxProps): React.JSX.Element {
   const [deletion, deleteAvatar] = useMutation(DeleteAvatarDocument);
   const [isAsking, setAsking] = useState(false);
   const name = describeAvatar(avatar, useStyleName());
+  useCloseOnBack(onClose);
   const remove = async (): Promise<void> => {
     const { error } = await deleteAvatar({ id: avatar.id });
     if (error) return;

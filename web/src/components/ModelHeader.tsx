@@ -1,7 +1,13 @@
 import { useState } from 'react';
 import { useMutation } from 'urql';
 import { formatDate } from '../api/formats';
-import { CancelModelDocument, DeleteModelDocument, type ModelFieldsFragment } from '../graphql/operations';
+import { isUnfinished } from '../api/jobs';
+import {
+  CancelModelDocument,
+  DeleteModelDocument,
+  type ModelFieldsFragment,
+  type ModelStatus,
+} from '../graphql/operations';
 import { useAnnouncedMutation } from '../hooks/useAnnouncedMutation';
 import { navigate } from '../hooks/useRoute';
 import { CancelButton } from './CancelButton';
@@ -62,8 +68,16 @@ export function ModelHeader({ model }: { model: ModelFieldsFragment }): React.JS
           onClose={() => setAsking(false)}
         >
           <p>The model, its photos and all avatars made from it are deleted for good.</p>
+          {chargedText(status) !== null && <p>{chargedText(status)}</p>}
         </ConfirmDialog>
       )}
     </div>
   );
+}
+
+/** What is charged although the model is deleted; null if nothing is. */
+function chargedText(status: ModelStatus): string | null {
+  if (status === 'READY') return 'Avatars of it that are being made are stopped, and charged all the same.';
+  const hasBegun = isUnfinished(status) && status !== 'QUEUED';
+  return hasBegun ? 'The training has begun, and is charged all the same.' : null;
 }

@@ -25,6 +25,7 @@ export function Picture({ avatarId, url, thumbhash, alt, className = '' }: Pictu
         src={loadableUrl(url)}
         alt={alt}
         decoding="async"
+        loading="lazy"
         className={isLoaded ? 'picture-image loaded' : 'picture-image'}
         onLoad={() => setLoaded(true)}
         onError={onError}

@@ -1,7 +1,7 @@
 import { type Client } from '@urql/core';
 import { useEffect, useMemo, useState, type ReactNode } from 'react';
-import { useClient } from 'urql';
 import { readAccessKey } from '../api/accessKey';
+import { useConnection } from '../api/connection';
 import { problemOf, readProblem, type Problem } from '../api/errors';
 import { SessionContext, type Session } from '../api/session';
 import { onSignOutElsewhere, signOutElsewhere } from '../api/signOut';
@@ -24,7 +24,8 @@ const expired = problemOf('UNAUTHENTICATED', 'The key has expired.');
 /** Loads what every page needs, and asks for a key where the server wants one. */
 export function SessionGate(props: SessionGateProps): React.JSX.Element {
   const { children, onSignIn, onSignOut, onChangeKey } = props;
-  const client = useClient();
+  const connection = useConnection();
+  const { client } = connection;
   const [data, setData] = useState<SessionQuery | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
 
@@ -33,6 +34,8 @@ export function SessionGate(props: SessionGateProps): React.JSX.Element {
     void loadSession(client, controller.signal, setProblem).then(setData);
     return () => controller.abort();
   }, [client]);
+
+  useEffect(() => connection.onKeyRefused(() => setProblem(expired)), [connection]);
 
   const session = useMemo(
     () => data && sessionOf(data, onSignOut, () => setProblem(expired)),

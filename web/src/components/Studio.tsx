@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { useActivity } from '../hooks/useActivity';
 import { AnnouncementContext, useAnnouncementState } from '../hooks/useAnnouncements';
-import { useFileDrop } from '../hooks/useFileDrop';
+import { usePendingOrders } from '../hooks/usePendingOrders';
 import { useRoute, type Route } from '../hooks/useRoute';
 import { AccountPage } from '../pages/AccountPage';
 import { AvatarsPage } from '../pages/AvatarsPage';
@@ -11,9 +11,6 @@ import { ModelsPage } from '../pages/ModelsPage';
 import { DeveloperPanel } from './DeveloperPanel';
 import { Header } from './Header';
 import { Messages } from './Messages';
-
-/** On the page Create, where the picker receives them. */
-const ignoreFiles = (): void => undefined;
 
 function Page({ route }: { route: Route }): React.JSX.Element {
   switch (route.page) {
@@ -35,17 +32,18 @@ export function Studio(): React.JSX.Element {
   const route = useRoute();
   const announcements = useAnnouncementState();
   useActivity(announcements.announce);
-  useFileDrop(route.page === 'create' ? ignoreFiles : null);
+  usePendingOrders(route, announcements.announce);
   const [isDeveloperOpen, setDeveloperOpen] = useState(false);
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   const address = JSON.stringify(route);
 
-  // A screen reader goes on at the heading of the new page.
+  // A screen reader goes on at the heading of the new page, or at the page while it is being loaded.
   useEffect(() => {
     if (!isFirst.current) {
       scrollTo(0, 0);
-      main.current?.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true });
+      const heading = main.current?.querySelector('h1');
+      (heading ?? main.current)?.focus({ preventScroll: true });
     }
     isFirst.current = false;
   }, [address]);

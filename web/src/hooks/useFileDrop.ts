@@ -3,12 +3,22 @@ import { readDroppedFiles, type DroppedFiles } from '../api/droppedFiles';
 
 const hasFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes('Files') ?? false;
 
+/** Ignores files that are dropped where {@link useFileDrop} is not used: browsers would leave the page and show the file. */
+export function ignoreDroppedFiles(): void {
+  const listen = (event: DragEvent): void => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    if (event.type === 'dragover') event.dataTransfer!.dropEffect = 'none';
+  };
+  addEventListener('dragover', listen);
+  addEventListener('drop', listen);
+}
+
 /**
- * Receives files and folders that are dropped anywhere on the page. Browsers would leave the page and show the file.
- * @param onDrop - null ignores them
+ * Receives files and folders that are dropped anywhere on the page.
  * @returns whether files are being dragged over the page
  */
-export function useFileDrop(onDrop: ((dropped: DroppedFiles) => void) | null): boolean {
+export function useFileDrop(onDrop: (dropped: DroppedFiles) => void): boolean {
   const [isDraggedOver, setDraggedOver] = useState(false);
   const latest = useRef(onDrop);
   useEffect(() => {
@@ -26,15 +36,14 @@ export function useFileDrop(onDrop: ((dropped: DroppedFiles) => void) | null): b
     const over = (event: DragEvent): void => {
       if (!hasFiles(event)) return;
       event.preventDefault();
-      if (!latest.current) event.dataTransfer!.dropEffect = 'none';
+      event.dataTransfer!.dropEffect = 'copy';
     };
     const drop = (event: DragEvent): void => {
       if (!hasFiles(event)) return;
       event.preventDefault();
       entered = 0;
       setDraggedOver(false);
-      const onFiles = latest.current;
-      if (onFiles) void readDroppedFiles(event.dataTransfer!).then(onFiles);
+      void readDroppedFiles(event.dataTransfer!).then(latest.current);
     };
     const listeners = { dragenter: enter, dragleave: leave, dragover: over, drop };
     const entries = Object.entries(listeners) as [keyof typeof listeners, (event: DragEvent) => void][];

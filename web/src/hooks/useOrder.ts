@@ -1,10 +1,22 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { problemOf, readProblem, type Problem } from '../api/errors';
-import { beginOrder, endOrder, isExpired, randomKey, readPendingOrders, type Order } from '../api/orders';
+import {
+  beginOrder,
+  endOrder,
+  isExpired,
+  orderLifetime,
+  randomKey,
+  readPendingOrders,
+  type Order,
+} from '../api/orders';
 import { useSession } from '../api/session';
+import { type Lifetime } from '../api/storage';
 
 export interface OrderState<Input> {
-  /** Does nothing while an order is being sent, and for a second after it. */
+  /**
+   * Does nothing while an order is being sent, and for a second after it. An order that a reload would forget is sent when
+   * it is submitted again, after `problem` has said so.
+   */
   submit(input: Input): void;
   readonly isSending: boolean;
   /** Why the last attempt failed. A temporary one is repeated without being asked. */
@@ -16,11 +28,18 @@ const retryMs = 2_500;
 const restMs = 1_000;
 const expired = problemOf('ORDER_EXPIRED', 'An order was never confirmed, and is too old to be sent again.');
 
+const unkept = problemOf('ORDER_NOT_KEPT', 'Nothing was ordered yet: this browser cannot keep the order.');
+
+const keptFor: Readonly<Record<Lifetime, string>> = {
+  browser: 'for 24 hours, and sent again when you return to this page',
+  tab: 'until you close this tab, and sent again when you return to this page',
+  page: 'until you close or reload this page, and sent again when you return to it',
+};
+
 /** Says what happens to an order that is kept, and not repeated without being asked. */
-function withAdvice(problem: Problem): Problem {
+function withAdvice(problem: Problem, lifetime: Lifetime): Problem {
   if (problem.isFinal || problem.isTemporary) return problem;
-  const kept =
-    'The order is kept for 24 hours, and sent again when you return to this page: it is paid once.';
+  const kept = `The order is kept ${keptFor[lifetime]}: it is paid once.`;
   return { ...problem, advice: problem.advice === null ? kept : `${problem.advice} ${kept}` };
 }
 
@@ -41,6 +60,8 @@ export function useOrder<Input, Result>(
   const [problem, setProblem] = useState<Problem | null>(null);
   const isBusy = useRef(false);
   const refused = useRef<Order<Input> | null>(null);
+  /** The input, as JSON, that was last refused because it cannot be kept. */
+  const unkeptInput = useRef<string | null>(null);
   const latest = useRef({ send, onDone });
   const ended = useRef(new AbortController());
 
@@ -56,8 +77,8 @@ export function useOrder<Input, Result>(
         const { result, refusal } = await attempt(latest.current.send(order));
         // An order whose page was left is sent again there, and answered with the same result.
         if (ended.current !== controller) return false;
+        setProblem(refusal && withAdvice(refusal, orderLifetime(owner, slot, order)));
         if (!refusal || refusal.isFinal) endOrder(owner, slot, order);
-        setProblem(refusal && withAdvice(refusal));
         if (!refusal) {
           latest.current.onDone(result);
           await pause(restMs, controller.signal);
@@ -109,7 +130,17 @@ export function useOrder<Input, Result>(
   const submit = useCallback(
     (input: Input) => {
       // To begin an order stores it, so that it would be sent after a reload.
-      if (!isBusy.current) void run([beginOrder(owner, slot, input, { refused: refused.current, newKey })]);
+      if (isBusy.current) return;
+      const text = JSON.stringify(input);
+      const isUnkeptAccepted = unkeptInput.current === text;
+      const options = { refused: refused.current, isUnkeptAccepted, newKey };
+      const order = beginOrder(owner, slot, input, options);
+      if (order) return void run([order]);
+      unkeptInput.current = text;
+      setProblem(unkept);
+      // The second click of a double click does not accept it.
+      isBusy.current = true;
+      setTimeout(() => (isBusy.current = false), restMs);
     },
     [owner, slot, run, newKey],
   );

@@ -3,13 +3,13 @@ import { useClient } from 'urql';
 import { isExpiredUrl } from '../api/urls';
 import { AvatarUrlsDocument } from '../graphql/operations';
 
-/** Before each attempt to load a picture again, in milliseconds. */
-const retryMs = [1_000, 4_000, 15_000];
+/** Before each attempt to load a picture again, in milliseconds; the last one is repeated. */
+const retryMs = [1_000, 4_000, 15_000, 60_000];
 
 export interface PictureRetry {
   /** Changes when the picture is to be loaded again. */
   readonly attempt: number;
-  /** Whether it was given up. */
+  /** Whether it fails for so long that the viewer should know. */
   readonly isFailed: boolean;
   readonly onError: () => void;
 }
@@ -23,10 +23,10 @@ export function usePictureRetry(avatarId: string, url: string): PictureRetry {
   const isMounted = useRef(false);
 
   const retry = useCallback(async (): Promise<void> => {
+    clearTimeout(timer.current);
     if (isExpiredUrl(url))
       await client.query(AvatarUrlsDocument, { id: avatarId }, { requestPolicy: 'network-only' }).toPromise();
     if (!isMounted.current) return;
-    setFailed(false);
     setAttempt((before) => before + 1);
   }, [client, avatarId, url]);
 
@@ -46,10 +46,10 @@ export function usePictureRetry(avatarId: string, url: string): PictureRetry {
   }, [isFailed, retry]);
 
   const onError = useCallback(() => {
-    const delayMs = retryMs[attempt];
+    const last = retryMs.length - 1;
+    if (attempt >= last) setFailed(true);
     clearTimeout(timer.current);
-    if (delayMs === undefined) setFailed(true);
-    else timer.current = setTimeout(() => void retry(), delayMs);
+    timer.current = setTimeout(() => void retry(), retryMs[Math.min(attempt, last)]);
   }, [attempt, retry]);
   return { attempt, isFailed, onError };
 }

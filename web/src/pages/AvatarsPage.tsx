@@ -1,12 +1,15 @@
 import { useState } from 'react';
-import { useQuery } from 'urql';
-import { isolate } from '../api/formats';
 import { useSession } from '../api/session';
 import { AvatarPages } from '../components/AvatarPages';
 import { DownloadAllButton } from '../components/DownloadAllButton';
+import { PagedList } from '../components/PagedList';
 import { SelectField } from '../components/SelectField';
-import { ModelsDocument, type AvatarFilter, type AvatarOrder } from '../graphql/operations';
+import { type AvatarFilter, type AvatarOrder } from '../graphql/operations';
 import { useDocumentTitle } from '../hooks/useDocumentTitle';
+import { useModelChoices } from '../hooks/useModelChoices';
+
+/** The value of the option that loads more models. */
+const more = 'more';
 
 /** All avatars, by page. */
 export function AvatarsPage(): React.JSX.Element {
@@ -16,8 +19,7 @@ export function AvatarsPage(): React.JSX.Element {
   const [modelId, setModelId] = useState('');
   const [kind, setKind] = useState<'ALL' | 'FAVORITES'>('ALL');
   const [orderBy, setOrderBy] = useState<AvatarOrder>('NEWEST');
-  const [{ data }] = useQuery({ query: ModelsDocument, variables: { first: 100, orderBy: 'NAME' } });
-  const models = data?.models?.nodes ?? [];
+  const { models, loadMore } = useModelChoices();
   const filter: AvatarFilter = {
     ...(style !== '' && { styles: [style] }),
     ...(modelId !== '' && { modelId }),
@@ -40,8 +42,8 @@ export function AvatarsPage(): React.JSX.Element {
           <SelectField
             label="Model"
             value={modelId}
-            options={[['', 'All'], ...models.map(({ id, name }) => [id, isolate(name)] as const)]}
-            onChange={setModelId}
+            options={[['', 'All'], ...models, ...(loadMore ? [[more, 'More models …'] as const] : [])]}
+            onChange={(choice) => (choice === more ? loadMore?.() : setModelId(choice))}
           />
           <SelectField
             label="Style"
@@ -62,12 +64,9 @@ export function AvatarsPage(): React.JSX.Element {
           <DownloadAllButton select={{ filter }} />
         </div>
       </div>
-      <AvatarPages
-        key={`${JSON.stringify(filter)} ${orderBy}`}
-        filter={filter}
-        orderBy={orderBy}
-        after={null}
-      />
+      <PagedList key={`${JSON.stringify(filter)} ${orderBy}`}>
+        {(after) => <AvatarPages filter={filter} orderBy={orderBy} after={after} />}
+      </PagedList>
     </div>
   );
 }

@@ -1,3 +1,4 @@
+import { useState } from 'react';
 import { useQuery } from 'urql';
 import { readProblem } from '../api/errors';
 import { isolate } from '../api/formats';
@@ -9,6 +10,7 @@ import { JobProgress } from '../components/JobProgress';
 import { LoadProblem } from '../components/LoadProblem';
 import { Loading } from '../components/Loading';
 import { ModelHeader } from '../components/ModelHeader';
+import { PagedList } from '../components/PagedList';
 import { ProblemNotice } from '../components/ProblemNotice';
 import { ModelDocument, type ModelFieldsFragment } from '../graphql/operations';
 import { useDocumentTitle } from '../hooks/useDocumentTitle';
@@ -50,6 +52,7 @@ function LoadedModel({ model }: { model: ModelFieldsFragment }): React.JSX.Eleme
   const title = isolate(name);
   useDocumentTitle(isRunning ? `${progress} % · ${title}` : title);
   const retry = useRetry(id);
+  const [orders, setOrders] = useState(0);
   return (
     <div className="page stack large">
       <ModelHeader model={model} />
@@ -72,8 +75,10 @@ function LoadedModel({ model }: { model: ModelFieldsFragment }): React.JSX.Eleme
       )}
       {retry.problem && <ProblemNotice problem={retry.problem} />}
       {status === 'CANCELLED' && <p>This training was cancelled. Nothing more happens to it.</p>}
-      {status === 'READY' && <GenerateForm modelId={id} />}
-      <GenerationPages modelId={id} after={null} />
+      {status === 'READY' && (
+        <GenerateForm modelId={id} onOrdered={() => setOrders((before) => before + 1)} />
+      )}
+      <PagedList version={orders}>{(after) => <GenerationPages modelId={id} after={after} />}</PagedList>
     </div>
   );
 }

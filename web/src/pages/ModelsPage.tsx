@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { unfinishedModelStatuses } from '../api/jobs';
 import { ModelPages } from '../components/ModelPages';
+import { PagedList } from '../components/PagedList';
 import { SelectField } from '../components/SelectField';
 import { typeNames } from '../components/TypePicker';
 import { type AvatarModelOrder, type AvatarType, type ModelStatus } from '../graphql/operations';
@@ -51,12 +52,15 @@ export function ModelsPage(): React.JSX.Element {
           />
         </div>
       </div>
-      <ModelPages
-        key={`${status} ${type} ${orderBy}`}
-        filter={{ statuses: statusesOf[status], types: type === 'ANY' ? null : [type] }}
-        orderBy={orderBy}
-        after={null}
-      />
+      <PagedList key={`${status} ${type} ${orderBy}`}>
+        {(after) => (
+          <ModelPages
+            filter={{ statuses: statusesOf[status], types: type === 'ANY' ? null : [type] }}
+            orderBy={orderBy}
+            after={after}
+          />
+        )}
+      </PagedList>
     </div>
   );
 }
