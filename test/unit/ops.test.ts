@@ -50,6 +50,8 @@ describe('the Helm chart', () => {
     const stopSeconds =
       Math.max(SUBMIT_TIMEOUT / 1_000 + SHUTDOWN_GRACE / 1_000, drainSeconds) + SHUTDOWN_GRACE / 1_000;
     expect(numberOf('terminationGracePeriodSeconds', values)).toBeGreaterThanOrEqual(stopSeconds);
+    for (const [name, ms] of Object.entries({ SUBMIT_TIMEOUT, SHUTDOWN_GRACE }))
+      expect(templates).toContain(`"name" "${name}" "default" "${ms / 1_000}s"`);
     const readiness = templates.slice(templates.indexOf('readinessProbe:'));
     const noticedSeconds = numberOf('periodSeconds', readiness) * numberOf('failureThreshold', readiness);
     expect(drainSeconds).toBeGreaterThan(noticedSeconds);
@@ -59,6 +61,20 @@ describe('the Helm chart', () => {
     const migration = read(`${chart}/templates/migration.yaml`);
     for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_ENGINE'])
       expect(migration).toContain(name);
+  });
+
+  it('migrates in a pod that is placed like the others, and does not end a process that migrates for an hour', () => {
+    const placing = 'include "likeness.scheduling"';
+    expect(read(`${chart}/templates/migration.yaml`)).toContain(placing);
+    const helpers = read(`${chart}/templates/_helpers.tpl`);
+    expect(helpers).toContain(placing);
+    for (const name of ['serviceAccountName', 'imagePullSecrets', 'nodeSelector', 'tolerations'])
+      expect(helpers).toContain(`\n${name}: `.trimEnd());
+    const startup = helpers.slice(helpers.indexOf('startupProbe:'));
+    const [, failures] = /failureThreshold: {{ ternary \d+ (\d+) \$values\.migration\.enabled }}/.exec(
+      startup,
+    )!;
+    expect(numberOf('periodSeconds', startup) * Number(failures)).toBeGreaterThanOrEqual(3_600);
   });
 
   it('has the version of the package', () => {

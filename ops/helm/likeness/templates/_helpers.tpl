@@ -19,11 +19,31 @@ app.kubernetes.io/component: {{ .role }}
 
 {{- define "likeness.image" -}}
 {{- $tag := default .Chart.AppVersion .Values.image.tag -}}
-{{- printf "%s:%s" (required "Set image.repository to an image built from the Dockerfile." .Values.image.repository) $tag -}}
+{{- $separator := ternary "@" ":" (hasPrefix "sha256:" $tag) -}}
+{{- printf "%s%s%s" (required "Set image.repository to an image built from the Dockerfile." .Values.image.repository) $separator $tag -}}
 {{- end -}}
 
 {{- define "likeness.secret" -}}
 {{- required "Set existingSecret to the name of a Secret with DATABASE_URL and SIGNING_SECRETS." .Values.existingSecret -}}
+{{- end -}}
+
+{{/* What the cluster needs to start a pod. */}}
+{{- define "likeness.scheduling" -}}
+{{- with .Values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* The security context of each container. */}}
@@ -43,13 +63,40 @@ capabilities:
 {{- $fixed := dict "ROLE" .role "HOST" "0.0.0.0" "PORT" "4000" "METRICS_HOST" "0.0.0.0" "METRICS_PORT" "9464" "DATA_DIR" "/var/lib/likeness" "MIGRATE" (ternary "false" "true" $values.migration.enabled) -}}
 {{- range $name, $value := merge (dict) $fixed $settings }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  {{- /* Numbers of values files are floats, which only JSON writes without an exponent. */}}
+  value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* The seconds of a duration such as 1.5m, of the setting "name" of "settings", by default those of "default". */}}
+{{- define "likeness.seconds" -}}
+{{- $text := get .settings .name | toString | default .default -}}
+{{- $text = ternary "0s" $text (eq $text "0") -}}
+{{- $number := regexFind "^[0-9]+([.][0-9]+)?" $text -}}
+{{- $factor := get (dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 "d" 86400) (trimPrefix $number $text) -}}
+{{- if or (empty $number) (kindIs "string" $factor) -}}
+{{- fail (printf "Set settings.%s to a duration, such as %s; it is %s." .name .default $text) -}}
+{{- end -}}
+{{- mulf $number $factor -}}
+{{- end -}}
+
+{{/* Fails if Kubernetes would kill a process of a role before its stop has ended; with the keys "root" and "role". */}}
+{{- define "likeness.checkGrace" -}}
+{{- $settings := merge (dict) (index .root.Values .role).settings .root.Values.settings -}}
+{{- $drain := include "likeness.seconds" (dict "settings" $settings "name" "SHUTDOWN_DRAIN" "default" "5s") -}}
+{{- $submit := include "likeness.seconds" (dict "settings" $settings "name" "SUBMIT_TIMEOUT" "default" "30s") -}}
+{{- $grace := include "likeness.seconds" (dict "settings" $settings "name" "SHUTDOWN_GRACE" "default" "10s") -}}
+{{- $needed := addf $grace (maxf $drain (addf $submit $grace)) -}}
+{{- $given := .root.Values.terminationGracePeriodSeconds -}}
+{{- if lt (float64 $given) $needed -}}
+{{- fail (printf "Set terminationGracePeriodSeconds to at least %v, or shorten SHUTDOWN_DRAIN, SUBMIT_TIMEOUT or SHUTDOWN_GRACE: pods of the role %s would be killed after %v seconds, before their stop has ended." (ceil $needed) .role $given) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The pod of a role, in a dictionary with the keys "root" and "role". */}}
 {{- define "likeness.pod" -}}
 {{- $values := .root.Values -}}
+{{- include "likeness.checkGrace" . -}}
 metadata:
   labels:
     {{- include "likeness.labels" .root | nindent 4 }}
@@ -69,17 +116,8 @@ spec:
     fsGroupChangePolicy: OnRootMismatch
     seccompProfile:
       type: RuntimeDefault
-  {{- with $values.image.pullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "likeness.scheduling" .root | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   topologySpreadConstraints:
     - maxSkew: 1
@@ -117,7 +155,8 @@ spec:
           path: /healthz
           port: http
         periodSeconds: 2
-        failureThreshold: 60
+        # A process that migrates, or waits for another one that does, listens only after it.
+        failureThreshold: {{ ternary 60 1800 $values.migration.enabled }}
       livenessProbe:
         httpGet:
           path: /healthz
