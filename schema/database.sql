@@ -527,6 +527,7 @@ CREATE TABLE photos (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     is_used boolean DEFAULT false NOT NULL,
+    media_token text,
     CONSTRAINT photos_fetching_is_due CHECK (((status <> 'FETCHING'::text) OR ((source_url IS NOT NULL) AND (due_at IS NOT NULL)))),
     CONSTRAINT photos_ready_is_whole CHECK (((status <> 'READY'::text) OR ((width IS NOT NULL) AND (height IS NOT NULL) AND (byte_size IS NOT NULL)))),
     CONSTRAINT photos_status_known CHECK ((status = ANY (ARRAY['AWAITING_UPLOAD'::text, 'FETCHING'::text, 'READY'::text, 'REJECTED'::text, 'PURGED'::text]))),

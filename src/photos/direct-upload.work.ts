@@ -15,7 +15,7 @@ import type { Transactions } from '../core/sql';
 import { PictureProblem } from '../images/picture-file';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
-import type { MediaStore, OpenObject } from '../storage/media-store';
+import { inStore, type MediaStore, type OpenObject } from '../storage/media-store';
 import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { CheckedPhoto, PhotoIntake } from './photo-intake';
 import { PhotoEntity, uploadKey, type PhotoProblemRow } from './photo.entity';
@@ -123,10 +123,9 @@ export class DirectUploadWork {
     }
   }
 
-  private async check({ byteSize, stream }: OpenObject, owner: string): Promise<CheckedPhoto> {
+  private async check({ stream }: OpenObject, owner: string): Promise<CheckedPhoto> {
     const { spool, intake, maxPhotoBytes } = this.deps;
     try {
-      if (byteSize > maxPhotoBytes) throw photoTooLarge(maxPhotoBytes);
       return await spool.use(async (upload) => {
         await copy(stream, upload, maxPhotoBytes);
         return intake.checkUpload(upload, owner);
@@ -149,9 +148,13 @@ async function copy(
   upload: SpooledUpload,
   maxBytes: number,
 ): Promise<void> {
-  for await (const chunk of bytes) {
-    if (upload.byteSize + chunk.length > maxBytes) throw photoTooLarge(maxBytes);
-    await upload.write(chunk);
+  const iterator: AsyncIterator<Uint8Array, unknown> = bytes[Symbol.asyncIterator]();
+  for (;;) {
+    // An answer that ends early is not because of the photo.
+    const next = await inStore(() => iterator.next());
+    if (next.done) return;
+    if (upload.byteSize + next.value.length > maxBytes) throw photoTooLarge(maxBytes);
+    await upload.write(next.value);
   }
 }
 

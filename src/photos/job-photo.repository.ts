@@ -3,7 +3,7 @@ import { dueAt } from '../core/due';
 import { textList, type Sql } from '../core/sql';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { PaidCall } from './photo-urls';
-import { PhotoEntity, photoKey, uploadKey, type PhotoBytes, type PhotoUse } from './photo.entity';
+import { bytesColumns, keysOf, PhotoEntity, uploadKey, type PhotoBytes, type PhotoUse } from './photo.entity';
 
 /** How long the row of a purged photo without a job is kept, in milliseconds, so that its owner can query it. */
 const purgedRowMs = 30 * 86_400_000;
@@ -138,17 +138,16 @@ export async function releasePhotos(
   );
 }
 
-/** Deletes those of the photos that only this model used; returns their ids. */
-export async function deleteUnshared(sql: Sql, modelId: string, ids: readonly string[]): Promise<string[]> {
-  const deleted = await sql.rows<{ id: string }>(
+/** Deletes those of the photos that only this model used. */
+export function deleteUnshared(sql: Sql, modelId: string, ids: readonly string[]): Promise<PhotoBytes[]> {
+  return sql.rows(
     `DELETE FROM photos
       WHERE id = ANY($1)
         AND NOT EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id AND model_id <> $2)
         AND NOT EXISTS (SELECT FROM generations WHERE photo_id = photos.id)
-     RETURNING id`,
+     RETURNING ${bytesColumns}`,
     [ids, modelId],
   );
-  return deleted.map(({ id }) => id);
 }
 
 /** When the next photo is to be purged. */
@@ -173,21 +172,21 @@ export async function purgeDuePhotos(sql: Sql, use: PhotoUse, limit: number): Pr
     `DELETE FROM photos
       WHERE id = ANY($1) AND purge_at IS NOT NULL
         AND (status = 'AWAITING_UPLOAD' OR (status = 'PURGED' AND NOT ${isReferenced}))
-     RETURNING id, due_at AS "dueAt"`,
+     RETURNING ${bytesColumns}`,
     [ids],
   );
-  const purged = await sql.rows<{ id: string }>(
+  const purged = await sql.rows<PhotoBytes>(
     `UPDATE photos
         SET status = 'PURGED', filename = NULL, source_url = NULL, source_sha256 = NULL, problems = '[]',
             due_at = NULL, lease = NULL, updated_at = CASE status WHEN 'PURGED' THEN updated_at ELSE now() END,
             purge_at = CASE WHEN NOT ${isReferenced} THEN now() + $2 * interval '1 ms' END
       WHERE id = ANY($1) AND purge_at IS NOT NULL
-     RETURNING id`,
+     RETURNING ${bytesColumns}`,
     [ids, purgedRowMs],
   );
   // Of the deleted rows, only files in the bucket that were not checked in time have bytes.
   const unchecked = deleted.filter(({ dueAt }) => dueAt !== null).map(({ id }) => uploadKey(id));
-  await scheduleDeletion(sql, [...unchecked, ...purged.map(({ id }) => photoKey(id))]);
+  await scheduleDeletion(sql, [...unchecked, ...purged.flatMap(keysOf)]);
   return ids.length;
 }
 
@@ -198,6 +197,12 @@ export async function recordFetch(sql: Sql, { jobId, attempt }: PaidCall): Promi
       WHERE (model_id = $1 OR generation_id = $1) AND attempt = $2 AND photos_fetched_at IS NULL`,
     [jobId, attempt],
   );
+}
+
+/** What names the bytes of a photo; null if it is deleted. */
+export async function findBytes(sql: Sql, id: string): Promise<PhotoBytes | null> {
+  const [photo] = await sql.rows<PhotoBytes>(`SELECT ${bytesColumns} FROM photos WHERE id = $1`, [id]);
+  return photo ?? null;
 }
 
 /** Whether the upstream may still need the photos of a paid call, and its owner's data are not being erased. */

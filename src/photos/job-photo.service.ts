@@ -1,4 +1,4 @@
-import { DomainError, notFound, type ErrorCode } from '../core/errors';
+import { DomainError, isServiceUnavailable, notFound, type ErrorCode } from '../core/errors';
 import { newId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import type { Sql, Transactions } from '../core/sql';
@@ -8,6 +8,7 @@ import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-stor
 import {
   countKept,
   deleteUnshared,
+  findBytes,
   holdPhotos,
   lockPhotosOf,
   mayFetch,
@@ -15,8 +16,9 @@ import {
   recordFetch,
   releasePhotos,
 } from './job-photo.repository';
+import { openPhoto } from './open-photo';
 import { invalidSignature, readPaidCall, type PaidCall, type PhotoUrls } from './photo-urls';
-import { type PhotoEntity, photoKey, type PhotoUse } from './photo.entity';
+import { keysOf, type PhotoEntity, type PhotoName, type PhotoUse } from './photo.entity';
 import { findPhotos, insertLinked } from './photo.repository';
 import type { PhotoStatus } from './photo.state';
 
@@ -138,7 +140,7 @@ export class JobPhotoService {
     const { use, retentionMs } = this.deps;
     await releasePhotos(sql, use, modelId, ids, retentionMs);
     const deleted = await deleteUnshared(sql, modelId, ids);
-    await scheduleDeletion(sql, deleted.map(photoKey));
+    await scheduleDeletion(sql, deleted.flatMap(keysOf));
   }
 
   /** The photos of a job, in the given order, without those that have been deleted. */
@@ -153,6 +155,19 @@ export class JobPhotoService {
    */
   upstreamUrl(photoId: string, call: PaidCall, expiresAtMs: number): string {
     return this.deps.urls.upstream(photoId, call, expiresAtMs);
+  }
+
+  /** Whether the store of photos is available; also if it has lost this one. */
+  async canOpen(photo: PhotoName): Promise<boolean> {
+    try {
+      const object = await openPhoto(this.deps.media, photo);
+      if (object) object.stream.destroy();
+      else await this.deps.media.check();
+      return true;
+    } catch (error) {
+      if (isServiceUnavailable(error)) return false;
+      throw error;
+    }
   }
 
   /**
@@ -173,8 +188,8 @@ export class JobPhotoService {
     // secret that this one does not have.
     const isNeeded = await this.recordFetch(call);
     if (verdict === 'invalid') throw invalidSignature();
-    const object =
-      isNeeded && verdict === 'valid' ? await this.deps.media.open(photoKey(photoId), range) : null;
+    const photo = isNeeded && verdict === 'valid' ? await findBytes(this.deps.database, photoId) : null;
+    const object = photo && (await openPhoto(this.deps.media, photo, range));
     if (!object) throw notFound('photo');
     return object;
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Transactions } from '../core/sql';
 import type { ImageProcessor } from '../images/image-processor';
@@ -6,8 +6,8 @@ import type { PreparedPhoto } from '../images/photo-image';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore } from '../storage/media-store';
 import type { SpooledUpload } from '../storage/upload-spool';
-import { type PhotoEntity, photoKey } from './photo.entity';
-import { isGone, markReady } from './photo.repository';
+import { earlierKeysOf, type PhotoEntity, photoKey, type PhotoName } from './photo.entity';
+import { announceBytes, hasBytes, markReady } from './photo.repository';
 
 /** A received photo and the checked image made from it. */
 export interface CheckedPhoto {
@@ -48,9 +48,8 @@ export class PhotoIntake {
 
   /**
    * Stores the photo and moves its row to READY.
-   * @param lease - the lease of the fetch; null for an upload to the gateway, which must have stored its `sha256` in the row
-   * @returns the row, or null if it no longer expects these bytes; bytes without a row are then scheduled for
-   * deletion
+   * @param lease - the lease of the fetch; null for an upload to the gateway
+   * @returns the row, or null if it does not expect these bytes; what was stored is then scheduled for deletion
    */
   async keep(
     photoId: string,
@@ -58,18 +57,36 @@ export class PhotoIntake {
     lease: string | null,
   ): Promise<PhotoEntity | null> {
     const { jpeg, sourceWidth, sourceHeight } = prepared;
-    await this.media.put(photoKey(photoId), Readable.from([jpeg]), jpeg.length);
+    const bytes = { id: photoId, lease, sha256 };
+    const tokens = await announceBytes(this.database, bytes, randomBytes(8).toString('hex'));
+    if (tokens === null) return null;
+    const { mediaToken, earlierToken } = tokens;
+    const name = { id: photoId, mediaToken };
+    await this.store(name, jpeg);
     const row = await markReady(this.database, {
-      id: photoId,
-      lease,
-      sha256,
+      ...bytes,
+      mediaToken,
       width: sourceWidth,
       height: sourceHeight,
       byteSize: jpeg.length,
     });
-    if (row) return row;
-    // The row may have been deleted or purged while the bytes were stored.
-    if (await isGone(this.database, photoId)) await scheduleDeletion(this.database, [photoKey(photoId)]);
+    if (row) {
+      await scheduleDeletion(this.database, earlierKeysOf(name, earlierToken));
+      return row;
+    }
+    // An earlier version may have accepted the same photo under the key of the first try.
+    if (!(await hasBytes(this.database, photoId, mediaToken)))
+      await scheduleDeletion(this.database, [photoKey(name)]);
     return null;
+  }
+
+  private async store(name: PhotoName, jpeg: Buffer): Promise<void> {
+    try {
+      await this.media.put(photoKey(name), Readable.from([jpeg]), jpeg.length);
+    } catch (error) {
+      // The store may have the bytes although it failed. Those of the first try are deleted with the photo.
+      if (name.mediaToken) await scheduleDeletion(this.database, [photoKey(name)]).catch(() => undefined);
+      throw error;
+    }
   }
 }

@@ -13,7 +13,7 @@ import type { SpooledUpload, UploadSpool } from '../storage/upload-spool';
 import type { PhotoIntake } from './photo-intake';
 import type { PhotoUrls } from './photo-urls';
 import type { PhotoEntity, PhotoProblemRow } from './photo.entity';
-import { announceBytes, findAvailable, markUploadRejected, storingMs } from './photo.repository';
+import { findAvailable, markUploadRejected, storingMs } from './photo.repository';
 import { photoTooLarge } from './photo.service';
 import type { PhotoStatus } from './photo.state';
 
@@ -125,15 +125,13 @@ export class PhotoUploadService {
     body: AsyncIterable<Uint8Array>,
     transfer: Transfer,
   ): Promise<UploadAnswer> {
-    const { database, spool, intake, maxBytes } = this.deps;
+    const { spool, intake, maxBytes } = this.deps;
     return spool.use(async (upload) => {
       await receive(body, { upload, transfer, maxBytes });
       const row = await findAvailable(this.deps.database, id);
       if (row?.status === 'READY') return repeated(row, upload.sha256);
       const checked = await intake.checkUpload(upload, owner);
-      const kept = (await announceBytes(database, id, checked.sha256))
-        ? await intake.keep(id, checked, null)
-        : null;
+      const kept = await intake.keep(id, checked, null);
       if (kept) return { created: true, photo: uploadedPhoto(kept) };
       return this.resolveRace(id, checked.sha256);
     });

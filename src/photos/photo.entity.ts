@@ -43,6 +43,13 @@ export class PhotoEntity extends LeasedEntity {
   @Column('text', { nullable: true })
   sourceSha256: string | null;
 
+  /**
+   * Part of the media key of the stored bytes, or of the current try; see {@link photoKey}. Null before the first try. Empty for
+   * the first try, whose key is that of earlier versions.
+   */
+  @Column('text', { nullable: true })
+  mediaToken: string | null;
+
   /** Dimensions of the received photo, upright, in pixels. */
   @Column('integer', { nullable: true })
   width: number | null;
@@ -70,19 +77,36 @@ export class PhotoEntity extends LeasedEntity {
   updatedAt: Date;
 }
 
-/** The media key of a photo. */
-export const photoKey = (photoId: string): string => `photos/${photoId}.jpg`;
+/** The columns that determine a photo's media key. */
+export type PhotoName = Pick<PhotoEntity, 'id' | 'mediaToken'>;
+
+/** The media key of a photo. Each try to store it has its own, so that no try can replace the bytes of another. */
+export const photoKey = ({ id, mediaToken }: PhotoName): string =>
+  mediaToken ? `photos/${id}.${mediaToken}.jpg` : firstPhotoKey(id);
+
+/** The media key of a photo whose first try has stored it. */
+const firstPhotoKey = (photoId: string): string => `photos/${photoId}.jpg`;
 
 /** The media key of an uploaded file that has not been checked yet, if clients upload to the bucket. */
 export const uploadKey = (photoId: string): string => `uploads/${photoId}`;
 
 /** A photo of which the bytes must be deleted. */
-export type PhotoBytes = Pick<PhotoEntity, 'id' | 'dueAt'>;
+export type PhotoBytes = PhotoName & Pick<PhotoEntity, 'dueAt'>;
+
+/** SQL: the columns of {@link PhotoBytes}. */
+export const bytesColumns = 'id, due_at AS "dueAt", media_token AS "mediaToken"';
 
 /** The media keys under which a photo may have bytes. */
-export function keysOf({ id, dueAt }: PhotoBytes): string[] {
-  return dueAt === null ? [photoKey(id)] : [photoKey(id), uploadKey(id)];
+export function keysOf(photo: PhotoBytes): string[] {
+  const stored = [...earlierKeysOf(photo), photoKey(photo)];
+  return photo.dueAt === null ? stored : [...stored, uploadKey(photo.id)];
 }
+
+/** The media keys under which the first try of a photo that a later one has stored, and the one before, may have left bytes. */
+export const earlierKeysOf = ({ id, mediaToken }: PhotoName, earlierToken?: string | null): string[] => [
+  ...(mediaToken ? [firstPhotoKey(id)] : []),
+  ...(earlierToken ? [photoKey({ id, mediaToken: earlierToken })] : []),
+];
 
 /** The states in which jobs need the bytes of their photos, by table; QUEUED is among them. */
 export interface PhotoUse {

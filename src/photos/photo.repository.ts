@@ -2,7 +2,7 @@ import { isBeingErased } from '../accounts/write-admission.repository';
 import { isAnyOf, isCreatedIn, type CreatedRange } from '../core/list-conditions';
 import { isOwnedBy, type ListTable } from '../core/list-statements';
 import { groupsOf, type Sql } from '../core/sql';
-import { PhotoEntity, type PhotoBytes, type PhotoProblemRow } from './photo.entity';
+import { bytesColumns, PhotoEntity, type PhotoBytes, type PhotoProblemRow } from './photo.entity';
 import { photoStatuses, type PhotoStatus } from './photo.state';
 
 /**
@@ -152,27 +152,50 @@ export async function countUnused(sql: Sql, owner: string, afterId: string): Pro
   return unused!.count;
 }
 
+/** Bytes that are about to be stored. */
+export interface AnnouncedBytes {
+  id: string;
+  /** The lease of the fetch; null for an upload to the gateway. */
+  lease: string | null;
+  /** The SHA-256 of the received bytes. */
+  sha256: string;
+}
+
+/** Media tokens of a photo, when bytes are announced. */
+export interface AnnouncedTokens {
+  /** To store the bytes with; no other try gets it. */
+  readonly mediaToken: string;
+  /** That of the try before, which may have left bytes; null if there was none. */
+  readonly earlierToken: string | null;
+}
+
 /**
- * Records in the row which bytes are about to be stored, unless others are. So row and bytes match even if two
- * uploads for one photo run concurrently.
+ * Records in the row which bytes are about to be stored, and in which media key, unless others are. So row and bytes match
+ * even if two uploads for one photo run concurrently.
+ * @param token - for the media key, unless this is the first try
+ * @returns null if the row does not expect them
  */
-export async function announceBytes(sql: Sql, id: string, sha256: string): Promise<boolean> {
-  const rows = await sql.rows(
-    `UPDATE photos SET source_sha256 = $2, updated_at = now()
-      WHERE id = $1 AND status IN ('AWAITING_UPLOAD', 'REJECTED')
-        AND (source_sha256 IS NULL OR source_sha256 = $2 OR updated_at < now() - $3 * interval '1 ms')
-     RETURNING id`,
-    [id, sha256, storingMs],
+export async function announceBytes(
+  sql: Sql,
+  { id, lease, sha256 }: AnnouncedBytes,
+  token: string,
+): Promise<AnnouncedTokens | null> {
+  const [row] = await sql.rows<AnnouncedTokens>(
+    `UPDATE photos SET source_sha256 = $3, updated_at = now(), media_token = CASE WHEN earlier_token IS NULL THEN '' ELSE $4 END
+       FROM (SELECT id AS earlier_id, media_token AS earlier_token FROM photos WHERE id = $1 FOR UPDATE) earlier
+      WHERE id = earlier_id
+        AND ((status IN ('FETCHING', 'AWAITING_UPLOAD') AND lease = $2)
+          OR (status IN ('AWAITING_UPLOAD', 'REJECTED') AND $2::uuid IS NULL
+              AND (source_sha256 IS NULL OR source_sha256 = $3 OR updated_at < now() - $5 * interval '1 ms')))
+     RETURNING media_token AS "mediaToken", earlier_token AS "earlierToken"`,
+    [id, lease, sha256, token, storingMs],
   );
-  return rows.length > 0;
+  return row ?? null;
 }
 
 /** A photo whose bytes are stored. */
-export interface StoredPhoto {
-  id: string;
-  /** The lease of the fetch; null for an upload to the gateway, whose hash was announced before. */
-  lease: string | null;
-  sha256: string;
+export interface StoredPhoto extends AnnouncedBytes {
+  mediaToken: string;
   width: number;
   height: number;
   byteSize: number;
@@ -183,13 +206,16 @@ export async function markReady(sql: Sql, photo: StoredPhoto): Promise<PhotoEnti
   const [row] = await sql.entities(
     PhotoEntity,
     `UPDATE photos
-        SET status = 'READY', source_sha256 = $3, width = $4, height = $5, byte_size = $6, problems = '[]',
+        SET status = 'READY', source_sha256 = $3, width = $4, height = $5, byte_size = $6, media_token = $8, problems = '[]',
             source_url = NULL, due_at = NULL, lease = NULL, updated_at = now(),
             purge_at = CASE WHEN status = 'FETCHING' THEN purge_at ELSE now() + $7 * interval '1 ms' END
       WHERE id = $1 AND ((status IN ('FETCHING', 'AWAITING_UPLOAD') AND lease = $2)
                       OR (status IN ('AWAITING_UPLOAD', 'REJECTED') AND source_sha256 = $3 AND $2::uuid IS NULL))
      RETURNING *`,
-    [photo.id, photo.lease, photo.sha256, photo.width, photo.height, photo.byteSize, unusedPhotoMs],
+    [
+      ...[photo.id, photo.lease, photo.sha256, photo.width, photo.height, photo.byteSize],
+      ...[unusedPhotoMs, photo.mediaToken],
+    ],
   );
   return row ?? null;
 }
@@ -222,16 +248,24 @@ export async function markUploadRejected(sql: Sql, id: string, problem: PhotoPro
   );
 }
 
-/** Whether the photo has been deleted or purged. */
-export async function isGone(sql: Sql, id: string): Promise<boolean> {
-  const rows = await sql.rows(`SELECT id FROM photos WHERE id = $1 AND status <> 'PURGED'`, [id]);
-  return rows.length === 0;
+/** Whether the photo has the bytes that were stored with this token. */
+export async function hasBytes(sql: Sql, id: string, mediaToken: string): Promise<boolean> {
+  const rows = await sql.rows(
+    `SELECT id FROM photos WHERE id = $1 AND media_token = $2 AND status = 'READY'`,
+    [id, mediaToken],
+  );
+  return rows.length > 0;
 }
 
 /** Deletes an owner's photo; null if it does not exist. */
-export async function deletePhoto(sql: Sql, owner: string, id: string): Promise<PhotoBytes | null> {
-  const [deleted] = await sql.rows<PhotoBytes>(
-    'DELETE FROM photos WHERE id = $1 AND owner = $2 RETURNING id, due_at AS "dueAt"',
+export async function deletePhoto(
+  sql: Sql,
+  owner: string,
+  id: string,
+): Promise<(PhotoBytes & { isOfModel: boolean }) | null> {
+  const [deleted] = await sql.rows<PhotoBytes & { isOfModel: boolean }>(
+    `DELETE FROM photos WHERE id = $1 AND owner = $2
+     RETURNING ${bytesColumns}, EXISTS (SELECT FROM model_photos WHERE photo_id = photos.id) AS "isOfModel"`,
     [id, owner],
   );
   return deleted ?? null;

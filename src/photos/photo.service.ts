@@ -12,10 +12,12 @@ import { pictureRules } from '../images/photo-image';
 import type { MediaDeletion } from '../storage/media-deletion';
 import { scheduleDeletion } from '../storage/media-deletion.repository';
 import type { MediaStore, OpenObject, RangeRequest } from '../storage/media-store';
+import { endOfUrl, findWithUrl } from './deleted-uploads';
 import { findPhotosPurgedAt, jobsOf, lockGenerationsUsing, makeJobsDue } from './job-photo.repository';
+import { openPhoto } from './open-photo';
 import type { PhotoProblemCode } from './photo-problem';
 import { photoUrlMs, type PhotoUrls } from './photo-urls';
-import { keysOf, type PhotoBytes, type PhotoEntity, photoKey } from './photo.entity';
+import { keysOf, type PhotoBytes, type PhotoEntity } from './photo.entity';
 import {
   countUnused,
   deletePhoto,
@@ -98,7 +100,8 @@ export class PhotoService {
   /**
    * Creates an upload slot for each file, in the order of the files. A file whose description is invalid has a REJECTED
    * photo; another file may be sent to its URL. Filenames are metadata only.
-   * @throws DomainError INVALID_INPUT for the number of files; QUOTA_EXCEEDED
+   * @throws DomainError INVALID_INPUT for the number of files; QUOTA_EXCEEDED; StorageUnavailableError if the bucket cannot be
+   * signed for
    */
   async createUploads(viewer: Viewer, files: readonly PhotoFile[]): Promise<PhotoUpload[]> {
     const { database, urls, maxByteSize } = this;
@@ -111,25 +114,29 @@ export class PhotoService {
       return { file, problems, slot: { ...slot, isDirect: urls.isDirect && problems.length === 0 } };
     });
     const slots = described.map(({ slot }) => slot);
+    const expiresAt = new Date(Date.now() + photoUrlMs);
+    // Before the slots count, since this may fail.
+    const uploadUrls = await Promise.all(
+      described.map(async ({ file: { byteSize }, slot: { id, isDirect } }) =>
+        isDirect
+          ? urls.directUpload(id, byteSize, expiresAt.getTime())
+          : urls.upload(id, expiresAt.getTime()),
+      ),
+    );
     const rows = await writeTransaction(database, viewer, async (sql) => {
       await countTokenUploads(sql, viewer, slots.length);
       return insertSlots(sql, viewer.owner, slots);
     });
     if (urls.isDirect) this.uploads.onDirect();
     const photos = new Map(rows.map((photo) => [photo.id, photo]));
-    const expiresAt = new Date(Date.now() + photoUrlMs);
-    return Promise.all(
-      described.map(async ({ file: { contentType, byteSize }, problems, slot: { id, isDirect } }) => ({
-        photo: photos.get(id)!,
-        problems,
-        uploadUrl: isDirect
-          ? await urls.directUpload(id, byteSize, expiresAt.getTime())
-          : urls.upload(id, expiresAt.getTime()),
-        // The type of another file for a rejected photo is not known.
-        headers: contentTypes.includes(contentType) ? [{ name: 'Content-Type', value: contentType }] : [],
-        expiresAt,
-      })),
-    );
+    return described.map(({ file: { contentType }, problems, slot: { id } }, index) => ({
+      photo: photos.get(id)!,
+      problems,
+      uploadUrl: uploadUrls[index]!,
+      // The type of another file for a rejected photo is not known.
+      headers: contentTypes.includes(contentType) ? [{ name: 'Content-Type', value: contentType }] : [],
+      expiresAt,
+    }));
   }
 
   /** @returns null if the id is null, or if it does not exist or belongs to another owner */
@@ -166,7 +173,7 @@ export class PhotoService {
   async openForViewer(photoId: string, query: URLSearchParams, range?: RangeRequest): Promise<OpenObject> {
     const id = this.urls.checkView(photoId, query);
     const photo = await findAvailable(this.database, id);
-    const object = photo?.status === 'READY' ? await this.media.open(photoKey(id), range) : null;
+    const object = photo?.status === 'READY' ? await openPhoto(this.media, photo, range) : null;
     if (!object) throw notFound('photo');
     return object;
   }
@@ -183,14 +190,19 @@ export class PhotoService {
     await makeJobsDue(database, deleted.waiting);
   }
 
-  private async checkUnused(viewer: Viewer, more: number): Promise<void> {
+  private async checkUnused({ owner }: Viewer, more: number): Promise<void> {
+    const { database, urls } = this;
     // UUIDs are ordered by time, so that older photos, which are purged, are not scanned.
     const oldest = newId(Date.now() - unusedPhotoMs - unusedSlotMs);
-    const given = await countUnused(this.database, viewer.owner, oldest);
+    const unused = await countUnused(database, owner, oldest);
+    const deleted = urls.isDirect ? await findWithUrl(database, owner) : [];
+    const given = unused + deleted.length;
     if (given + more <= maxUnused) return;
     throw new DomainError(
       'QUOTA_EXCEEDED',
-      `You have ${given} photos that no model uses; the maximum is ${maxUnused}. Train with them or delete some. Unused photos are deleted within a day.`,
+      deleted.length === 0
+        ? `You have ${given} photos that no model uses; the maximum is ${maxUnused}. Train with them or delete some. Unused photos are deleted within a day.`
+        : `You have ${unused} photos that no model uses, and ${deleted.length} deleted ones that count until their upload URLs end; the maximum is ${maxUnused}. The first of these URLs ends at ${endOfUrl(deleted[0]!)}. Train with photos, or wait.`,
       { details: { given, maximum: maxUnused } },
     );
   }
@@ -209,7 +221,12 @@ async function deleteRow(
   const photo = await deletePhoto(sql, viewer.owner, id);
   if (photo === null) return null;
   await scheduleDeletion(sql, keysOf(photo));
-  await audit(sql, viewer, { action: 'deletePhoto', subject: toGlobalId('Photo', id) });
+  const subject = toGlobalId('Photo', id);
+  await audit(sql, viewer, {
+    action: 'deletePhoto',
+    subject,
+    details: photo.isOfModel ? { isOfModel: true } : {},
+  });
   return { photo, waiting };
 }
 

@@ -3,7 +3,7 @@ import { constants, linkSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../core/errors';
-import { createFolder, createFolderSync } from '../core/folders';
+import { createFolder, createFolderSync, isOfFileSystem } from '../core/folders';
 
 /** PostgreSQL limits the path of a file to 1,024 bytes; its own part is below 200. */
 const maxPathBytes = 800;
@@ -42,7 +42,7 @@ export async function prepareDataDirectory(path: string): Promise<void> {
   const folders = ['', ...checkedFolders];
   for (const folder of folders) {
     const names = await readdir(join(path, folder)).catch(() => []);
-    const ours = names.filter((name) => !name.startsWith('postgres'));
+    const ours = names.filter((name) => !name.startsWith('postgres') && !isOfFileSystem(name));
     await Promise.all(ours.map((name) => checkAccess(path, join(path, folder, name))));
   }
 }

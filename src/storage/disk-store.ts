@@ -7,6 +7,7 @@ import { codeOf } from '../core/errors';
 import { createFolder } from '../core/folders';
 import { eachOf } from '../core/iterators';
 import {
+  DeletionRefused,
   type MediaStore,
   ObjectTooLargeError,
   inStore,
@@ -81,12 +82,16 @@ export class DiskStore implements MediaStore {
    * Removes all files first and then syncs each directory once: the first sync writes the changes of all, whereas a
    * sync after each file would wait for the disk each time.
    */
-  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+  async deleteMany(
+    keys: readonly string[],
+    mayDelete = (): boolean => true,
+  ): Promise<ReadonlyMap<string, unknown>> {
     const failures = new Map<string, unknown>();
     const folders = new Map<string, string[]>();
     await eachOf(keys, deletionsAtOnce, async (key) => {
       try {
         const path = this.pathOf(key);
+        if (!mayDelete()) throw new DeletionRefused();
         await inStore(() => unlessMissing(unlink(path)));
         folders.set(dirname(path), [...(folders.get(dirname(path)) ?? []), key]);
       } catch (error) {

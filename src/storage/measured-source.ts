@@ -6,6 +6,8 @@ export class MeasuredSource {
   private readonly hash = createHash('sha256');
   private byteSize = 0;
   private failure: { readonly error: unknown } | null = null;
+  /** Whether the reader has a chunk: an error is then its own. */
+  private isRead = false;
 
   constructor(
     private readonly bytes: AsyncIterable<Uint8Array>,
@@ -28,10 +30,12 @@ export class MeasuredSource {
         this.byteSize += chunk.length;
         if (this.byteSize > this.maxBytes) throw new ObjectTooLargeError(this.maxBytes);
         this.hash.update(chunk);
+        this.isRead = true;
         yield chunk;
+        this.isRead = false;
       }
     } catch (error) {
-      this.failure = { error };
+      if (!this.isRead) this.failure = { error };
       throw error;
     }
   }

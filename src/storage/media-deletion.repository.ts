@@ -5,14 +5,17 @@ import type { Sql } from '../core/sql';
  * How long keys are leased for deletion, in milliseconds; then another process takes over. Must be below the 30
  * seconds after which work of an exited process continues. Why not `LeasedRows`: docs/adr/0004.
  */
-const leaseMs = 20_000;
+export const deletionLeaseMs = 20_000;
 
 /** For each prefix of keys, the rows that may have, or get, bytes under a key. */
 const owners = {
-  'photos/': `SELECT FROM photos WHERE photos.id = found.id AND photos.status <> 'PURGED'`,
+  // Names as in photos/photo.entity.ts. The first try may have the key of a row that a later one has announced.
+  'photos/': `SELECT FROM photos
+                WHERE photos.id = found.id AND photos.status <> 'PURGED'
+                  AND found.key IN ('photos/' || id || '.jpg', 'photos/' || id || '.' || media_token || '.jpg')`,
   // Of files that clients upload; those of checked photos are not needed.
   'uploads/': `SELECT FROM photos
-                WHERE photos.id = found.id AND photos.status = 'AWAITING_UPLOAD' AND photos.due_at IS NOT NULL`,
+                WHERE photos.id = found.id AND photos.status = 'AWAITING_UPLOAD'`,
   // Names as in generations/avatar.entity.ts. Bytes older than an hour belong to a row only if it refers to them.
   'avatars/': `SELECT FROM avatars
                 WHERE avatars.id = found.id AND avatars.status <> 'LOST'
@@ -26,6 +29,7 @@ const owners = {
 /** A key that is leased to the caller for deletion. */
 export interface PendingDeletion {
   key: string;
+  /** How often it has been leased, this time included. */
   tries: number;
   /**
    * When the deletion was scheduled, in microseconds; a different time means that it was scheduled again, for newer
@@ -94,16 +98,17 @@ function claim(sql: Sql, condition: string, parameter: unknown): Promise<Pending
     `UPDATE media_deletions SET tries = tries + 1, due_at = now() + $2 * interval '1 ms'
       WHERE ${condition} AND due_at <= now()
      RETURNING key, tries, created_at::text AS mark`,
-    [parameter, leaseMs],
+    [parameter, deletionLeaseMs],
   );
 }
 
-/** Removes deleted keys, except those that have been scheduled again. */
+/** Removes deleted keys, except those that have been scheduled again, or leased again. */
 export async function removeDeleted(sql: Sql, deleted: readonly PendingDeletion[]): Promise<void> {
   await sql.rows(
-    `DELETE FROM media_deletions USING unnest($1::text[], $2::text[]) AS gone (key, mark)
-      WHERE media_deletions.key = gone.key AND media_deletions.created_at = gone.mark::timestamptz`,
-    [deleted.map(({ key }) => key), deleted.map(({ mark }) => mark)],
+    `DELETE FROM media_deletions USING unnest($1::text[], $2::text[], $3::integer[]) AS gone (key, mark, tries)
+      WHERE media_deletions.key = gone.key AND media_deletions.created_at = gone.mark::timestamptz
+        AND media_deletions.tries = gone.tries`,
+    [deleted.map(({ key }) => key), deleted.map(({ mark }) => mark), deleted.map(({ tries }) => tries)],
   );
 }
 

@@ -1,10 +1,12 @@
-import { backoffMs } from '../core/clock';
+import { backoffMs, elapsedSince } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
 import type { Transactions } from '../core/sql';
 import {
   claimDue,
   claimKeys,
+  deletionLeaseMs,
+  type KeyPrefix,
   keyPrefixes,
   postponeKeys,
   removeDeleted,
@@ -44,8 +46,10 @@ export class MediaDeletion {
    * Never throws: failures are logged and left to {@link sweep}.
    */
   async deleteNow(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
     try {
-      await this.remove(await claimKeys(this.database, keys));
+      await this.requireStore();
+      await this.remove(() => claimKeys(this.database, keys));
     } catch (error) {
       this.logger.warn({ err: error }, 'bytes could not be deleted immediately; the sweep will delete them');
     }
@@ -54,17 +58,17 @@ export class MediaDeletion {
   /**
    * Deletes due keys; concurrent processes never delete the same key.
    * @returns the number of claimed keys; if it equals `limit`, more may be due
+   * @throws Error unless the store is that of the database, which has the bytes
    */
   async sweep(limit: number): Promise<number> {
-    const due = await claimDue(this.database, limit);
-    await this.remove(due);
-    return due.length;
+    await this.requireStore();
+    return this.remove(() => claimDue(this.database, limit));
   }
 
   /**
    * Schedules the deletion of bytes older than an hour that belong to no row, for example after a crash between
    * storing bytes and their row. Unknown names are left in place.
-   * @param max - stops after about this many
+   * @param max - stops after about this many with one prefix; not with that of uploads, whose number clients decide
    * @returns the number of scheduled keys
    * @throws Error unless the store is that of the database, whose pictures alone are known
    */
@@ -72,28 +76,49 @@ export class MediaDeletion {
     await this.requireStore();
     let pending = 0;
     for (const prefix of keyPrefixes) {
+      if (signal.aborted) break;
       if (prefix === uploadPrefix && !this.store.links) continue;
-      for await (const keys of batchesOf(this.store.list(prefix, orphanAgeMs))) {
-        const named = keys.flatMap((key) => {
-          const read = readMediaKey(key);
-          return read ? [{ key, id: read.id }] : [];
-        });
-        pending += await scheduleOrphans(this.database, prefix, named);
-        if (pending >= max || signal.aborted) return pending;
-      }
+      pending += await this.sweepPrefix(prefix, signal, prefix === uploadPrefix ? Infinity : max);
     }
     return pending;
   }
 
-  private async remove(pending: readonly PendingDeletion[]): Promise<void> {
-    if (pending.length === 0) return;
+  private async sweepPrefix(prefix: KeyPrefix, signal: AbortSignal, max: number): Promise<number> {
+    let pending = 0;
+    for await (const keys of batchesOf(this.store.list(prefix, orphanAgeMs))) {
+      const named = keys.flatMap((key) => {
+        const read = readMediaKey(key);
+        return read ? [{ key, id: read.id }] : [];
+      });
+      pending += await scheduleOrphans(this.database, prefix, named);
+      if (pending >= max || signal.aborted) break;
+    }
+    return pending;
+  }
+
+  /**
+   * Deletes what `claim` has leased, while the lease lasts: what a process that was suspended deletes afterwards may have been
+   * restored meanwhile.
+   * @returns the number of leased keys
+   */
+  private async remove(claim: () => Promise<readonly PendingDeletion[]>): Promise<number> {
+    const elapsedMs = elapsedSince();
+    const isLeased = (): boolean => elapsedMs() < deletionLeaseMs;
+    const pending = await claim();
+    if (pending.length === 0) return 0;
     await failpoint('delete:marked');
-    const failures = await this.store.deleteMany(pending.map(({ key }) => key));
+    const keys = pending.map(({ key }) => key);
+    const failures = await this.store.deleteMany(keys, isLeased);
     await failpoint('delete:bytes-gone');
     const gone = pending.filter(({ key }) => !failures.has(key));
     await removeDeleted(this.database, gone);
-    const failed = pending.filter(({ key }) => failures.has(key));
-    await this.postpone(failed, failures);
+    // Those of an ended lease are due.
+    if (isLeased())
+      await this.postpone(
+        pending.filter(({ key }) => failures.has(key)),
+        failures,
+      );
+    return pending.length;
   }
 
   /** Postpones failed deletions, each by its own number of tries. Writes one log entry for all. */

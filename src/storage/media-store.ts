@@ -49,9 +49,10 @@ export interface MediaStore {
   delete(key: string): Promise<void>;
   /**
    * Deletes many objects with fewer syncs. Does not throw for single keys.
+   * @param mayDelete - asked BEFORE each deletion; keys that it refuses are not deleted
    * @returns the keys that could not be deleted, each with its error; all others are deleted durably
    */
-  deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
+  deleteMany(keys: readonly string[], mayDelete?: () => boolean): Promise<ReadonlyMap<string, unknown>>;
   /**
    * Keys with a prefix that were written more than `olderThanMs` ago, for the sweep of orphans; unordered. With 0, all, also
    * if the clock of the store is ahead.
@@ -69,12 +70,17 @@ export function partOf(byteSize: number, range: RangeRequest = { start: 0 }): By
   return start <= end ? { start, end } : null;
 }
 
-/** Reads all bytes of an opened object into memory. */
-export async function readObject({ stream }: OpenObject): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
+/** Reads all bytes of an opened object into memory. @throws StorageUnavailableError if they end early */
+export function readObject({ stream }: OpenObject): Promise<Buffer> {
+  return inStore(async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  });
 }
+
+/** The caller of `deleteMany` has refused a deletion. */
+export class DeletionRefused extends Error {}
 
 /** There were more bytes than the limit. */
 export class ObjectTooLargeError extends Error {
@@ -89,10 +95,11 @@ export class ObjectTooLargeError extends Error {
  * reason.
  */
 export class StorageUnavailableError extends DomainError {
-  constructor(cause: unknown) {
-    super('SERVICE_UNAVAILABLE', 'Pictures cannot be stored or read at the moment. Retry in a minute.', {
-      cause,
-    });
+  constructor(
+    cause: unknown,
+    message = 'Pictures cannot be stored or read at the moment. Retry in a minute.',
+  ) {
+    super('SERVICE_UNAVAILABLE', message, { cause });
     this.name = 'StorageUnavailableError';
   }
 }

@@ -17,11 +17,15 @@ export interface ObjectLinks {
    * @throws StorageUnavailableError
    */
   sizeOf(key: string): Promise<number | null>;
-  /** A URL for one or more PUTs of exactly `byteSize` bytes. */
+  /**
+   * A URL for one or more PUTs of exactly `byteSize` bytes.
+   * @throws StorageUnavailableError if there are no credentials to sign it with
+   */
   upload(key: string, byteSize: number, expiresAtMs: number): Promise<string>;
   /**
    * A URL for GETs with the given headers of the answer; the same one for some minutes, so that browsers can cache its answer.
    * @returns also how long it is valid from now on, in milliseconds
+   * @throws StorageUnavailableError, as {@link upload}
    */
   read(key: string, headers: LinkHeaders): Promise<{ url: string; validMs: number }>;
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DiskStore } from './disk-store';
-import type { MediaStore } from './media-store';
+import { type MediaStore, StorageUnavailableError } from './media-store';
 import type { S3Store } from './s3-store';
 import { checkUploadUrls } from './upload-url-check';
 
@@ -27,7 +27,7 @@ export interface StoreSettings {
 
 /**
  * Opens the store of pictures: the bucket, which is created if it is missing, or a folder of the data directory.
- * @throws StorageUnavailableError if the bucket cannot be used or created
+ * @throws StorageUnavailableError with advice if the bucket cannot be used or created
  */
 export async function openMediaStore(settings: StoreSettings, dataDir: string): Promise<MediaStore> {
   return (await openBucket(settings)) ?? new DiskStore(join(dataDir, 'media'));
@@ -35,7 +35,8 @@ export async function openMediaStore(settings: StoreSettings, dataDir: string): 
 
 /**
  * Opens the bucket, which is created if it is missing; null if none is configured.
- * @throws StorageUnavailableError if it cannot be used or created, or if clients may upload to it and could get other objects
+ * @throws StorageUnavailableError, with advice if it cannot be used or created, or if clients may upload to it and could get
+ * other objects
  */
 export async function openBucket(settings: StoreSettings): Promise<S3Store | null> {
   const {
@@ -54,7 +55,17 @@ export async function openBucket(settings: StoreSettings): Promise<S3Store | nul
     ...(accessKeyId !== undefined &&
       secretAccessKey !== undefined && { credentials: { accessKeyId, secretAccessKey } }),
   });
-  await store.prepare();
+  await store.prepare().catch((error: unknown) => {
+    throw unusable(bucket, (error as StorageUnavailableError).cause);
+  });
   if (settings.S3_UPLOADS === 'direct') await checkUploadUrls(store, bucket);
   return store;
+}
+
+/** The cause has the reason. */
+function unusable(bucket: string, cause: unknown): StorageUnavailableError {
+  return new StorageUnavailableError(
+    cause,
+    `The bucket ${bucket} (S3_BUCKET) cannot be used. Check S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, and that the key may list the bucket or create it.`,
+  );
 }

@@ -15,6 +15,14 @@ export async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
   }
 }
 
+/** @throws the error of a HEAD, with its status if it is an answer: that has no reason, and its message would be `UnknownError` */
+export function withStatus(error: unknown): never {
+  const status = statusOf(error);
+  throw status === undefined
+    ? error
+    : new Error(`The bucket answered HEAD with status ${status}.`, { cause: error });
+}
+
 /**
  * Whether the bucket answered that it has no such object. Another 404 is no statement about the object: the bucket is missing,
  * or a proxy or another server answered.

@@ -1,8 +1,9 @@
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { assertKey, inStore, partsOfKey } from './media-store';
 import type { LinkHeaders, ObjectLinks } from './object-links';
-import { unlessMissing } from './s3-errors';
+import { unlessMissing, withStatus } from './s3-errors';
 import { presign } from './s3-presigner';
+import type { StoreClock } from './store-clock';
 
 /** The URL of a read stays the same for this time and is valid for twice as long, in milliseconds. */
 const readWindowMs = 300_000;
@@ -15,6 +16,7 @@ export class S3Links implements ObjectLinks {
   constructor(
     private readonly client: S3Client,
     private readonly bucket: string,
+    private readonly clock: StoreClock,
   ) {}
 
   async origin(): Promise<string> {
@@ -24,23 +26,21 @@ export class S3Links implements ObjectLinks {
   async sizeOf(key: string): Promise<number | null> {
     assertKey(key);
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
-    const head = await inStore(() => unlessMissing(this.client.send(command)));
+    const head = await inStore(() => unlessMissing(this.client.send(command)).catch(withStatus));
     return head && (head.ContentLength ?? 0);
   }
 
   upload(key: string, byteSize: number, expiresAtMs: number): Promise<string> {
     partsOfKey(key);
-    const signedAtMs = Date.now();
-    return presign(this.client, new PutObjectCommand({ Bucket: this.bucket, Key: key }), {
-      signedAtMs,
-      validMs: expiresAtMs - signedAtMs,
-      contentLength: byteSize,
-    });
+    const validMs = expiresAtMs - Date.now();
+    const command = new PutObjectCommand({ Bucket: this.bucket, Key: key });
+    const options = { signedAtMs: this.clock.now(), validMs, contentLength: byteSize };
+    return inStore(() => presign(this.client, command, options));
   }
 
   async read(key: string, headers: LinkHeaders): Promise<{ url: string; validMs: number }> {
     partsOfKey(key);
-    const nowMs = Date.now();
+    const nowMs = this.clock.now();
     const signedAtMs = Math.floor(nowMs / readWindowMs) * readWindowMs;
     const command = new GetObjectCommand({
       Bucket: this.bucket,
@@ -49,7 +49,8 @@ export class S3Links implements ObjectLinks {
       ResponseContentDisposition: headers.contentDisposition,
       ResponseCacheControl: headers.cacheControl,
     });
-    const url = await presign(this.client, command, { signedAtMs, validMs: 2 * readWindowMs });
+    const options = { signedAtMs, validMs: 2 * readWindowMs };
+    const url = await inStore(() => presign(this.client, command, options));
     return { url, validMs: signedAtMs + 2 * readWindowMs - nowMs };
   }
 }

@@ -21,6 +21,7 @@ import { contentTypeOf } from './content-type';
 import { MeasuredSource } from './measured-source';
 import {
   assertKey,
+  DeletionRefused,
   inStore,
   type MediaStore,
   type OpenObject,
@@ -33,6 +34,7 @@ import { s3Client, type S3Options } from './s3-client';
 import { isNoObject, statusOf, unlessMissing } from './s3-errors';
 import { S3Links } from './s3-links';
 import { endIfSilent } from './silent-answer';
+import { StoreClock } from './store-clock';
 
 /** An object in a list. */
 export interface ListedObject {
@@ -57,6 +59,7 @@ const checkKey = '.check';
  */
 export class S3Store implements MediaStore {
   readonly links: S3Links;
+  readonly clock = new StoreClock();
   private readonly client: S3Client;
   private readonly reader: S3Client;
   private readonly timeoutMs: number;
@@ -70,7 +73,8 @@ export class S3Store implements MediaStore {
       { ...options, timeoutMs },
       { requestTimeout: timeoutMs, throwOnRequestTimeout: true },
     );
-    this.links = new S3Links(this.client, options.bucket);
+    for (const client of [this.client, this.reader]) this.clock.watch(client);
+    this.links = new S3Links(this.client, options.bucket, this.clock);
   }
 
   /**
@@ -79,8 +83,7 @@ export class S3Store implements MediaStore {
    */
   async prepare(): Promise<void> {
     const { bucket: Bucket, region } = this.options;
-    const exists = await inStore(() => unlessMissing(this.client.send(new HeadBucketCommand({ Bucket }))));
-    if (exists) return;
+    if (await inStore(() => unlessMissing(this.look()))) return;
     const place = { LocationConstraint: region as BucketLocationConstraint };
     await inStore(async () => {
       try {
@@ -92,7 +95,7 @@ export class S3Store implements MediaStore {
         );
       } catch (error) {
         // Another process may have been faster.
-        if (!(await this.client.send(new HeadBucketCommand({ Bucket })).catch(() => null))) throw error;
+        if (!(await this.look().catch(() => null))) throw error;
       }
     });
   }
@@ -143,10 +146,14 @@ export class S3Store implements MediaStore {
       throw new StorageUnavailableError(new Error('The bucket has not deleted what it confirmed.'));
   }
 
-  async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+  async deleteMany(
+    keys: readonly string[],
+    mayDelete = (): boolean => true,
+  ): Promise<ReadonlyMap<string, unknown>> {
     const failures = new Map<string, unknown>();
     await eachOf(keys, deletionsAtOnce, async (key) => {
       try {
+        if (!mayDelete()) throw new DeletionRefused();
         await this.delete(key);
       } catch (error) {
         failures.set(key, error);
@@ -164,7 +171,7 @@ export class S3Store implements MediaStore {
   /** The objects of {@link list} with their sizes in bytes. */
   async *listSizes(prefix: string, olderThanMs: number): AsyncGenerator<ListedObject> {
     // Some compatible stores round the time up to a whole second.
-    const writtenBefore = olderThanMs === 0 ? Infinity : Date.now() - olderThanMs + 1_000;
+    const writtenBefore = olderThanMs === 0 ? Infinity : this.clock.now() - olderThanMs + 1_000;
     let next: string | undefined;
     do {
       const page = await inStore(() =>
@@ -199,6 +206,18 @@ export class S3Store implements MediaStore {
     return Status !== undefined;
   }
 
+  /** @throws the SDK's error, with the reason, if the bucket cannot be used */
+  private async look(): Promise<unknown> {
+    const { bucket: Bucket } = this.options;
+    try {
+      return await this.client.send(new HeadBucketCommand({ Bucket }));
+    } catch (error) {
+      // The answer to a HEAD has no reason.
+      if (statusOf(error) !== 404) await this.client.send(new ListObjectsV2Command({ Bucket, MaxKeys: 1 }));
+      throw error;
+    }
+  }
+
   private target(key: string): { Bucket: string; Key: string } {
     assertKey(key);
     return { Bucket: this.options.bucket, Key: key };
@@ -227,11 +246,11 @@ export class S3Store implements MediaStore {
 
   private async sweepUploads(): Promise<void> {
     const { bucket: Bucket, staleUploadMs = 3_600_000 } = this.options;
-    const begunBefore = Date.now() - staleUploadMs;
     let page: ListMultipartUploadsCommandOutput | null = null;
     do {
       const after: ListMultipartUploadsCommandOutput | null = page;
       page = await inStore(() => this.unfinishedUploads(after));
+      const begunBefore = this.clock.now() - staleUploadMs;
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (!Initiated || Initiated.getTime() > begunBefore) continue;
         await inStore(() =>

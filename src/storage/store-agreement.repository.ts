@@ -21,11 +21,9 @@ export async function createStoreId(sql: Sql): Promise<void> {
   await sql.rows('UPDATE installation SET store_id = gen_random_uuid() WHERE store_id IS NULL');
 }
 
-/** Reads the record, which must have an id, and locks it until the end of the transaction. */
-export async function lockStoreRecord(sql: Sql): Promise<StoreRecord & { id: string }> {
-  const [record] = await sql.rows<StoreRecord & { id: string }>(
-    `SELECT ${columns} FROM installation FOR UPDATE`,
-  );
+/** Reads the record, and locks it until the end of the transaction. */
+export async function lockStoreRecord(sql: Sql): Promise<StoreRecord> {
+  const [record] = await sql.rows<StoreRecord>(`SELECT ${columns} FROM installation FOR UPDATE`);
   return record!;
 }
 
@@ -41,7 +39,7 @@ export async function findNewestKeys(sql: Sql): Promise<string[]> {
     `(SELECT 'avatars/' || id || coalesce('.' || media_token, '') || '.picture' AS key FROM avatars
        WHERE status = 'STORED' AND damaged_at IS NULL ORDER BY id DESC LIMIT 4)
      UNION ALL
-     (SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY' ORDER BY id DESC LIMIT 4)`,
+     (SELECT 'photos/' || id || coalesce('.' || nullif(media_token, ''), '') || '.jpg' FROM photos WHERE status = 'READY' ORDER BY id DESC LIMIT 4)`,
   );
   return rows.map(({ key }) => key);
 }

@@ -68,7 +68,7 @@ async function readMarker(store: Store): Promise<string | null> {
 /** The first bytes of an object; null if it does not exist. */
 async function readPart(store: Store, key: string, byteSize: number): Promise<Buffer | null> {
   const object = await store.open(key, { start: 0, end: byteSize - 1 });
-  return object && inStore(() => readObject(object));
+  return object && readObject(object);
 }
 
 async function writeMarker(store: Store, id: string): Promise<void> {
@@ -85,24 +85,15 @@ async function agreeOnStore(database: Transactions, store: Store, name: string):
   if (found.relation === 'SAME') return;
   // Before the marker has it, so that a start that ends in between can be repeated.
   await createStoreId(database);
-  // The lock lets only one of several new stores become that of the database. What is done in the store can be repeated.
-  const failure = await database.transaction(async (sql) => {
-    const record = await lockStoreRecord(sql);
-    let id: string;
-    try {
-      const marker = await readMarker(store);
-      if (relate(record, marker, found.hasNewest) === 'OTHER') return mismatch(name, marker);
-      id = isOfDatabase(record, marker) ? record.id : randomUUID();
-      await writeMarker(store, id);
-    } catch (error) {
-      // Thrown in a transaction, it would count as an outage of the database.
-      if (error instanceof StorageUnavailableError) return error;
-      throw error;
-    }
+  // Only one of several new stores becomes that of the database.
+  await changeRecord(database, async (sql, record) => {
+    const marker = await readMarker(store);
+    if (relate(record, marker, found.hasNewest) === 'OTHER') return mismatch(name, marker);
+    const id = isOfDatabase(record, marker) ? record.id! : randomUUID();
+    await writeMarker(store, id);
     await recordStore(sql, id);
     return null;
   });
-  if (failure) throw failure;
 }
 
 function mismatch(name: string, marker: string | null): Error {
@@ -123,25 +114,90 @@ export function describeMismatch(marker: string | null): { problem: string; cure
   return { problem, cure };
 }
 
-/** Makes the store that of the database, with a new id, so that the former one is refused from now on. */
-export async function adoptStore(database: Sql, store: Store): Promise<void> {
-  const id = randomUUID();
-  await writeMarker(store, id);
-  await recordStore(database, id);
+/**
+ * Makes the store that of the database, with a new id, so that the former one is refused from now on.
+ * @param name - names the store in a message
+ * @throws Error with advice if another process has changed the store of the database meanwhile; StorageUnavailableError
+ */
+export async function adoptStore(database: Transactions, store: Store, name: string): Promise<void> {
+  const before = await readStoreRecord(database);
+  await changeRecord(database, async (sql, record) => {
+    if (record.id !== before.id) return changedMeanwhile(name);
+    const id = randomUUID();
+    await writeMarker(store, id);
+    await recordStore(sql, id);
+    return null;
+  });
 }
 
-/** Moves the marker, after all pictures were moved. */
-export async function moveMarker(from: Store, to: Store): Promise<void> {
-  const marker = await readMarker(from);
-  if (marker === null) return;
-  await writeMarker(to, marker);
-  await from.delete(storeMarkerKey);
+function changedMeanwhile(name: string): Error {
+  return new Error(
+    `Another process has just changed the store of this database, so nothing was changed. If ${name} is the right store, run the command again.`,
+  );
+}
+
+/** A store with its name in messages. */
+export interface NamedStore {
+  readonly store: Store;
+  readonly name: string;
+}
+
+/**
+ * Makes sure that pictures may be deleted from the first store once they are in the other one.
+ * @throws Error with advice if the first one is not the store of the database; StorageUnavailableError
+ */
+export async function checkMove(sql: Sql, from: NamedStore, to: NamedStore): Promise<void> {
+  const { relation, marker } = await compareStore(sql, from.store);
+  if (relation === 'SAME') return;
+  const { id } = await readStoreRecord(sql);
+  if (id !== null && (await readMarker(to.store)) === id) {
+    throw new Error(
+      `${to.name} is already the store of this database. Leave out --delete to copy what it lacks, and delete the former store yourself.`,
+    );
+  }
+  if (relation === 'OTHER') {
+    throw new Error(
+      `${from.name} ${describeMismatch(marker).problem}. Leave out --delete to copy its pictures, or move those of the store of this database.`,
+    );
+  }
+}
+
+/** Moves the marker, after all pictures were moved. One that the other store has got from the database meanwhile is kept. */
+export async function moveMarker(database: Transactions, from: Store, to: Store): Promise<void> {
+  await changeRecord(database, async (_, record) => {
+    const marker = await readMarker(from);
+    if (marker === null) return null;
+    if ((await readMarker(to)) !== record.id) await writeMarker(to, marker);
+    await from.delete(storeMarkerKey);
+    return null;
+  });
+}
+
+/**
+ * Runs `change` while the record is locked, so that only one process at a time changes which store is that of the database. What
+ * is done in a store can be repeated.
+ * @param change - returns an error to be thrown
+ */
+async function changeRecord(
+  database: Transactions,
+  change: (sql: Sql, record: StoreRecord) => Promise<Error | null>,
+): Promise<void> {
+  const failure = await database.transaction(async (sql) => {
+    try {
+      return await change(sql, await lockStoreRecord(sql));
+    } catch (error) {
+      // Thrown in a transaction, it would count as an outage of the database.
+      if (error instanceof StorageUnavailableError) return error;
+      throw error;
+    }
+  });
+  if (failure) throw failure;
 }
 
 /** What {@link StoreAgreement} needs. */
 export interface StoreAgreementDeps {
   readonly database: Transactions;
-  readonly store: Store;
+  readonly store: Store & Pick<MediaStore, 'links'>;
   /** Names the store at the beginning of a message. */
   readonly name: string;
   readonly logger: Logger;
@@ -150,6 +206,8 @@ export interface StoreAgreementDeps {
 /** Makes sure that the store of this process is that of its database, once. */
 export class StoreAgreement {
   private isReached = false;
+  /** That of the last comparison. */
+  private marker: string | null = null;
   private isReported = false;
 
   constructor(private readonly deps: StoreAgreementDeps) {}
@@ -173,10 +231,18 @@ export class StoreAgreement {
   }
 
   /**
-   * For what stores pictures: the other processes could not read them in another store.
-   * @throws StorageUnavailableError until it is known that the store is that of the database
+   * For what stores pictures: the other processes could not read them in another store. Compares once, and again when another
+   * disk has been mounted in the place of the first one.
+   * @throws StorageUnavailableError unless it is known that the store is that of the database
    */
-  async requireOnce(): Promise<void> {
+  async requireForPut(): Promise<void> {
+    await this.requireOnce();
+    const { store } = this.deps;
+    if (store.links === undefined && (await readMarker(store)) !== this.marker)
+      await inStore(() => this.require());
+  }
+
+  private async requireOnce(): Promise<void> {
     await inStore(() => this.check());
     if (!this.isReached) throw new StorageUnavailableError(new Error('It is not known whose store it is.'));
   }
@@ -191,5 +257,6 @@ export class StoreAgreement {
     const { database, store, name } = this.deps;
     const { relation, marker } = await compareStore(database, store);
     if (relation !== 'SAME') throw mismatch(name, marker);
+    this.marker = marker;
   }
 }

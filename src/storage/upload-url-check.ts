@@ -8,6 +8,9 @@ const timeoutMs = 15_000;
 
 const own = 'x';
 
+/** The statuses with which a bucket says nothing about a request. 501 is a refusal of a header. */
+const temporaryStatuses: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+
 /**
  * Headers with which an upload would get the bytes of another object: a copy in S3, and a manifest, a link and a copy in Swift.
  * AWS refuses requests with headers that are not signed; not all compatible stores do.
@@ -48,11 +51,14 @@ async function storesOther(
   try {
     await inStore(async () => {
       const signal = AbortSignal.timeout(timeoutMs);
-      const { body } = await fetch(url, { method: 'PUT', body: own, headers, signal });
+      const { body, status } = await fetch(url, { method: 'PUT', body: own, headers, signal });
       await body?.cancel();
+      // An overloaded bucket may accept the same upload later.
+      if (temporaryStatuses.has(status))
+        throw new Error(`The bucket answered a trial upload with status ${status}.`);
     });
     const stored = await store.open(key);
-    return stored !== null && (await inStore(() => readObject(stored))).toString() !== own;
+    return stored !== null && (await readObject(stored)).toString() !== own;
   } finally {
     await store.delete(key);
   }

@@ -6,6 +6,8 @@ import { WebhookSender, type WebhookTarget } from '../../src/webhooks/webhook-se
 import { WebhookReceiver } from '../support/webhook-receiver';
 
 const secrets = new WebhookSecrets(['a signing secret of the tests, 32 bytes']);
+/** The database's clock, ten minutes ahead of that of this machine. */
+const clock = { nowMs: () => Date.now() + 600_000 };
 const message = { id: 'delivery_1', body: '{"type":"ping","timestamp":"","data":{"id":"1"}}' };
 
 let receiver: WebhookReceiver;
@@ -32,7 +34,7 @@ function senderTo(allow: string[], ...addresses: string[]): WebhookSender {
     const address = addresses.length > 1 ? addresses.shift()! : addresses[0]!;
     return Promise.resolve([{ address, family: 4 }]);
   });
-  return new WebhookSender(new HttpExchange(1), createGuard({ allow, resolve }), secrets);
+  return new WebhookSender(new HttpExchange(1), createGuard({ allow, resolve }), secrets, clock);
 }
 
 const send = (sender: WebhookSender, host: string): ReturnType<WebhookSender['send']> =>
@@ -46,6 +48,17 @@ describe('a webhook', () => {
     expect(receiver.received).toHaveLength(1);
   });
 
+  it('has the time of the database, since receivers refuse that of a machine whose clock is wrong', async () => {
+    const { port } = new URL(receiver.url);
+    const sender = senderTo([`hooks.example.com:${port}`], '127.0.0.1');
+    const sent = await send(sender, 'hooks.example.com');
+    const sentMs = Number(receiver.received[0]!.headers['webhook-timestamp']) * 1_000;
+    expect(Math.abs(sentMs - clock.nowMs())).toBeLessThan(300_000);
+    expect('attempt' in sent && sent.attempt.startedAt.slice(0, 16)).toBe(
+      new Date(sentMs).toISOString().slice(0, 16),
+    );
+  });
+
   it.each([
     ['a metadata service', '169.254.169.254'],
     ['this machine', '127.0.0.1'],
@@ -57,7 +70,7 @@ describe('a webhook', () => {
       ports: [Number(new URL(receiver.url).port)],
       resolve: createResolver(() => Promise.resolve([{ address, family: 4 }])),
     });
-    const sender = new WebhookSender(new HttpExchange(1), { ...guard, isListed: () => true }, secrets);
+    const sender = new WebhookSender(new HttpExchange(1), { ...guard, isListed: () => true }, secrets, clock);
     expect(await send(sender, 'hooks.example.com')).toMatchObject({
       outcome: 'failed',
       attempt: { httpStatus: null, excerpt: 'The endpoint could not be reached.' },

@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { HeadObjectCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Store } from '../../src/storage/s3-store';
 import { checkUploadUrls } from '../../src/storage/upload-url-check';
 import { newKey, pieces, readAll, mediaStoreSuite } from '../contract/media-store-suite';
 import { uuidOf } from '../support/client';
 import { likeness, type CommandResult } from '../support/command-line';
-import { TestDatabase } from '../support/database';
+import { TestDatabase, testEngine } from '../support/database';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
 import { media } from '../support/faults-pictures';
@@ -20,7 +20,7 @@ import { listening, stopped, TcpProxy } from '../support/servers';
 import { StrictProxy } from '../support/strict-proxy';
 import { eventually, until } from '../support/until';
 import { directAccessSuite, directBucket } from './direct-access';
-import { killMove } from './killed-move';
+import { endlessPut, killMove, suspendMove } from './killed-move';
 
 jest.setTimeout(180_000);
 
@@ -31,22 +31,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => server.stop());
-
-/** Stores an object that does not end, in chunks of 1 MB. */
-const endlessPut = `
-  const { S3Store } = require(${JSON.stringify(resolve(__dirname, '../../dist/storage/s3-store'))});
-  const [endpoint, key] = process.argv.slice(1);
-  const credentials = { accessKeyId: 'test:tester', secretAccessKey: 'testing' };
-  const store = new S3Store({ bucket: 'contract', endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
-  async function* chunks() {
-    for (;;) {
-      process.stdout.write('.');
-      yield Buffer.alloc(1_000_000);
-      await new Promise((resume) => setTimeout(resume, 20));
-    }
-  }
-  void store.put(key, chunks(), 1e12);
-`;
 
 const keysIn = async (bucket: string): Promise<string[]> => {
   const keys: string[] = [];
@@ -185,16 +169,15 @@ describe('a gateway that stores pictures in a bucket', () => {
     expect(missing.remarks).toContain('1 pictures are missing in the bucket gateway');
     const newer = newKey('avatars', '.picture');
     await server.store('gateway').put(newer, pieces('made after the backup'), 100);
-    const elsewhere = {
-      ...own,
-      DATABASE_URL: (await TestDatabase.create()).url,
-      DATA_DIR: join(folder, 'restored'),
-    };
+    const { url } = await TestDatabase.create();
+    const elsewhere = { ...own, DATABASE_URL: url, DATA_DIR: join(folder, 'restored') };
     const restored = await likeness(elsewhere, 'restore', join(folder, 'whole'), '--json');
     expect(JSON.parse(restored.out)).toMatchObject({ missing: [owner.id], unknown: 1 });
     await server.store('gateway').delete(newer);
-    expect((await likeness(elsewhere, 'doctor')).out).toMatch(/store +OK .*is that of the database/);
+    const { out: examined } = await likeness(elsewhere, 'doctor');
+    expect(examined).toMatch(/bucket clock +OK [^]*store +OK .*is that of the database/);
     await rm(folder, { recursive: true, force: true });
+    expect(await likeness(own, 'media', 'adopt')).toMatchObject({ code: 0 });
 
     await client.delete('deleteModel', model);
     await client.erase();
@@ -241,10 +224,10 @@ describe('a gateway that stores pictures in a bucket', () => {
     await gateway.kill();
 
     const settings = server.settings('moved');
-    const move = (...words: string[]): Promise<CommandResult> =>
-      likeness({ DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings }, 'media', 'move', ...words);
+    const own = { DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings };
+    const move = (...words: string[]): Promise<CommandResult> => likeness(own, 'media', 'move', ...words);
     expect(await move('--from', 'disk', '--to', 'disk')).toMatchObject({ code: 1 });
-    await killMove(server, { DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings });
+    await killMove(server, { ...own, DATABASE_ENGINE: testEngine.name });
     const present = (await keysIn('moved')).length;
     const { code, out } = await move('--from', 'disk', '--to', 's3');
     expect(code).toBe(0);
@@ -261,24 +244,32 @@ describe('a gateway that stores pictures in a bucket', () => {
       code: 0,
       out: expect.stringMatching(/"copied": 1,\s+"present": 8/),
     });
-    expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({
-      out: expect.stringMatching(/^0 copied, 0 /),
-    });
+    expect((await move('--from', 'disk', '--to', 's3')).out).toMatch(/^0 copied, 0 /);
     expect([...(await media(environment)).keys()]).toEqual([]);
+
+    await server.store('moved').put(newKey('uploads', ''), pieces('not checked yet'), 100);
+    const back = await suspendMove({ ...own, DATABASE_ENGINE: testEngine.name }, async () => {
+      expect((await move('--from', 's3', '--to', 'disk', '--delete')).code).toBe(0);
+      expect((await move('--from', 'disk', '--to', 's3', '--delete')).code).toBe(0);
+    });
+    expect(back).toEqual({ code: 1, remarks: expect.stringMatching(/was suspended.*Run the command again/) });
+    expect(await keysIn('moved')).toHaveLength(9);
 
     await environment.restartGateway(0, settings);
     const after = await Promise.all((await client.avatars(id)).map(({ url }) => bytesOf(url)));
     expect(after.map((bytes, n) => bytes.equals(before[n]!))).toEqual([true, true]);
   });
 
-  it('is described by the doctor', async () => {
+  it('is described by the doctor, and by a command that cannot use it', async () => {
     environment = await FaultsEnvironment.open();
     const own = { DATABASE_URL: environment.databaseUrl, DATA_DIR: environment.dataDir };
     const good = { ...own, ...server.settings('examined') };
     expect((await likeness(good, 'doctor')).out).toContain('S3_BUCKET examined can be written');
-    const bad = await likeness({ ...good, S3_SECRET_ACCESS_KEY: 'not-the-secret' }, 'doctor');
-    expect(bad.out).toContain('S3_BUCKET examined cannot be used');
-    expect(bad.out + bad.remarks).not.toContain('not-the-secret');
+    const wrong = { ...good, S3_SECRET_ACCESS_KEY: 'not-the-secret' };
+    const [bad, refused] = [await likeness(wrong, 'doctor'), await likeness(wrong, 'media', 'adopt')];
+    expect(bad.out).toContain('S3_BUCKET examined cannot be used: The request signature');
+    expect(refused.remarks).toMatch(/S3_BUCKET.* Check .*S3_SECRET_ACCESS_KEY.*\(The request signature/);
+    expect(bad.out + bad.remarks + refused.remarks).not.toContain('not-the-secret');
   });
 
   it('is examined by the doctor for photos that a CDN gives out', async () => {
