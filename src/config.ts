@@ -10,6 +10,7 @@ import {
   duration,
   flag,
   grace,
+  hostUrl,
   httpUrl,
   list,
   money,
@@ -49,7 +50,7 @@ const authMode = z.enum(['none', 'jwt', 'keys'], authProblem);
 export const settings = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: port.default(4000),
-  PUBLIC_URL: httpUrl.optional(),
+  PUBLIC_URL: hostUrl.optional(),
   ...monitoringSettings,
   CORS_ORIGINS: origins.default([]),
   DATABASE_URL: postgresUrl.optional(),

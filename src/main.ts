@@ -1,16 +1,17 @@
 import './core/thread-pool';
 import 'reflect-metadata';
+import { resolve } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { App } from './app/app';
 import { settingNames, type Config } from './config';
-import { DomainError } from './core/errors';
+import { DomainError, isDiskFull } from './core/errors';
 import { createLogger, type Logger } from './core/logger';
 import { Shutdown } from './core/shutdown';
 import { checkAddress } from './http/address-check';
 import { ConfigError, readConfig } from './read-config';
 import { unknownSettings } from './unknown-settings';
 
-/** Starts the gateway and stops it on SIGTERM or SIGINT, also during startup. */
+/** Starts the gateway and stops it on SIGTERM or SIGINT, or when its terminal is closed, also during startup. */
 async function main(): Promise<void> {
   const startedAt = performance.now();
   const config = settings();
@@ -18,6 +19,8 @@ async function main(): Promise<void> {
   const shutdown = new Shutdown(logger);
   const onSignal = (signal: NodeJS.Signals): void => {
     if (shutdown.signal.aborted) {
+      // When a terminal is closed, the shell and the system send one each.
+      if (signal === 'SIGHUP') return;
       logger.warn({ signal }, 'terminating immediately; running requests and work are interrupted');
       void shutdown.abort().then(() => process.exit(1));
       return;
@@ -25,7 +28,9 @@ async function main(): Promise<void> {
     logger.info({ signal }, 'shutting down; a second signal terminates immediately');
     void shutdown.stop().then(() => process.exit(0));
   };
-  process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  // A full disk or a closed terminal must not end the process.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
   // A rejection without a handler arrives here too. The state of the process is unknown, so it must not continue.
   process.once('uncaughtException', (error) => {
     logger.fatal({ err: error }, 'uncaught error; the process exits');
@@ -40,7 +45,7 @@ async function main(): Promise<void> {
   } catch (error) {
     // Shutdown was requested during startup: `stop` exits the process.
     if (shutdown.signal.aborted) return;
-    process.stderr.write(`Likeness cannot start: ${messageOf(error)}\n`);
+    process.stderr.write(`Likeness cannot start: ${messageOf(error, config)}\n`);
     logger.debug({ err: error }, 'Likeness could not start');
     process.exit(1);
   }
@@ -50,7 +55,9 @@ async function main(): Promise<void> {
 }
 
 /** The message of an error, and that of its cause if the error names none: what is wrong with the bucket. */
-function messageOf(error: unknown): string {
+function messageOf(error: unknown, { DATA_DIR }: Config): string {
+  if (isDiskFull(error))
+    return `the disk of DATA_DIR ${resolve(DATA_DIR)} is full. Free space, then start again.`;
   if (!(error instanceof Error)) return String(error);
   const isVague = error instanceof DomainError && error.cause instanceof Error;
   return isVague ? `${error.message} (${(error.cause as Error).message})` : error.message;

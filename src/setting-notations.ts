@@ -70,6 +70,14 @@ export const httpUrl = notation(
   'is not a URL (example: https://avatars.example.com)',
 );
 
+/** The URL of a host as an origin, without a path: the studio, GraphiQL and clients use paths from the root. */
+export const hostUrl = httpUrl
+  .refine((text) => /^https?:\/\/[^/\\?#@]+$/i.test(text), {
+    error:
+      'must have no path, query or user, because the studio and GraphiQL are served from the root; give the gateway a host name of its own (example: https://avatars.example.com)',
+  })
+  .transform((text) => new URL(text).origin);
+
 const portProblem = 'is not a port; use a number from 0 to 65535';
 /** The number of a TCP port. */
 export const port = z.coerce.number(portProblem).int().min(0, portProblem).max(65_535, portProblem);

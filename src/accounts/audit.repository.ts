@@ -63,6 +63,25 @@ function actorOf({ actor, clientToken, keyId, owner }: Viewer): string {
 }
 
 /**
+ * The global ids of photos that were deleted one by one since a time, used by no model, and created after the photo with the
+ * given global id, in the order of their creation.
+ */
+export async function findDeletedPhotos(
+  sql: Sql,
+  owner: string,
+  { sinceMs, after }: { sinceMs: number; after: string },
+): Promise<string[]> {
+  const rows = await sql.rows<{ subject: string }>(
+    `SELECT subject FROM audit_log
+      WHERE owner = $1 AND at > now() - $2 * interval '1 ms' AND action = 'deletePhoto'
+        AND details->>'isOfModel' IS NULL AND subject COLLATE "C" > $3
+      ORDER BY subject COLLATE "C"`,
+    [owner, sinceMs, after],
+  );
+  return rows.map(({ subject }) => subject);
+}
+
+/**
  * Deletes entries older than the given age.
  * @returns the number of deleted entries, at most 5,000 per call
  */

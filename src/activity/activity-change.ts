@@ -126,7 +126,7 @@ function readActivity(event: StoredEvent): ActivityEntry | null {
 function jobIn(
   { payload, createdAt }: StoredEvent,
   kind: 'MODEL' | 'GENERATION',
-  { sequence }: Positioned,
+  { sequence }: Pick<Positioned, 'sequence'>,
 ): JobActivity {
   const atMs = createdAt.getTime();
   if (kind === 'MODEL') {

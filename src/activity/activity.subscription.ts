@@ -169,14 +169,13 @@ export class ActivitySubscriptions {
     owners: readonly string[],
     found: ReadonlyMap<string, ActivityEntry[]>,
   ): Promise<void> {
-    const { database, ticks } = this.deps;
+    const { database } = this.deps;
     const [models, generations] = await Promise.all([
       findUnfinishedJobs(database, modelKind, owners, maxPresentJobs),
       findUnfinishedJobs(database, generationKind, owners, maxPresentJobs),
     ]);
-    const nowMs = ticks.clock.nowMs();
-    for (const row of models) found.get(row.owner)!.push(presentModel(row, nowMs));
-    for (const row of generations) found.get(row.owner)!.push(presentGeneration(row, nowMs));
+    for (const row of models) found.get(row.owner)!.push(presentModel(row, row.now));
+    for (const row of generations) found.get(row.owner)!.push(presentGeneration(row, row.now));
   }
 
   /** The object as it is; null if it is not read, or was deleted. Undefined for a notice that was deleted: it is not sent. */

@@ -12,6 +12,7 @@ import { OwnerFeed } from '../events/owner-feed';
 import { RedisWakeups } from '../events/redis-wakeups';
 import { everyTopic } from '../events/wake';
 import { Wakeups } from '../events/wakeups';
+import type { HealthCheck } from '../http/health';
 import { createImageSemaphore, ImageProcessor } from '../images/image-processor';
 import { Journal } from '../jobs/journal';
 import type { Poller } from '../poller/poller';
@@ -29,7 +30,7 @@ import { checkCdn, openMonitoring, reportDecoding } from './monitoring';
 import { createServices, type Infrastructure, type Services } from './services';
 import { openStore } from './store';
 import { startTracing } from './tracing';
-import { checkKey, openUpstream, type Startup } from './upstream';
+import { openUpstream, watchKey, type KeyWatch, type Startup } from './upstream';
 import { webhooksTopic } from './webhooks';
 import { createWork, makeBudget, type Work } from './workers';
 
@@ -92,9 +93,7 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   const services = createServices(deps);
   shutdown.onStop(() => services.renditions.stop());
 
-  const journal = new Journal(join(dataDir, 'journal'));
-  journal.start();
-  shutdown.onStop(() => journal.stop());
+  const { journal, journalChecks } = openJournal(startup, metrics);
   const { poller, replay, onStreams } = createWork(
     { ...deps, budget, downloads: new Downloads(guard, provider), journal },
     services,
@@ -102,24 +101,36 @@ async function start(config: Config, logger: Logger, shutdown: Shutdown): Promis
   await replay();
 
   const metricsUrl = await openMonitoring(startup, metrics);
-  const servers = await createHttpServers({ ...deps, services, access });
+  const servers = await createHttpServers({ ...deps, services, access, journalChecks });
   shutdown.onStop(() => servers.stop(config.SHUTDOWN_GRACE));
   shutdown.onStop(() => stopPhotos(services));
   shutdown.onStop(() => drain(config, servers, poller));
   listening = (await servers.start()).url;
   await startPhotos(services, wakeups);
   if (config.ROLE !== 'api') startWork(poller, wakeups, onStreams);
-  startChecks(deps, startup);
+  startChecks({ ...deps, budget }, startup);
   return { url: deps.publicUrl(), metricsUrl, sandbox };
 }
 
+/** The journal of paid calls, with the check of whether it can be written in a process that makes them. */
+function openJournal(
+  { config, dataDir, shutdown }: Startup,
+  metrics: Metrics,
+): { journal: Journal; journalChecks: HealthCheck[] } {
+  // The calls of trainings and generations.
+  const journal = new Journal(join(dataDir, 'journal'), { maxCalls: 2 * config.MAX_SUBMISSIONS });
+  journal.start();
+  shutdown.onStop(() => journal.stop());
+  if (config.ROLE === 'api') return { journal, journalChecks: [] };
+  metrics.readProcess({ journal });
+  const check = (): Promise<void> => Promise.resolve().then(() => journal.reserve());
+  return { journal, journalChecks: [{ name: 'journal', check }] };
+}
+
 /** Checks in the background what is otherwise only noticed when it matters. */
-function startChecks(
-  { provider, media }: Pick<Infrastructure, 'provider' | 'media'>,
-  startup: Startup,
-): void {
+function startChecks({ media, ...deps }: Pick<Infrastructure, 'media'> & KeyWatch, startup: Startup): void {
   const { ROLE, UPSTREAM } = startup.config;
-  if (ROLE !== 'api' && UPSTREAM !== 'sandbox') void checkKey(provider, startup);
+  if (ROLE !== 'api' && UPSTREAM !== 'sandbox') void watchKey(deps, startup);
   checkCdn(media, startup);
 }
 

@@ -9,11 +9,18 @@ import { Database, isUnavailable } from '../database/database';
 import { checkDirectSession } from '../database/direct-session';
 import { engines } from '../database/engine';
 import { agreeOnEngine } from '../database/installation';
-import { checkMigrated, migrate, waitUntilMigrated } from '../database/migrate';
+import { checkMigrated, migrateDirectly, waitUntilMigrated } from '../database/migrate';
+import { explainReadOnly } from '../database/read-only';
 import { ReplicaReads } from '../database/replica-reads';
 import { EmbeddedKeeper } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import type { Startup } from './upstream';
+
+/**
+ * How long a connection in use may be silent, in milliseconds. Longer than the time limits of statements and of idle
+ * transactions; others take over the work within 30 s.
+ */
+const maxSilenceMs = 20_000;
 
 /** Connections to a replica: for one scrape, and an operator's overview. */
 const replicaPool = 2;
@@ -41,13 +48,13 @@ export async function openDatabase(startup: Startup): Promise<OpenDatabase> {
   const isPooled = DATABASE_DIRECT_URL !== undefined;
   const engine = engines[config.DATABASE_ENGINE];
   if (config.DATABASE_URL !== undefined && engine.notifies)
-    await explained(() => checkDirectSession({ url, directUrl }));
+    await explained(() => explainReadOnly(() => checkDirectSession({ url, directUrl })));
   await prepareSchema(config, directUrl);
   const source = await createDataSource({ url, poolSize, entities, isPooled }).initialize();
   shutdown.onStop(() => source.destroy());
   const prepares = config.DATABASE_PREPARED_STATEMENTS ?? !isPooled;
-  const database = new Database(source, { outages, isPooled, prepares, engine });
-  await agreeOnEngine(database);
+  const database = new Database(source, { outages, isPooled, prepares, engine, maxSilenceMs });
+  await explainReadOnly(() => agreeOnEngine(database));
   if (isPooled) await warnWithoutTimeLimit(database, logger);
   const replica = openReplica(startup, database);
   return { database, directUrl, replica, costlyReads: replica ?? { begin: () => Promise.resolve(database) } };
@@ -61,7 +68,7 @@ function openReplica({ config, logger, shutdown }: Startup, primary: Database): 
   shutdown.onStop(() => source?.destroy());
   const connect = async (): Promise<Database> => {
     source = await createDataSource({ url, poolSize: replicaPool, entities }).initialize();
-    return new Database(source, { engine: primary.engine });
+    return new Database(source, { engine: primary.engine, maxSilenceMs });
   };
   const outages = new OutageLog(logger, {
     begin: 'the replica cannot be used or is late; costly reads use the primary',
@@ -70,11 +77,12 @@ function openReplica({ config, logger, shutdown }: Startup, primary: Database): 
   return new ReplicaReads({ primary, connect, outages });
 }
 
+/** @param url - of the embedded database, or of one whose sessions {@link checkDirectSession} has accepted */
 async function prepareSchema({ MIGRATE, DATABASE_URL, DATABASE_ENGINE }: Config, url: string): Promise<void> {
   const engine = engines[DATABASE_ENGINE];
-  if (DATABASE_URL === undefined) await migrate(url, undefined, engine);
+  if (DATABASE_URL === undefined) await migrateDirectly(url, undefined, engine);
   else if (!engine.migratesAtStart) await explained(() => waitUntilMigrated(url));
-  else await explained(() => (MIGRATE ? migrate(url) : checkMigrated(url)));
+  else await explained(() => (MIGRATE ? migrateDirectly(url) : checkMigrated(url)));
 }
 
 /** Runs a part of the start; if the configured database cannot be reached, the error says so. */

@@ -18,7 +18,7 @@ import { loadListedQueries, PersistedQueries } from '../http/graphql/persisted-q
 import { RequestWaits } from '../http/graphql/request-waits';
 import { SseHandler, type SseLimits } from '../http/graphql/sse-handler';
 import { WebSocketHandler, type WebSocketLimits } from '../http/graphql/websocket-handler';
-import { healthRoutes } from '../http/health';
+import { healthRoutes, type HealthCheck } from '../http/health';
 import { Origins } from '../http/origins';
 import { RefusedOrigins } from '../http/refused-origins';
 import type { Route } from '../http/router';
@@ -39,6 +39,7 @@ export interface HttpDeps extends Infrastructure {
   services: Services;
   access: Auth;
   checkStore: () => Promise<unknown>;
+  journalChecks: readonly HealthCheck[];
 }
 
 /** The HTTP server with all transports. */
@@ -63,9 +64,8 @@ export async function createHttpServers(deps: HttpDeps): Promise<HttpServers> {
     allowed: config.CORS_ORIGINS,
     onRefused: (origin) => refusedOrigins.add(origin),
   });
-  const isRevoked = (id: string): boolean => access.revocations.has(id);
   const sessions = new Sessions({
-    isRevoked,
+    isRevoked: (id) => access.revocations.has(id),
     maxPerOwner: maxPerOwner(config, config.MAX_SOCKETS_PER_OWNER),
   });
   access.revocations.add(sessions);
@@ -158,7 +158,6 @@ export async function assembleServers(parts: HttpParts): Promise<HttpServers> {
       if (isStarted) await pause(ms);
     },
     stop: async (graceMs) => {
-      parts.serving.phase = 'stopping';
       parts.operations.stopWaiting();
       events.stop(graceMs);
       await Promise.all([sockets.stop(graceMs), server.stop(graceMs)]);
@@ -275,7 +274,8 @@ function makeConnections({ config, logger, access, services, metrics }: HttpDeps
   return connections;
 }
 
-const checksOf = ({ database, checkStore }: HttpDeps): { name: string; check(): Promise<unknown> }[] => [
+const checksOf = ({ database, checkStore, journalChecks }: HttpDeps): HealthCheck[] => [
   { name: 'database', check: () => database.rows('SELECT 1') },
   { name: 'media', check: checkStore },
+  ...journalChecks,
 ];

@@ -23,7 +23,7 @@ import type { Metrics } from './metrics/metrics';
 import type { Infrastructure, Services } from './services';
 
 /** What the planned reads are made from besides the services. */
-type ReadDeps = Pick<Infrastructure, 'logger' | 'provider' | 'quotas' | 'clock'> & {
+type ReadDeps = Pick<Infrastructure, 'logger' | 'provider' | 'quotas'> & {
   readonly metrics: Metrics;
 };
 
@@ -47,10 +47,10 @@ export function createPlannedReads(
 
 function sourcesOf(
   { avatarUrls, photos }: Pick<Services, 'avatarUrls' | 'photos'>,
-  { provider, quotas, clock }: Pick<ReadDeps, 'provider' | 'quotas' | 'clock'>,
+  { provider, quotas }: Pick<ReadDeps, 'provider' | 'quotas'>,
 ): ReadSources {
-  const models = modelSource(provider, clock);
-  const generations = generationSource(provider, clock);
+  const models = modelSource(provider);
+  const generations = generationSource(provider);
   return {
     nodes: [
       photoSource(photos),

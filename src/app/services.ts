@@ -157,7 +157,7 @@ export function createServices(deps: Infrastructure): Services {
       ClientToken: deps.clientTokens,
     }),
     new PhotoResolver(photos),
-    new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }, clock),
+    new JobResolver({ AvatarModel: modelLifecycle, Generation: generationLifecycle }),
     ...timelineResolvers(database, jobKinds),
     new CostEstimateResolver(makeEstimates(jobDeps, quotas)),
     new ModelResolver(models, subscriptions.models, photos),

@@ -26,16 +26,16 @@ export async function openStore(
   const agreement = new StoreAgreement({ database, store: media, name, logger });
   await agreement.check();
   return {
-    media: guarded(media, () => agreement.requireOnce()),
+    media: guarded(media, () => agreement.requireForPut()),
     checkStore: () => Promise.all([media.check(), agreement.check()]),
     requireStore: () => agreement.require(),
   };
 }
 
-/** The store, which stores nothing before it is known to be that of the database. */
-function guarded(media: MediaStore, requireOnce: () => Promise<void>): MediaStore {
+/** The store, which stores nothing unless it is known to be that of the database. */
+function guarded(media: MediaStore, requireForPut: () => Promise<void>): MediaStore {
   const put: MediaStore['put'] = async (...object) => {
-    await requireOnce();
+    await requireForPut();
     return media.put(...object);
   };
   return Object.assign(Object.create(media) as MediaStore, { put });

@@ -3,6 +3,7 @@ import type { LeasedTable } from '../core/claim-statement';
 import type { Logger } from '../core/logger';
 import { OwnerShares } from '../core/owner-shares';
 import type { Transactions } from '../core/sql';
+import type { DatabaseClock } from '../database/database-clock';
 import type { Wakeups } from '../events/wakeups';
 import { createGuard } from '../upstream/guard';
 import { HttpExchange } from '../upstream/http-exchange';
@@ -29,10 +30,11 @@ interface WebhookDeps {
   wakeups: Pick<Wakeups, 'announce'>;
   /** The first one encrypts the secrets of webhooks. */
   signingSecrets: readonly string[];
+  clock: DatabaseClock;
 }
 
 /** Creates the services of webhooks. */
-export function makeWebhooks({ config, database, wakeups, signingSecrets }: WebhookDeps): {
+export function makeWebhooks({ config, database, wakeups, signingSecrets, clock }: WebhookDeps): {
   service: WebhookService;
   sender: WebhookSender;
 } {
@@ -40,7 +42,7 @@ export function makeWebhooks({ config, database, wakeups, signingSecrets }: Webh
   // Not that of photos: endpoints are sent requests, and their owners see the answers.
   const guard = createGuard({ allow: config.WEBHOOK_URL_ALLOW, setting: 'WEBHOOK_URL_ALLOW', ports: [443] });
   // Each call has a connection of its own.
-  const sender = new WebhookSender(new HttpExchange(1), guard, secrets);
+  const sender = new WebhookSender(new HttpExchange(1), guard, secrets, clock);
   const service = new WebhookService({
     ...{ database, secrets, sender },
     maxWebhooks: config.MAX_WEBHOOKS_PER_OWNER,

@@ -133,6 +133,7 @@ export class RateLimiter {
     try {
       for (const batch of this.batches()) await this.share(batch);
       await this.sweep();
+      if (this.isRedisBehind && this.redis?.isUp) this.schedule();
       this.isFailing = false;
     } catch (error) {
       if (!this.isFailing) {
@@ -148,8 +149,8 @@ export class RateLimiter {
 
   /** What has to be exchanged: new counts, and all of them after Redis may have lost them. */
   private *batches(): Generator<(readonly [string, Count])[]> {
-    const isBehind = this.isRedisBehind;
-    this.isRedisBehind = false;
+    const isBehind = this.isRedisBehind && this.redis?.isShared;
+    if (isBehind) this.isRedisBehind = false;
     const now = Date.now();
     const waiting = [...this.counts].filter(
       ([, { pending, own, endsAtMs }]) => pending > 0 || (isBehind && own > 0 && endsAtMs > now),
@@ -165,7 +166,10 @@ export class RateLimiter {
       return { subject, number, endsAtMs, pending, own };
     });
     const totals = await this.redis?.exchange(sent);
-    if (!totals) return this.shareInDatabase(sent);
+    if (!totals) {
+      this.isRedisBehind = true;
+      return this.shareInDatabase(sent);
+    }
     rows.forEach(([, count], index) => {
       const { pending } = sent[index]!;
       count.pending -= pending;

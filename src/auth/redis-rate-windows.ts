@@ -45,10 +45,23 @@ export class RedisRateWindows {
     });
   }
 
-  /** Writes counts and returns the totals of all processes, in the same order; null if Redis is unavailable. */
+  /** Whether this process can use it. */
+  get isUp(): boolean {
+    return this.redis.isUp;
+  }
+
+  /** Whether all processes can use it. */
+  get isShared(): boolean {
+    return this.redis.isShared;
+  }
+
+  /**
+   * Writes counts and returns the totals of all processes, in the same order; null if Redis is unavailable to this process or
+   * another one.
+   */
   async exchange(counts: readonly OwnCount[]): Promise<readonly number[] | null> {
     const { redis } = this;
-    if (!redis.isUp) return null;
+    if (!redis.isShared) return null;
     const now = Date.now();
     const keys = counts.map(({ subject, endsAtMs }) => `${redis.prefix}:rate:${subject}:${endsAtMs}`);
     const values = counts.flatMap(({ number, own, endsAtMs }) => [

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, type Stats } from 'node:fs';
 import { constants, copyFile, lstat, open, readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline, Readable, Transform } from 'node:stream';
 import { pipeline as completePipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { codeOf } from '../core/errors';
-import { createFolder } from '../core/folders';
+import { createFolder, isOfFileSystem } from '../core/folders';
 import { eachOf } from '../core/iterators';
 import { syncFolder } from '../storage/disk-store';
 import { storeMarkerKey } from '../storage/media-store';
@@ -19,6 +19,7 @@ export const copiesAtOnce = 8;
 export const copiedFolders = ['media', 'journal'] as const;
 const copied = [...copiedFolders, 'signing-secret'];
 const skipped = new Set(['.drafts', 'renditions', storeMarkerKey].map((name) => join('media', name)));
+const isSkipped = (path: string): boolean => skipped.has(path) || isOfFileSystem(basename(path));
 
 /** A file of DATA_DIR, by its path in it. */
 export interface DataFile {
@@ -44,7 +45,7 @@ async function collect(
   files: DataFile[],
   readStats: (path: string) => Promise<Stats> = lstat,
 ): Promise<void> {
-  if (skipped.has(path)) return;
+  if (isSkipped(path)) return;
   const full = join(folder, path);
   const stats = await unlessDeleted(readStats(full));
   if (stats === null) return;
@@ -71,11 +72,6 @@ function unlessDeleted<Result>(read: Promise<Result>): Promise<Result | null> {
 /** A file of a backup. */
 export interface CopiedFile extends DataFile {
   readonly sha256: string;
-}
-
-/** Whether a file could not be written because the disk, a quota or the limit on the sizes of files is reached. */
-export function isDiskFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '');
 }
 
 /** The number and size of files. */

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { codeOf } from '../core/errors';
@@ -44,7 +44,13 @@ export async function createBackupFolder(folder: string): Promise<void> {
   if ((await readdir(folder)).length > 0) {
     throw new CommandError(`${folder} is not empty. Name a new folder for each backup.`);
   }
-  await mkdir(join(folder, backupParts.tables), { mode: 0o700 });
+  await createNamedFolder(join(folder, backupParts.tables));
+}
+
+/** Makes the folder of a backup that has copied nothing usable for the next try. */
+export async function releaseBackupFolder(folder: string): Promise<void> {
+  // Fails if there are copies.
+  await rmdir(join(folder, backupParts.tables)).catch(() => undefined);
 }
 
 /** Writes the manifest, which completes the backup. */
@@ -69,9 +75,16 @@ export async function readManifest(folder: string): Promise<Manifest> {
       { cause: error },
     );
   }
-  const parsed = manifest.safeParse(jsonIn(text));
+  const json = jsonIn(text);
+  if (json === null)
+    throw new CommandError(
+      `${folder}/manifest.json was changed since the backup: it is not JSON. Copy the whole backup again.`,
+    );
+  const parsed = manifest.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new CommandError(`${folder}/manifest.json is not of this version: ${z.prettifyError(parsed.error)}`);
+  throw new CommandError(
+    `${folder}/manifest.json is not of this version: ${z.prettifyError(parsed.error)}\nRestore it with the version of likeness that made it.`,
+  );
 }
 
 function jsonIn(text: string): unknown {

@@ -16,7 +16,7 @@ export async function beginEpoch(sql: Sql): Promise<void> {
   await sql.rows('DELETE FROM streams WHERE ended_at IS NOT NULL');
   await sql.rows('UPDATE streams SET sequence = sequence + $1', [epochStep]);
   await sql.rows(
-    `UPDATE owner_streams SET sequence = sequence + $1, complete_from = sequence + $1 + 1,
+    `UPDATE owner_streams SET sequence = sequence + $1,
             numbered_until = pg_current_snapshot()::text, numbered_at = now()`,
     [epochStep],
   );

@@ -15,8 +15,6 @@ const rowsAtOnce = 1_000;
 /** Begins a snapshot for a copy: all later statements of the transaction see the database as of now. Call it first. */
 export async function beginSnapshot(sql: Sql): Promise<Date> {
   await sql.rows('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-  await sql.rows('SET LOCAL statement_timeout = 0');
-  await sql.rows('SET LOCAL idle_in_transaction_session_timeout = 0');
   const [now] = await sql.rows<{ at: Date }>('SELECT clock_timestamp() AS at');
   return now!.at;
 }
@@ -89,12 +87,6 @@ export async function withoutTriggers(sql: Sql, table: string, work: () => Promi
   await sql.rows(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
   await work();
   await sql.rows(`ALTER TABLE ${table} ENABLE TRIGGER USER`);
-}
-
-/** Lets a transaction that loads a backup take as long as it needs. */
-export async function allowLongTransaction(sql: Sql): Promise<void> {
-  await sql.rows('SET LOCAL statement_timeout = 0');
-  await sql.rows('SET LOCAL idle_in_transaction_session_timeout = 0');
 }
 
 /** Locks tables against changes of other connections, until the end of the transaction. */

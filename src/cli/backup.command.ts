@@ -1,5 +1,6 @@
 import { join, resolve, sep } from 'node:path';
 import { Command } from 'commander';
+import { isDiskFull } from '../core/errors';
 import { createFolder } from '../core/folders';
 import type { Sql } from '../core/sql';
 import { readConfig } from '../read-config';
@@ -9,12 +10,17 @@ import {
   copiedFolders,
   copyDataFiles,
   dataFiles,
-  isDiskFull,
   writeLines,
   type CopiedFile,
   type DataFile,
 } from './backup-files';
-import { backupParts, createBackupFolder, writeManifest, type Manifest } from './backup-manifest';
+import {
+  backupParts,
+  createBackupFolder,
+  releaseBackupFolder,
+  writeManifest,
+  type Manifest,
+} from './backup-manifest';
 import { nameSome, PictureComparison } from './backup-pictures';
 import { findRevoked } from './backup-revocations.repository';
 import {
@@ -26,6 +32,7 @@ import {
 } from './backup-tables.repository';
 import { tablePath, writeFileList } from './backup-verification';
 import { realPath } from './command-files';
+import { inLongTransaction } from './long-transaction.repository';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
 import { CommandError, withDatabase, type OperatorContext, type Shell } from './shell';
@@ -40,16 +47,20 @@ export function backupCommand(shell: Shell): Command {
       const folder = resolve(given);
       await assertOutside(folder, resolve(readConfig(shell.environment).DATA_DIR));
       await createBackupFolder(folder);
-      const made = await withDatabase(shell, (context) => makeBackup(shell, folder, context)).catch(
-        (error: unknown) => {
+      const made = await withDatabase(shell, (context) =>
+        makeBackup(shell, folder, context).catch((error: unknown) => {
           throw isDiskFull(error) ? diskFull(folder, error) : error;
-        },
-      );
+        }),
+      ).catch(async (error: unknown) => {
+        await releaseBackupFolder(folder);
+        throw error;
+      });
       const { tables, media, createdAt, damaged, bucket } = made;
       const rows = tables.reduce((sum, table) => sum + table.rows, 0);
       const text = `Backup of ${createdAt}: ${rows} rows, ${media.files} files (${(media.bytes / 1e6).toFixed(1)} MB) in ${folder}`;
       shell.print(json ? jsonOf({ folder, createdAt, rows, ...media, damaged, bucket }) : text);
-      if (damaged.length > 0) shell.remark(describeDamaged(damaged, bucket));
+      if (damaged === null) shell.remark(notCompared(bucket));
+      else if (damaged.length > 0) shell.remark(describeDamaged(damaged, bucket));
       if (bucket !== undefined)
         shell.remark(
           `The pictures are in the bucket ${bucket}, which is not part of the backup: copy it with its own tools.`,
@@ -74,8 +85,8 @@ async function assertOutside(folder: string, dataDir: string): Promise<void> {
 
 /** A backup, and what its operator must know. */
 interface MadeBackup extends Omit<Manifest, 'format'> {
-  /** Global ids of avatars. */
-  readonly damaged: readonly string[];
+  /** Global ids of avatars; null if the pictures could not be compared. */
+  readonly damaged: readonly string[] | null;
   /** The bucket of the pictures, which is not part of it. */
   readonly bucket: string | undefined;
 }
@@ -89,7 +100,7 @@ async function makeBackup(
   const erasures = new LateErasures(database);
   const { dumped, copied } = await erasures.during(async () => {
     // One transaction: all tables are of the same moment.
-    const dumped = await database.transaction((sql) =>
+    const dumped = await inLongTransaction(database, (sql) =>
       dumpTables(shell, sql, { folder, pictures, erasures }),
     );
     // After the tables: files are written before their rows, and never change.
@@ -105,13 +116,23 @@ async function makeBackup(
   const revocations = await findRevoked(database, since);
   const facts = { ...dumped, media, erasures: await erasures.all(since), revocations };
   await writeManifest(folder, facts);
-  const { S3_BUCKET: bucket } = config;
-  const store = await openBucket(config);
-  const damaged = store
-    ? await pictures.findDamagedIn(store, database)
-    : await pictures.findDamaged(database, copied);
-  return { ...facts, damaged, bucket };
+  // The backup is complete, whatever happens from here on.
+  const damaged = await findDamaged(pictures, copied, { database, config }).catch(() => null);
+  return { ...facts, damaged, bucket: config.S3_BUCKET };
 }
+
+async function findDamaged(
+  pictures: PictureComparison,
+  copied: readonly CopiedFile[],
+  { database, config }: Pick<OperatorContext, 'database' | 'config'>,
+): Promise<string[]> {
+  const store = await openBucket(config);
+  return store ? pictures.findDamagedIn(store, database) : pictures.findDamaged(database, copied);
+}
+
+const notCompared = (bucket: string | undefined): string =>
+  `The backup is complete, but its pictures could not be compared${bucket === undefined ? '' : ` with the bucket ${bucket}`}. ` +
+  'Run `likeness doctor`, which names the cause.';
 
 const diskFull = (folder: string, cause: unknown): CommandError =>
   new CommandError(

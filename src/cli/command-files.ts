@@ -3,7 +3,7 @@ import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { codeOf } from '../core/errors';
+import { codeOf, isDiskFull } from '../core/errors';
 import { createFolder } from '../core/folders';
 import { syncFolder } from '../storage/disk-store';
 import { CommandError } from './shell';
@@ -33,10 +33,7 @@ export async function writePrivateFile(path: string, text: AsyncIterable<string>
       await pipeline(Readable.from(text), createWriteStream(path, { flags: 'a' }));
     else await replace(found === null ? path : await realpath(path), text);
   } catch (error) {
-    throw withCause(
-      error,
-      (cause) => `${path} cannot be written: ${cause}. Name a file in a folder that this user can write.`,
-    );
+    throw withCause(error, `${path} cannot be written`, 'Name a file in a folder that this user can write.');
   }
 }
 
@@ -50,15 +47,18 @@ export async function createNamedFolder(path: string): Promise<void> {
   } catch (error) {
     throw withCause(
       error,
-      (cause) => `The folder ${path} cannot be created: ${cause}. Name a folder that this user can create.`,
+      `The folder ${path} cannot be created`,
+      'Name a folder that this user can create.',
     );
   }
 }
 
-/** An error of the system as one for the user; others as they are. */
-function withCause(error: unknown, describe: (cause: string) => string): unknown {
+/** An error of the system as one for the user, with the cure if the disk is not full; others as they are. */
+function withCause(error: unknown, problem: string, cure: string): unknown {
   const cause = causes[codeOf(error) ?? ''];
-  return cause === undefined ? error : new CommandError(describe(cause), { cause: error });
+  if (cause === undefined) return error;
+  const advice = isDiskFull(error) ? 'Free space there, or name another disk.' : cure;
+  return new CommandError(`${problem}: ${cause}. ${advice}`, { cause: error });
 }
 
 async function replace(path: string, text: AsyncIterable<string>): Promise<void> {

@@ -1,36 +1,44 @@
 import type { Config } from '../config';
 import type { Sql } from '../core/sql';
+import { findOtherEngine } from '../database/installation';
 import { StorageUnavailableError } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { compareStore, describeMismatch } from '../storage/store-agreement';
 import { readDatabaseFacts, type WaitingFacts } from './doctor-facts.repository';
-import { finding, type Finding } from './doctor-finding';
+import { clockFinding, finding, type Finding } from './doctor-finding';
 import { checkReplicas } from './doctor-replica';
-import { withDatabase, type Shell } from './shell';
+import { withAnyDatabase, type Shell } from './shell';
 
 const minServerVersion = 150_000;
-/** Larger differences disturb deadlines and signed URLs. */
-const maxClockMs = { warn: 1_000, fail: 60_000 };
 
 /** Checks the database, its migrations and clock, and what waits in it. */
 export function checkDatabase(shell: Shell): Promise<Finding[]> {
-  return withDatabase(shell, async ({ database, config, dataDir }) => {
+  return withAnyDatabase(shell, async ({ database, config, dataDir }) => {
     const facts = await readDatabaseFacts(database);
     return [
       finding(
         'database',
         facts.version >= minServerVersion ? 'ok' : 'fail',
-        `PostgreSQL ${facts.versionName}, ${facts.latencyMs} ms per statement, ${facts.processes} gateway processes`,
+        `PostgreSQL ${facts.versionName}, ${facts.latencyMs} ms per statement${database.engine.notifies ? `, ${facts.processes} gateway processes` : ''}`,
         facts.version >= minServerVersion ? null : 'Use PostgreSQL 15 or newer.',
       ),
       durability(facts.synchronousCommit, config.DATABASE_URL === undefined),
       migrations(facts.missingMigrations, facts.unknownMigrations),
-      clock(facts.clockMs),
+      clockFinding('clock', 'database', facts.clockMs),
       ...(await checkReplicas(config, database)),
-      ...(facts.missingMigrations === 0 ? [await checkStore(database, config, dataDir)] : []),
+      ...(facts.missingMigrations === 0
+        ? [await checkEngine(database), await checkStore(database, config, dataDir)]
+        : []),
       ...(facts.waiting ? waiting(facts.waiting) : []),
     ];
   });
+}
+
+/** Whether the processes of the database have the engine of the settings. */
+async function checkEngine(sql: Sql): Promise<Finding> {
+  const other = await findOtherEngine(sql);
+  if (other) return finding('engine', 'fail', other.problem, other.cure);
+  return finding('engine', 'ok', `DATABASE_ENGINE=${sql.engine.name}`);
 }
 
 /** Whether the store of pictures is that of the database. Changes nothing. */
@@ -77,18 +85,6 @@ function migrations(missing: number, unknown: number): Finding {
   return missing > 0
     ? finding('migrations', 'warn', `${missing} are not applied yet`, cure)
     : finding('migrations', 'ok', 'all are applied');
-}
-
-function clock(differenceMs: number): Finding {
-  const detail = `differs from that of the database by ${Math.round(differenceMs)} ms`;
-  const size = Math.abs(differenceMs);
-  if (size <= maxClockMs.warn) return finding('clock', 'ok', detail);
-  return finding(
-    'clock',
-    size > maxClockMs.fail ? 'fail' : 'warn',
-    detail,
-    'Synchronise the clocks of all machines, for example by chrony or systemd-timesyncd.',
-  );
 }
 
 function waiting({ uncertain, pauses, disabledWebhooks }: WaitingFacts): Finding[] {

@@ -6,7 +6,7 @@ import { DiskStore } from '../storage/disk-store';
 import { openBucket } from '../storage/open-store';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import { checkBucketAccess } from './doctor-bucket';
-import { finding, type Finding } from './doctor-finding';
+import { clockFinding, finding, type Finding } from './doctor-finding';
 
 /** Free space, in bytes. */
 const minFree = { warn: 5e9, fail: 2e8 };
@@ -71,6 +71,7 @@ export async function checkBucket(config: Config): Promise<Finding[]> {
     await store.check();
     return [
       finding('bucket', 'ok', `S3_BUCKET ${bucket} can be written`),
+      clockFinding('bucket clock', 'bucket', store.clock.aheadMs),
       ...(await checkBucketAccess(store, config)),
     ];
   } catch (error) {

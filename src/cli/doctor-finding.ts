@@ -8,6 +8,22 @@ export interface Finding {
   readonly cure: string | null;
 }
 
+/** Larger differences disturb deadlines and signed URLs. */
+const maxClockMs = { warn: 1_000, fail: 60_000 };
+
+/** Judges how far a clock is ahead of that of this machine. */
+export function clockFinding(check: string, whose: string, aheadMs: number): Finding {
+  const detail = `differs from that of the ${whose} by ${Math.round(aheadMs)} ms`;
+  const size = Math.abs(aheadMs);
+  if (size <= maxClockMs.warn) return finding(check, 'ok', detail);
+  return finding(
+    check,
+    size > maxClockMs.fail ? 'fail' : 'warn',
+    detail,
+    'Synchronise the clocks of all machines, for example by chrony or systemd-timesyncd.',
+  );
+}
+
 /** Makes the result of a check. */
 export function finding(
   check: string,

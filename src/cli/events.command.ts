@@ -32,9 +32,7 @@ export function eventsCommand(shell: Shell): Command {
 function tail(shell: Shell, { owner, since, follow = false, json = false }: TailOptions): Promise<void> {
   const sinceMs = readLifetime(since);
   return withDatabase(shell, async ({ database }) => {
-    const stop = new AbortController();
-    const onSignal = (): void => stop.abort();
-    if (follow) process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+    const { ended, release } = endOfCommand();
     let printed = new Set<string>();
     try {
       for (let reachMs = sinceMs; ; reachMs = overlapMs) {
@@ -43,13 +41,25 @@ function tail(shell: Shell, { owner, since, follow = false, json = false }: Tail
         for (const { key, ...event } of fresh)
           shell.print(json ? JSON.stringify({ key, ...event }) : lineOf(event));
         printed = new Set(found.map(({ key }) => key));
-        if (!follow || stop.signal.aborted) return;
-        await pause(intervalMs, undefined, { signal: stop.signal }).catch(() => undefined);
+        if (!follow || ended.aborted) return;
+        await pause(intervalMs, undefined, { signal: ended }).catch(() => undefined);
       }
     } finally {
-      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+      release();
     }
   });
+}
+
+/** Aborted by Ctrl-C and the like, and by SIGPIPE: the output has no reader. */
+function endOfCommand(): { ended: AbortSignal; release: () => void } {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  const signals = ['SIGINT', 'SIGTERM', 'SIGPIPE'] as const;
+  for (const signal of signals) process.once(signal, onSignal);
+  const release = (): void => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+  return { ended: stop.signal, release };
 }
 
 function lineOf({ at, owner, kind, id, status, progress, failureCode }: Omit<EventFacts, 'key'>): string {

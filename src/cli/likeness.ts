@@ -4,11 +4,13 @@ import { runProgram } from './program';
 
 /** The operator's command line: `npm run likeness -- <command>`; `--help` lists the commands. */
 async function main(): Promise<void> {
-  // As in `likeness jobs | head -1`: the command ends as usual, without an error, and one that waits for more ends now.
+  let failure: NodeJS.ErrnoException | undefined;
+  // A command ends as usual, such as with its database stopped, and one that waits for more ends now.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.emit('SIGTERM');
+    failure ??= error;
+    process.emit('SIGPIPE');
   });
+  process.stderr.on('error', () => undefined);
   const code = await runProgram(process.argv.slice(2), {
     environment: process.env,
     print: (text) => void process.stdout.write(`${text}\n`),
@@ -16,6 +18,12 @@ async function main(): Promise<void> {
     ...(process.stderr.isTTY && { progress: (text) => void process.stderr.write(`\r\u001b[K${text}`) }),
   });
   if (code !== 0) process.exitCode = code;
+  // EPIPE is no error: the reader has enough, as in `likeness jobs | head -1`.
+  process.once('exit', () => {
+    if (failure === undefined || failure.code === 'EPIPE') return;
+    process.stderr.write(`likeness: The output could not be written (${failure.code}).\n`);
+    process.exitCode = 1;
+  });
 }
 
 void main();

@@ -1,11 +1,14 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Config } from '../config';
+import { SuspensionWatch } from '../core/clock';
+import { failpoint } from '../core/failpoint';
 import { eachOf } from '../core/iterators';
+import type { Transactions } from '../core/sql';
 import { readConfig } from '../read-config';
 import type { MediaStore } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
-import { adoptStore, moveMarker } from '../storage/store-agreement';
+import { adoptStore, checkMove, moveMarker, type NamedStore } from '../storage/store-agreement';
 import { copiesAtOnce, measure } from './backup-files';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
@@ -61,48 +64,111 @@ export function mediaCommand(shell: Shell): Command {
     .option('--json', 'print JSON')
     .action(async ({ json = false }: { json?: boolean }) => {
       const name = await withDatabase(shell, async ({ database, config, dataDir }) => {
-        await adoptStore(database, await openMediaStore(config, dataDir));
-        return nameOfStore(config, dataDir);
+        const name = nameOfStore(config, dataDir);
+        await adoptStore(database, await openMediaStore(config, dataDir), name);
+        return name;
       });
       shell.print(json ? jsonOf({ adopted: name }) : `${name} is the store of this database now.`);
     });
   return media;
 }
 
-async function move(shell: Shell, options: MoveOptions): Promise<{ copied: number; present: number }> {
+/** How many pictures were copied, and how many the other store had already. */
+interface MoveCounts {
+  copied: number;
+  present: number;
+}
+
+/** The keys in a store that is left. */
+interface FoundKeys {
+  readonly kept: string[];
+  readonly skipped: string[];
+}
+
+async function move(shell: Shell, options: MoveOptions): Promise<MoveCounts> {
   if (options.from === options.to) throw new CommandError('--from and --to name the same store.');
   const config = readConfig(shell.environment);
   const from = await storeOf(config, options.from);
   const to = await storeOf(config, options.to);
-  const keys: string[] = [];
-  const skipped: string[] = [];
-  for await (const key of from.list('', 0))
-    (skippedPrefixes.some((prefix) => key.startsWith(prefix)) ? skipped : keys).push(key);
-  const counts = { copied: 0, present: 0 };
-  const bar = new ProgressBar(shell, keys.length);
+  const found = await keysIn(from.store);
+  const bar = new ProgressBar(shell, found.kept.length);
+  const onMoved = (): void => bar.add(1, 'pictures');
   try {
-    await eachOf(keys, copiesAtOnce, async (key) => {
-      const outcome = await copyVerified(from, to, key);
-      if (outcome !== 'gone') counts[outcome] += 1;
-      if (options.delete) await from.delete(key);
-      bar.add(1, 'pictures');
-    });
-    if (options.delete) {
-      await eachOf(skipped, copiesAtOnce, (key) => from.delete(key));
-      await moveMarker(from, to);
-    }
+    if (!options.delete) return await copyAll(from.store, to.store, found.kept, onMoved);
+    return await withDatabase(shell, ({ database }) => moveAll(database, { from, to, found, onMoved }));
   } finally {
     bar.end();
   }
+}
+
+async function keysIn(store: MediaStore): Promise<FoundKeys> {
+  const found: FoundKeys = { kept: [], skipped: [] };
+  for await (const key of store.list('', 0))
+    (skippedPrefixes.some((prefix) => key.startsWith(prefix)) ? found.skipped : found.kept).push(key);
+  return found;
+}
+
+async function moveAll(
+  database: Transactions,
+  { from, to, found, onMoved }: { from: OpenedStore; to: OpenedStore; found: FoundKeys; onMoved: () => void },
+): Promise<MoveCounts> {
+  const { kept, skipped } = found;
+  const watch = new SuspensionWatch(maxSuspensionMs);
+  const remove = async (key: string): Promise<void> => {
+    await failpoint('media:verified');
+    if (watch.wasSuspended()) throw suspended();
+    await from.store.delete(key);
+  };
+  try {
+    // An earlier call may have moved all.
+    if (kept.length + skipped.length > 0) await checkMove(database, from, to);
+    const counts = await copyAll(from.store, to.store, kept, onMoved, remove);
+    await eachOf(skipped, copiesAtOnce, remove);
+    if (watch.wasSuspended()) throw suspended();
+    await moveMarker(database, from.store, to.store);
+    return counts;
+  } finally {
+    watch.stop();
+  }
+}
+
+/** In a shorter time no other commands move the pictures and move them back. In milliseconds. */
+const maxSuspensionMs = 5_000;
+
+const suspended = (): CommandError =>
+  new CommandError(
+    'This command was suspended. Since pictures may have been moved back meanwhile, no further one was deleted. Run the command again.',
+  );
+
+/** @param onCopied - called AFTER the other store has the object */
+async function copyAll(
+  from: MediaStore,
+  to: MediaStore,
+  keys: readonly string[],
+  onMoved: () => void,
+  onCopied: (key: string) => Promise<void> = () => Promise.resolve(),
+): Promise<MoveCounts> {
+  const counts = { copied: 0, present: 0 };
+  await eachOf(keys, copiesAtOnce, async (key) => {
+    const outcome = await copyVerified(from, to, key);
+    if (outcome !== 'gone') counts[outcome] += 1;
+    await onCopied(key);
+    onMoved();
+  });
   return counts;
 }
 
-function storeOf(config: Config, name: StoreName): Promise<MediaStore> {
-  if (name === 's3' && config.S3_BUCKET === undefined) {
+interface OpenedStore extends NamedStore {
+  readonly store: MediaStore;
+}
+
+async function storeOf(config: Config, option: StoreName): Promise<OpenedStore> {
+  if (option === 's3' && config.S3_BUCKET === undefined) {
     throw new CommandError('S3_BUCKET is not set: set it and the other S3 settings for this command.');
   }
-  const settings = name === 's3' ? config : { ...config, S3_BUCKET: undefined };
-  return openMediaStore(settings, resolve(config.DATA_DIR));
+  const settings = option === 's3' ? config : { ...config, S3_BUCKET: undefined };
+  const dataDir = resolve(config.DATA_DIR);
+  return { store: await openMediaStore(settings, dataDir), name: nameOfStore(settings, dataDir) };
 }
 
 /**

@@ -1,14 +1,25 @@
+import { isDiskFull } from '../core/errors';
+import { StorageUnavailableError } from '../storage/media-store';
+
 /** Messages for errors of PostgreSQL and the network, by code. */
 const messages: Readonly<Record<string, string>> = {
   '42P01': 'The database schema has a different version. Start this version of the gateway once.',
   '42703': 'The database schema has a different version. Start this version of the gateway once.',
+  '28P01': 'The database refuses the user or the password of DATABASE_URL. Correct them.',
+  '3D000': 'There is no database with the name in DATABASE_URL. Correct it, or create the database.',
   ECONNREFUSED: 'The database cannot be reached. Check DATABASE_URL, or start the database.',
   ENOTFOUND: 'The database cannot be reached. Check DATABASE_URL.',
+  EAI_AGAIN: 'The database cannot be reached. Check DATABASE_URL.',
+  ETIMEDOUT: 'The database cannot be reached. Check DATABASE_URL.',
+  EHOSTUNREACH: 'The database cannot be reached. Check DATABASE_URL.',
   SERVICE_UNAVAILABLE: 'The database is unavailable. Retry in a few seconds.',
 };
 
 /** The message of an error for the user of a command. */
 export function messageOf(error: unknown): string {
+  if (isDiskFull(error)) return 'The disk is full. Free space in DATA_DIR, and run the command again.';
+  if (error instanceof StorageUnavailableError && error.cause instanceof Error)
+    return `${error.message} (${error.cause.message})`;
   const code = String((error as { code?: unknown }).code);
   const known = Object.hasOwn(messages, code) ? messages[code] : undefined;
   return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');

@@ -14,7 +14,7 @@ import { exportCommand, importCommand } from './register.command';
 import { restoreCommand } from './restore.command';
 import { sandboxCommand } from './sandbox.command';
 import { migrateCommand, schemaCommand } from './schema.command';
-import type { Shell } from './shell';
+import { CommandError, type Shell } from './shell';
 import { statusCommand } from './status.command';
 import { uncertainCommand } from './uncertain.command';
 import { ledgerCommand, pauseCommands, upstreamCommand } from './upstream.command';
@@ -52,6 +52,7 @@ export async function runProgram(args: readonly string[], shell: Shell): Promise
     demoCommand(shell),
   ];
   for (const command of commands) program.addCommand(command);
+  program.hook('preAction', (_, { args }) => assertNoneEmpty(args));
   redirectOutput(program, shell);
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -71,4 +72,10 @@ function redirectOutput(command: Command, shell: Shell): void {
     writeErr: (text) => shell.remark(text.trimEnd()),
   });
   for (const child of command.commands) redirectOutput(child, shell);
+}
+
+/** An empty folder would be the current one. */
+function assertNoneEmpty(args: readonly string[]): void {
+  if (args.includes(''))
+    throw new CommandError('An argument is empty. Check the variables that the command was made with.');
 }

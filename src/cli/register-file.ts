@@ -56,7 +56,7 @@ export async function readRegister(file: string): Promise<NumberedLine[]> {
 }
 
 /** The lines of a file, without their line breaks; null for a line that is too long, of which no more is read than its limit. */
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
+export async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
   let parts: Buffer[] = [];
   let length = 0;
   const add = (part: Buffer): void => {

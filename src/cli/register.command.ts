@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { audit } from '../accounts/audit.repository';
 import { toGlobalId } from '../core/ids';
@@ -10,6 +9,7 @@ import { modelKind } from '../models/model.kind';
 import { writePrivateFile } from './command-files';
 import { jsonOf } from './printout';
 import { readRegister } from './register-file';
+import { FormerRegister } from './register-former';
 import { LineProblems, type NumberedLine, type RegisterLine } from './register-lines';
 import {
   awaitOtherImports,
@@ -19,7 +19,7 @@ import {
   insertRegistered,
   registeredModels,
 } from './register.repository';
-import { CommandError, operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
+import { operatorFor, withDatabase, type OperatorContext, type Shell } from './shell';
 
 /** `likeness export`: writes the register of models, so that none that was paid for is lost with the database. */
 export function exportCommand(shell: Shell): Command {
@@ -27,15 +27,18 @@ export function exportCommand(shell: Shell): Command {
     .description('write the register of models as JSON lines: provider ids, owners, names, hashes of avatars')
     .option('--out <file>', 'the file (default: standard output)')
     .option('--owner <owner>', 'only models of this owner')
-    .action(({ out, owner }: { out?: string; owner?: string }) =>
+    .option('--replace', 'replace the file also if it has models that are not exported')
+    .action(({ out, owner, replace }: { out?: string; owner?: string; replace?: true }) =>
       withDatabase(shell, async ({ database }) => {
+        const former = out === undefined || replace ? null : await FormerRegister.read(out);
         let count = 0;
         const lines = async function* (): AsyncGenerator<string> {
           for await (const models of registeredModels(database, owner ?? null)) {
             count += models.length;
+            former?.exported(models);
             yield models.map((model) => `${JSON.stringify(model)}\n`).join('');
           }
-          if (count === 0 && (await hasContent(out))) throw nothingFor(out!);
+          await former?.assertNoneLost(database, count);
         };
         if (out === undefined) for await (const text of lines()) shell.print(text.trimEnd());
         else await writePrivateFile(out, lines());
@@ -43,19 +46,6 @@ export function exportCommand(shell: Shell): Command {
       }),
     );
 }
-
-/** Whether there is a file with content, such as an earlier register. */
-async function hasContent(path: string | undefined): Promise<boolean> {
-  const found = path === undefined ? null : await stat(path).catch(() => null);
-  return found !== null && found.isFile() && found.size > 0;
-}
-
-/** Such as of a database that was made again, or with a misspelt owner. */
-const nothingFor = (path: string): CommandError =>
-  new CommandError(
-    `There are no models to export, so ${path} was left as it is. Check DATABASE_URL, DATA_DIR and --owner; ` +
-      'remove the file if it is no longer needed.',
-  );
 
 /** `likeness import <file>`: adds the models of a register. */
 export function importCommand(shell: Shell): Command {
@@ -93,7 +83,7 @@ async function addModels(
 ): Promise<ImportResult> {
   const jobs = new JobRepository(database, wakeups);
   const deadlineMs = config.TRAINING_DEADLINE;
-  const { added, settled } = await database.transaction(async (sql) => {
+  const addAll = async (sql: Sql): Promise<{ added: string[]; settled: ModelEntity[] }> => {
     await awaitOtherImports(sql);
     const problems = new LineProblems();
     const added: string[] = [];
@@ -106,7 +96,8 @@ async function addModels(
     }
     problems.throwIfAny();
     return { added, settled };
-  });
+  };
+  const { added, settled } = await database.transaction(addAll, { isLong: true });
   jobs.wake(modelKind, settled, true);
   return {
     added,

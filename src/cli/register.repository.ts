@@ -5,7 +5,6 @@ import { eventOf } from '../jobs/job-event';
 import { findJob } from '../jobs/job-row.repository';
 import { ModelEntity } from '../models/model.entity';
 import { modelKind } from '../models/model.kind';
-import { allowLongTransaction } from './backup-tables.repository';
 import type { RegisterLine } from './register-lines';
 
 const rowsAtOnce = 500;
@@ -29,10 +28,9 @@ export async function* registeredModels(sql: Sql, owner: string | null): AsyncGe
   }
 }
 
-/** Lets a transaction take as long as it needs, and waits until no other one imports, so that both do not add the same models. */
-export async function awaitOtherImports(sql: Sql): Promise<void> {
-  await allowLongTransaction(sql);
-  await holdLock(sql, 'register', '');
+/** Waits until no other transaction imports, so that both do not add the same models. */
+export function awaitOtherImports(sql: Sql): Promise<void> {
+  return holdLock(sql, 'register', '');
 }
 
 /** A model that the database has already. */
@@ -62,6 +60,24 @@ export function findModel(sql: Sql, globalId: string): Promise<ModelEntity | nul
 export async function hasStream(sql: Sql, globalId: string): Promise<boolean> {
   const rows = await sql.rows('SELECT FROM streams WHERE id = $1', [readGlobalId(globalId)!.id]);
   return rows.length > 0;
+}
+
+/**
+ * The global ids of those models that were deleted here, that have failed, or that have another id at the avatar service since a
+ * retry.
+ */
+export async function findOutdated(
+  sql: Sql,
+  models: readonly { id: string; providerRef: string }[],
+): Promise<Set<string>> {
+  const rows = await sql.rows<{ id: string }>(
+    `SELECT id FROM streams WHERE id = ANY($1) AND ended_at IS NOT NULL
+     UNION ALL
+     SELECT m.id FROM unnest($1::uuid[], $2::text[]) AS former(id, ref) JOIN models m USING (id)
+      WHERE m.status NOT IN ('READY', 'TRAINING') OR m.provider_ref IS DISTINCT FROM former.ref`,
+    [models.map(({ id }) => readGlobalId(id)!.id), models.map(({ providerRef }) => providerRef)],
+  );
+  return new Set(rows.map(({ id }) => toGlobalId('AvatarModel', id)));
 }
 
 /**

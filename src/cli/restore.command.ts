@@ -1,15 +1,17 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { isDiskFull } from '../core/errors';
+import { isOfFileSystem } from '../core/folders';
 import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
 import { migrate } from '../database/migrate';
 import { readConfig } from '../read-config';
 import { prepareDataDirectory } from '../storage/data-directory';
-import { openBucket } from '../storage/open-store';
+import { nameOfStore, openBucket } from '../storage/open-store';
 import { adoptStore } from '../storage/store-agreement';
 import { resumeErasures } from './backup-erasures.repository';
-import { dataFiles, isDiskFull, readLines, removeCopies, type DataFile } from './backup-files';
+import { dataFiles, readLines, removeCopies, type DataFile } from './backup-files';
 import { backupParts, readManifest, type Manifest } from './backup-manifest';
 import { nameSome, PictureComparison } from './backup-pictures';
 import {
@@ -21,7 +23,6 @@ import {
 } from './backup-restored.repository';
 import { revokeAgain } from './backup-revocations.repository';
 import {
-  allowLongTransaction,
   appliedMigrations,
   deleteRows,
   findFilledTable,
@@ -31,6 +32,7 @@ import {
 } from './backup-tables.repository';
 import { assertTotals, tablePath, verifyBackup } from './backup-verification';
 import { copyFiles } from './backup.command';
+import { inLongTransaction } from './long-transaction.repository';
 import { jsonOf } from './printout';
 import { ProgressBar } from './progress-bar';
 import { readMarker, removeMarker, writeMarker, type RestoreMarker } from './restore-marker';
@@ -89,10 +91,9 @@ async function restore(
   const pictures = new PictureComparison();
   const held = await withDatabase(
     shell,
-    async ({ database, config }) => {
+    async ({ database, config, dataDir }) => {
       // Files last, before the commit: a backup that cannot be restored leaves nothing behind.
-      const result = await database.transaction(async (sql) => {
-        await allowLongTransaction(sql);
+      const result = await inLongTransaction(database, async (sql) => {
         if (await isComplete(sql, manifest, { earlier, dataDir })) return null;
         const held = await loadTables(shell, sql, folder, { manifest, moved, pictures });
         await restoreFiles(shell, sql, files, { from, to: dataDir, manifest });
@@ -112,7 +113,7 @@ async function restore(
     async ({ database, config }) => {
       // A copy of the bucket has the id of the original database.
       const store = await openBucket(config);
-      if (store) await adoptStore(database, store);
+      if (store) await adoptStore(database, store, nameOfStore(config, dataDir));
     },
     true,
   );
@@ -179,14 +180,16 @@ async function restoreFiles(
 
 /** A journal that is not empty has ids of paid calls that another database may not have yet. */
 async function assertEmpty(dataDir: string): Promise<void> {
-  const namesIn = (folder: string): Promise<string[]> => readdir(join(dataDir, folder)).catch(() => []);
+  const namesIn = async (folder: string): Promise<string[]> =>
+    (await readdir(join(dataDir, folder)).catch(() => [])).filter((name) => !isOfFileSystem(name));
   const refuse = (folder: string): CommandError =>
     new CommandError(`${join(dataDir, folder)} is not empty. Restore into a new DATA_DIR.`);
   const media = await namesIn('media');
   if (media.some((name) => !name.startsWith('.'))) throw refuse('media');
   for (const name of await namesIn('journal')) {
-    const { size } = await stat(join(dataDir, 'journal', name));
-    if (size > 0) throw refuse('journal');
+    // Spaces are reserved for ids.
+    const text = await readFile(join(dataDir, 'journal', name), 'utf8');
+    if (text.trim() !== '') throw refuse('journal');
   }
 }
 

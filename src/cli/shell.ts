@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Config } from '../config';
 import { durationUnits, readDuration } from '../core/clock';
 import type { Engine } from '../core/engine';
 import { createLogger, type Logger } from '../core/logger';
+import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { createDataSource } from '../database/data-source';
 import { Database } from '../database/database';
 import { engines } from '../database/engine';
+import { findOtherEngine } from '../database/installation';
 import { checkMigrated, migrate } from '../database/migrate';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
@@ -67,8 +70,35 @@ export interface OperatorContext {
  * when `work` has ended.
  * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup; a function
  * migrates it in another way. Read-only commands must not change the database.
+ * @throws CommandError if the processes of the database have another engine than the settings
  */
-export async function withDatabase<Result>(
+export function withDatabase<Result>(
+  shell: Shell,
+  work: (context: OperatorContext) => Promise<Result>,
+  isFirst?: boolean | ((url: string, engine: Engine) => Promise<void>),
+): Promise<Result> {
+  const checked = async (context: OperatorContext): Promise<Result> => {
+    await requireEngine(context.database);
+    return work(context);
+  };
+  return withAnyDatabase(shell, checked, isFirst);
+}
+
+async function requireEngine(sql: Sql): Promise<void> {
+  const other = await findOtherEngine(sql).catch((error: unknown) => {
+    if (schemaDiffers.has(String((error as { code?: unknown }).code))) return null;
+    throw error;
+  });
+  if (other === null) return;
+  const { agreed, problem, cure } = other;
+  throw new CommandError(`${problem} Set DATABASE_ENGINE=${agreed} for this command. ${cure}`);
+}
+
+/** `42P01`: undefined_table, `42703`: undefined_column. Databases of earlier versions record no engine. */
+const schemaDiffers: ReadonlySet<string> = new Set(['42P01', '42703']);
+
+/** As {@link withDatabase}, also if the processes of the database have another engine than the settings. */
+export async function withAnyDatabase<Result>(
   shell: Shell,
   work: (context: OperatorContext) => Promise<Result>,
   isFirst: boolean | ((url: string, engine: Engine) => Promise<void>) = false,
@@ -77,8 +107,13 @@ export async function withDatabase<Result>(
   const logger = createLogger('silent');
   const dataDir = resolve(config.DATA_DIR);
   const engine = engines[config.DATABASE_ENGINE];
-  const { url, close } = await findDatabase(config, dataDir, isFirst !== false, () => {
+  const found = findDatabase(config, dataDir, isFirst !== false, () => {
     if (isFirst === true) shell.remark(newDatabase(dataDir));
+  });
+  const release = closeOnSignal(async () => (await found).close());
+  const { url, close } = await found.catch((error: unknown) => {
+    release();
+    throw error;
   });
   try {
     if (typeof isFirst === 'function') await isFirst(url, engine);
@@ -94,8 +129,25 @@ export async function withDatabase<Result>(
       await source.destroy();
     }
   } finally {
+    release();
     await close();
   }
+}
+
+/**
+ * A signal that the command does not handle ends it, and the server that it has started.
+ * @returns a function that removes the handlers
+ */
+function closeOnSignal(close: () => Promise<void>): () => void {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (process.listenerCount(signal) > 1) return;
+    void close().finally(() => process.exit(128 + constants.signals[signal]));
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
 }
 
 const newDatabase = (dataDir: string): string =>

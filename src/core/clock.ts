@@ -16,6 +16,38 @@ export function timeText(at: Date): string {
   return `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
+/**
+ * Measures for how long a process may have been suspended, among other things.
+ * @returns the milliseconds since this call, by the clock that says more: the monotonic one does not advance while the machine
+ * is suspended, and the other one may be set back
+ */
+export function elapsedSince(): () => number {
+  const [monotonicMs, wallMs] = [performance.now(), Date.now()];
+  return () => Math.max(performance.now() - monotonicMs, Date.now() - wallMs);
+}
+
+/** Notices that the process, or the machine, was suspended for longer than `maxMs`. Call {@link stop} at the end. */
+export class SuspensionWatch {
+  private isNoticed = false;
+  private elapsedMs = elapsedSince();
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(private readonly maxMs: number) {
+    this.timer = setInterval(() => this.wasSuspended(), maxMs / 5);
+  }
+
+  /** Whether it was since the watch was made. */
+  wasSuspended(): boolean {
+    this.isNoticed ||= this.elapsedMs() > this.maxMs;
+    this.elapsedMs = elapsedSince();
+    return this.isNoticed;
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+  }
+}
+
 /** Waits. Returns early, without an error, when the signal is aborted. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   try {

@@ -203,6 +203,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : undefined;
 }
 
+/** Whether a file could not be written because the disk, a quota or the limit on the sizes of files is reached. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(codeOf(error) ?? '');
+}
+
 /** Whether a statement failed since it did not get a lock in time: SQLSTATE 55P03. */
 export function isLockTimeout(error: unknown): boolean {
   return error instanceof Error && codeOf(error.cause) === '55P03';

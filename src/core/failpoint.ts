@@ -23,8 +23,10 @@ export type FailpointName =
   | 'result:shown'
   | 'delete:marked'
   | 'delete:bytes-gone'
+  | 'media:verified'
   | 'events:numbering'
   | 'webhook:found'
+  | 'webhook:read'
   | 'webhook:answered';
 
 /** Awaits the hook if a test has set one. */

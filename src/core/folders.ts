@@ -59,3 +59,8 @@ export function createFolderSync(path: string, mode = defaultMode): void {
     create();
   }
 }
+
+/** Whether a file system has made an entry of its root: for files that it has repaired, or for snapshots. Users cannot access it. */
+export function isOfFileSystem(name: string): boolean {
+  return name === 'lost+found' || name === '.snapshot';
+}

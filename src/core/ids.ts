@@ -17,6 +17,11 @@ export function firstIdAt(ms: number): string {
   return withDashes(`${hex.padStart(12, '0')}70008000000000000000`);
 }
 
+/** When {@link newId} made a UUID, in Unix milliseconds. */
+export function timeOfId(id: string): number {
+  return parseInt(id.slice(0, 13).replace('-', ''), 16);
+}
+
 /** The types that have global ids, with their prefixes. The prefix lets `node(id)` find the type without a lookup. */
 export const nodeKinds = {
   AvatarModel: 'model',

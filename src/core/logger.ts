@@ -46,13 +46,16 @@ const immediateLevel = 40;
 
 /**
  * Writes lines to standard output, those of one turn of the event loop by one call. A killed process loses at most the
- * lines of a turn, but none from `warn` on, with those before it.
+ * lines of a turn, but none from `warn` on, with those before it. Lines that cannot be written, such as to a full disk,
+ * are lost and counted: the process continues without them.
  */
 class LineBatches implements DestinationStream {
   /** The level of the line; set by pino. */
   lastLevel = 0;
   private lines = '';
-  private readonly output = pino.destination({ fd: 1, sync: true });
+  /** How many lines were lost since the last ones that were written. */
+  private lost = 0;
+  private output = this.open();
   private readonly isTerminal = process.stdout.isTTY;
   private readonly hasColours = process.stdout.isTTY && process.stdout.hasColors();
 
@@ -64,14 +67,35 @@ class LineBatches implements DestinationStream {
 
   write(line: string): void {
     if (this.lines === '') setImmediate(() => this.flush());
-    this.lines += this.isTerminal ? terminalLine(line, this.hasColours) : line;
+    this.lines += this.formatted(line);
     if (this.lastLevel >= immediateLevel) this.flush();
   }
 
   private flush(): void {
-    if (this.lines !== '') this.output.write(this.lines);
+    const { lines, output, lost } = this;
+    if (lines === '') return;
     this.lines = '';
+    // The last line may have been written in part.
+    output.write(lost > 0 ? `\n${this.formatted(lossLine(lost))}${lines}` : lines);
+    const isWritten = this.output === output;
+    this.lost = isWritten ? 0 : lost + lines.split('\n').length - 1;
   }
+
+  /** Replaced after an error: it would keep what it could not write, and write it again. */
+  private open(): ReturnType<typeof pino.destination> {
+    const output = pino.destination({ fd: 1, sync: true });
+    output.on('error', () => (this.output = this.open()));
+    return output;
+  }
+
+  private formatted(line: string): string {
+    return this.isTerminal ? terminalLine(line, this.hasColours) : line;
+  }
+}
+
+function lossLine(lines: number): string {
+  const msg = 'lines of the log could not be written';
+  return `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), lines, msg })}\n`;
 }
 
 /** Maximum number of causes in a logged error. */

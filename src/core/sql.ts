@@ -26,13 +26,20 @@ export interface Sql {
 /** The class of a table's rows. */
 export type EntityClass<Entity> = new () => Entity;
 
+/** Options of a transaction. */
+export interface TransactionOptions {
+  /** Whether its statements may take any time.
+   *  @defaultValue false */
+  readonly isLong?: boolean;
+}
+
 /** The database outside a transaction. */
 export interface Transactions extends Sql {
   /**
    * Runs `work` in a transaction: commits, or rolls back if it throws. `work` is retried after a serialization conflict,
    * so it must have no side effects outside the database. It must not make external calls.
    */
-  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+  transaction<Result>(work: (sql: Sql) => Promise<Result>, options?: TransactionOptions): Promise<Result>;
 }
 
 /** Reads that are expensive and rare, such as counts over all owners. They may be made on a replica. */

@@ -1,11 +1,16 @@
+import { pause } from '../core/clock';
 import { DomainError } from '../core/errors';
 import { isOutdatedPlan } from './prepared-statements';
 
-const maxRuns = 4;
+const maxRuns = 10;
+
+/** The longest pause after the first conflict, and after any, in milliseconds. */
+const maxPauseMs = { first: 10, any: 500 } as const;
 
 /**
- * Runs a transaction, which may be a single statement. If it was rolled back because of concurrent changes it is repeated a few
- * times: after a serialization failure, a deadlock, or a migration of its columns.
+ * Runs a transaction, which may be a single statement. If it was rolled back because of concurrent changes it is repeated, for
+ * about a second: after a serialization failure, a deadlock, or a migration of its columns. Engines and isolation levels that
+ * let nothing wait for a row report every concurrent change so; random pauses let one after the other succeed.
  */
 export async function repeated<Result>(transaction: () => Promise<Result>): Promise<Result> {
   for (let run = 1; ; run += 1) {
@@ -14,6 +19,7 @@ export async function repeated<Result>(transaction: () => Promise<Result>): Prom
     } catch (error) {
       if (run === maxRuns || !(lostRace(error) || isOutdatedPlan(error))) throw error;
     }
+    await pause(Math.random() * Math.min(maxPauseMs.any, maxPauseMs.first * 2 ** (run - 1)));
   }
 }
 

@@ -55,6 +55,7 @@ import { UsedPhotos1799000000000 } from './migrations/1799000000000-used-photos'
 import { SlowWebhooks1799200000000 } from './migrations/1799200000000-slow-webhooks';
 import { PhotoUses1799310000000 } from './migrations/1799310000000-photo-uses';
 import { StoreId1799600000000 } from './migrations/1799600000000-store-id';
+import { PhotoTokens1799730000000 } from './migrations/1799730000000-photo-tokens';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -112,6 +113,7 @@ const migrations = [
   SlowWebhooks1799200000000,
   PhotoUses1799310000000,
   StoreId1799600000000,
+  PhotoTokens1799730000000,
 ];
 
 /** The names of this version's migrations, in order. */
@@ -128,6 +130,8 @@ export interface DataSourceOptions {
    * @defaultValue false
    */
   isPooled?: boolean;
+  /** How long an answer may take, in milliseconds. @defaultValue any time */
+  maxAnswerMs?: number;
   /** The names of the only migrations to run. @defaultValue all */
   migrations?: readonly string[];
 }
@@ -137,6 +141,12 @@ const timeLimits = { statement_timeout: 15_000, idle_in_transaction_session_time
 
 /** Most statements read few rows by an index. By its default cost of a page PostgreSQL prefers bitmaps and sorting. */
 const planning = { random_page_cost: 1.1 } as const;
+
+/** Locks and claims are made for this level: under others, concurrent changes of a row fail. The role may have another default. */
+export const isolation = 'READ COMMITTED';
+
+/** The startup parameter `options`, in which spaces are escaped. */
+const startOptions = `-c random_page_cost=${planning.random_page_cost} -c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`;
 
 /** PostgreSQL's parameters for the sessions of the gateway. */
 export const sessionParameters = { ...timeLimits, ...planning };
@@ -150,6 +160,7 @@ export function createDataSource({
   poolSize,
   entities,
   isPooled = false,
+  maxAnswerMs,
   migrations: only,
 }: DataSourceOptions): DataSource {
   return new DataSource({
@@ -168,8 +179,11 @@ export function createDataSource({
     applicationName: 'likeness',
     connectTimeoutMS: 5_000,
     extra: {
-      ...(!isPooled && { ...timeLimits, options: `-c random_page_cost=${planning.random_page_cost}` }),
+      ...(!isPooled && { ...timeLimits, options: startOptions }),
+      query_timeout: maxAnswerMs,
       keepAlive: true,
+      // Node.js then probes every second, ten times: the loss of a machine ends long statements as well.
+      keepAliveInitialDelayMillis: 10_000,
       types: typeParsers,
     },
   });

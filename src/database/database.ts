@@ -3,13 +3,21 @@ import { QueryRunnerAlreadyReleasedError, type DataSource, type QueryRunner } fr
 import type { Engine } from '../core/engine';
 import { DomainError } from '../core/errors';
 import type { OutageLog } from '../core/outage';
-import type { EntityClass, PreparedStatements, ReadStatement, Sql, Transactions } from '../core/sql';
+import type {
+  EntityClass,
+  PreparedStatements,
+  ReadStatement,
+  Sql,
+  TransactionOptions,
+  Transactions,
+} from '../core/sql';
 import { isTracing, traced } from '../core/tracing';
 import { repeated } from './conflicts';
-import { sessionParameters } from './data-source';
+import { isolation, sessionParameters } from './data-source';
 import { engines } from './engine';
 import { NamedStatements } from './prepared-statements';
 import type { StatementResult } from './rows-query';
+import { SilenceLimit } from './silence';
 
 /** The connections of a pool. */
 export interface PoolState {
@@ -33,12 +41,16 @@ export interface DatabaseOptions {
   /** Whether sessions keep statements prepared under a name.
    *  @defaultValue true */
   readonly prepares?: boolean;
+  /** How long a connection in use may be silent before it is closed, in milliseconds.
+   *  @defaultValue no limit */
+  readonly maxSilenceMs?: number;
 }
 
 /** SQL: sets the parameters until the end of the transaction: a pooler gives the session to other clients afterwards. */
-const setParameters = Object.entries(sessionParameters)
-  .map(([name, value]) => `SET LOCAL ${name} = ${value}`)
-  .join('; ');
+const setParameters = [
+  `SET TRANSACTION ISOLATION LEVEL ${isolation}`,
+  ...Object.entries(sessionParameters).map(([name, value]) => `SET LOCAL ${name} = ${value}`),
+].join('; ');
 
 /**
  * Access to PostgreSQL for the features. An unreachable or read-only database is reported to the caller as
@@ -48,6 +60,7 @@ export class Database implements Transactions, PreparedStatements {
   readonly engine: Engine;
   readonly entities: Sql['entities'];
   private readonly statements: NamedStatements;
+  private readonly silence: SilenceLimit | null;
 
   constructor(
     private readonly source: DataSource,
@@ -56,6 +69,10 @@ export class Database implements Transactions, PreparedStatements {
     this.engine = options.engine ?? engines.postgresql;
     this.entities = entitiesBy(source, this.run.bind(this));
     this.statements = new NamedStatements(() => this.pool(), options.prepares);
+    const { maxSilenceMs } = options;
+    this.silence = maxSilenceMs === undefined ? null : new SilenceLimit(maxSilenceMs);
+    const { silence } = this;
+    if (silence) this.pool().on('acquire', (client) => silence.apply(client));
   }
 
   /** The connections of the pool, and the statements that wait for one. */
@@ -92,8 +109,11 @@ export class Database implements Transactions, PreparedStatements {
    * Runs a transaction. After a serialization failure, a deadlock or a migration of its columns it is rolled back and
    * repeated a few times.
    */
-  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
-    return repeated(() => this.guarded(() => this.transactionOnce(work)));
+  transaction<Result>(
+    work: (sql: Sql) => Promise<Result>,
+    options: TransactionOptions = {},
+  ): Promise<Result> {
+    return repeated(() => this.guarded(() => this.transactionOnce(work, options)));
   }
 
   private async guarded<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -116,7 +136,10 @@ export class Database implements Transactions, PreparedStatements {
     }
   }
 
-  private transactionOnce<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  private transactionOnce<Result>(
+    work: (sql: Sql) => Promise<Result>,
+    { isLong = false }: TransactionOptions,
+  ): Promise<Result> {
     return this.source.transaction(async (manager) => {
       const runner = manager.queryRunner!;
       let isOver = false;
@@ -129,11 +152,17 @@ export class Database implements Transactions, PreparedStatements {
         toRows<Row>(await run(text, parameters));
       try {
         if (this.options.isPooled) await runner.query(setParameters);
+        if (isLong) await this.liftLimits(runner);
         return await work({ engine: this.engine, rows, entities: entitiesBy(this.source, run) });
       } finally {
         isOver = true;
       }
     });
+  }
+
+  private async liftLimits(runner: QueryRunner): Promise<void> {
+    this.silence?.lift((await runner.connect()) as PoolClient);
+    await runner.query('SET LOCAL statement_timeout = 0');
   }
 
   /** TypeORM prepares no statements, so its connection is used directly. */
@@ -187,7 +216,7 @@ export function isUnavailable(error: unknown): boolean {
   if (error instanceof QueryRunnerAlreadyReleasedError) return true;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/.test(
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/.test(
     error.message,
   );
 }

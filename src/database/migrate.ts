@@ -6,10 +6,22 @@ import { createDataSource } from './data-source';
 import { checkDirectSession } from './direct-session';
 import { engines } from './engine';
 import { lockMigrations } from './migration-lock';
+import { explainReadOnly } from './read-only';
 
 /** Maximum wait of a migration for a table lock: meanwhile all statements on the table wait too. */
 const maxTableLockText = '10s';
 const maxTries = 6;
+/**
+ * PostgreSQL ends the session of a machine that was lost, and with it the lock, after about half a minute instead of more
+ * than two hours.
+ */
+const keepAlive =
+  'SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3';
+/**
+ * How long an answer may take that is not that of a migration, in milliseconds: longer than the time limit of statements. After
+ * the loss of the machine of PostgreSQL, the system itself would wait for a quarter of an hour.
+ */
+const maxAnswerMs = 20_000;
 /** The delay between tries, in milliseconds, so that waiting statements can run. */
 const retryMs = 2_000;
 
@@ -18,22 +30,43 @@ const retryMs = 2_000;
  * most a minute. A migration may take as long as it needs, but waits for table locks only briefly and is then repeated.
  * @param only - the names of the only migrations to run; by default all
  * @param engine - how processes exclude each other
- * @throws Error with advice if a lock could not be obtained, or the URL leads to a pooler
+ * @throws Error with advice if a lock could not be obtained, or the URL leads to a pooler or a standby
  */
-export async function migrate(
+export function migrate(
   url: string,
   only?: readonly string[],
   engine: Engine = engines.postgresql,
 ): Promise<void> {
-  // The lock would stay in a session of the pooler, and stop all others that migrate.
-  if (engine.migratesAtStart) await checkDirectSession({ url, directUrl: url });
+  return explainReadOnly(async () => {
+    if (engine.migratesAtStart) await checkDirectSession({ url, directUrl: url });
+    await migrateDirectly(url, only, engine);
+  });
+}
+
+/**
+ * As {@link migrate}, for a URL that is known not to lead to a pooler: the lock would stay in one of its sessions, and stop all
+ * others that migrate.
+ */
+export function migrateDirectly(
+  url: string,
+  only?: readonly string[],
+  engine: Engine = engines.postgresql,
+): Promise<void> {
+  return explainReadOnly(() => migrateAlone(url, only, engine));
+}
+
+async function migrateAlone(url: string, only: readonly string[] | undefined, engine: Engine): Promise<void> {
   const holder = new Client({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
+    query_timeout: maxAnswerMs,
     application_name: 'likeness migration',
   });
+  // If the session is lost, the migration continues: its own session reports what it cannot do.
+  holder.on('error', () => undefined);
   await holder.connect();
   try {
+    await holder.query(keepAlive);
     const unlock = await lockMigrations(holder, engine);
     const source = await createDataSource({ url, poolSize: 1, entities: [], migrations: only }).initialize();
     try {
@@ -108,7 +141,7 @@ class MissingMigrations extends Error {}
  * @throws Error with advice if a migration is missing
  */
 export async function checkMigrated(url: string): Promise<void> {
-  const source = await createDataSource({ url, poolSize: 1, entities: [] }).initialize();
+  const source = await createDataSource({ url, poolSize: 1, entities: [], maxAnswerMs }).initialize();
   try {
     const done = await appliedIn(source);
     const missing = source.migrations.filter(({ name = '' }) => !done.has(name));

@@ -43,7 +43,7 @@ export interface Outcome {
 }
 
 /**
- * Runs a program to its end, for at most `timeoutMs`. A program that cannot be started, fails or times out is a
+ * Runs a program to its end, for at most `timeoutMs`. A program that cannot be started, fails, times out or is aborted is a
  * result, not an exception.
  */
 export function run(
@@ -53,9 +53,14 @@ export function run(
   signal?: AbortSignal,
 ): Promise<Outcome> {
   return new Promise((resolve) => {
-    execFile(program, args, { env, cwd: '/', timeout: timeoutMs, signal }, (error, stdout, stderr) => {
+    const child = execFile(program, args, { env, cwd: '/', timeout: timeoutMs }, (error, stdout, stderr) => {
+      signal?.removeEventListener('abort', stop);
       resolve({ isDone: error === null, output: `${stdout}\n${stderr}`.trim() || (error?.message ?? '') });
     });
+    // With its own option `signal`, execFile would report the end before the program has ended.
+    const stop = (): void => void child.kill();
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
   });
 }
 

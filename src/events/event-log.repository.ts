@@ -22,6 +22,8 @@ export interface NewEvent {
 export interface Positioned {
   /** The last sequence number of the stream. */
   sequence: number;
+  /** The database's time of this statement, in milliseconds since 1970. What is shown of the row depends on it. */
+  now: number;
 }
 
 /** The position of a stream: its last sequence number, and the first one of which the event is still stored. */
@@ -37,8 +39,11 @@ export function sequenceOf(streamId: string): string {
   return `coalesce((SELECT s.sequence FROM streams s WHERE s.id = ${streamId}), 0)::float8`;
 }
 
+/** SQL: the time of {@link Positioned}. */
+export const statementTime = '(extract(epoch FROM statement_timestamp()) * 1000)::float8';
+
 /** SQL: the columns of {@link StreamPosition} for the stream `s`. If no event is stored, the next one is the oldest. */
-export const streamPosition = `s.sequence::float8 AS sequence,
+export const streamPosition = `s.sequence::float8 AS sequence, ${statementTime} AS now,
   coalesce((SELECT min(e.sequence) FROM events e WHERE e.stream_id = s.id), s.sequence + 1)::float8 AS oldest`;
 
 /** Creates the stream of a new model, or of a generation without model, in the transaction that creates the subject. */

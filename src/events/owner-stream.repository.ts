@@ -212,9 +212,7 @@ const maxLatestEvents = 1_000;
  * @returns whether the database was restored
  */
 export function forgetRestoredStreams(database: Transactions): Promise<boolean> {
-  return database.transaction(async (sql) => {
-    // All events may have to be changed.
-    await sql.rows('SET LOCAL statement_timeout = 0');
+  const forget = async (sql: Sql): Promise<boolean> => {
     // In a statement of its own, so that the next one sees what another process has done.
     await holdLock(sql, 'restore', '');
     const [found] = await sql.rows<{ isRestored: boolean }>(
@@ -227,5 +225,7 @@ export function forgetRestoredStreams(database: Transactions): Promise<boolean> 
     await sql.rows('DELETE FROM owner_events');
     await sql.rows(`UPDATE events SET transaction_id = NULL WHERE transaction_id >= ${endOfTransactions}`);
     return true;
-  });
+  };
+  // All events may have to be changed.
+  return database.transaction(forget, { isLong: true });
 }

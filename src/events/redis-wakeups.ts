@@ -28,13 +28,14 @@ export class RedisWakeups implements Pick<
   private readonly outgoing = new PendingWakes();
   private turn: NodeJS.Immediate | null = null;
   private sending: Promise<void> | null = null;
-  /** Until when other processes need the wake-ups of the database. */
-  private neededUntilMs = -Infinity;
   private asking: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly database: Wakeups,
-    private readonly redis: Pick<RedisConnection, 'isUp' | 'publish' | 'onMessage' | 'onState'>,
+    private readonly redis: Pick<
+      RedisConnection,
+      'isUp' | 'isShared' | 'noteLack' | 'publish' | 'onMessage' | 'onState'
+    >,
   ) {
     redis.onMessage((message) => this.receive(message));
     redis.onState((isUp) => this.onState(isUp));
@@ -102,9 +103,8 @@ export class RedisWakeups implements Pick<
   private send(): void {
     if (this.sending || this.outgoing.isEmpty) return;
     const wake = this.outgoing.take();
-    const isUp = this.redis.isUp;
-    if (!isUp || performance.now() < this.neededUntilMs) this.database.relay(wake);
-    if (!isUp) return;
+    if (!this.redis.isShared) this.database.relay(wake);
+    if (!this.redis.isUp) return;
     this.sending = this.redis
       .publish(packWake(this.senderId, wake))
       // It is unknown who has received it.
@@ -145,8 +145,6 @@ export class RedisWakeups implements Pick<
 
   /** Another process receives nothing through Redis, and may not have received what was sent before it asked. */
   private onLost(): void {
-    const isFirst = performance.now() >= this.neededUntilMs;
-    this.neededUntilMs = performance.now() + lostMs.validity;
-    if (isFirst) this.database.relay(everything);
+    if (this.redis.noteLack(lostMs.validity)) this.database.relay(everything);
   }
 }

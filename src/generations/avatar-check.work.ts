@@ -56,6 +56,8 @@ export class AvatarCheckWork {
   private async check(avatar: AvatarEntity): Promise<void> {
     const found = await this.hashOf(avatarKey(avatar));
     if (found !== avatar.sha256) {
+      // Another store may have become that of the database while the process was suspended.
+      await this.requireStore();
       await this.markDamaged(avatar, found === null ? 'missing' : 'changed');
       return;
     }

@@ -1,4 +1,3 @@
-import type { DatabaseClock } from '../database/database-clock';
 import { firstIn } from '../graphql/connection';
 import { validFilter } from '../graphql/lists';
 import { ifRetryable, selectJob } from '../jobs/job-row.repository';
@@ -32,15 +31,12 @@ import { missingAvatarsOf } from './missing-avatars.type';
  * What generations are read from.
  * @param provider - the configured provider
  */
-export const generationSource = (
-  provider: { readonly name: string },
-  clock: Pick<DatabaseClock, 'nowMs'>,
-): NodeSource => ({
+export const generationSource = (provider: { readonly name: string }): NodeSource => ({
   type: 'Generation',
   select: (id, owner) => selectJob(generationKind, id, owner),
   returned: generationTable,
   fields: {
-    ...jobFields(generationKind, ['id', 'modelId'], clock),
+    ...jobFields(generationKind, ['id', 'modelId']),
     canRetry: seldom(
       computedWith<{ kept: number; pictures: MissingPicture[] }, GenerationEntity, RetryColumns | 'modelId'>(
         {

@@ -1,5 +1,5 @@
 import { Batcher } from '../core/batcher';
-import { pause } from '../core/clock';
+import { elapsedSince, pause } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { emptyBatch, type Claimed, type LeasedRows, type StartedBatch } from '../core/leased-rows';
 import { OwnerShares } from '../core/owner-shares';
@@ -97,16 +97,22 @@ export class BudgetedRows {
     await Promise.all(batch.map(({ row }) => this.rows.release(row, 0)));
   }
 
-  /** Starts `work` on due rows while slots are free. One call has been taken from the budget for each. */
-  async start(work: (row: Claimed<JobRow>) => Promise<unknown>): Promise<StartedBatch> {
+  /**
+   * Starts `work` on due rows while slots are free. One call has been taken from the budget for each.
+   * @param work - `elapsedMs` returns how long ago the row was claimed at most, in milliseconds
+   */
+  async start(
+    work: (row: Claimed<JobRow>, elapsedMs: () => number) => Promise<unknown>,
+  ): Promise<StartedBatch> {
     const { rows, slots, call, only } = this;
     const { budget, pollPauseMs } = this.deps;
     const due = await rows.countDue(slots.free, only);
     if (due === 0) return emptyBatch;
     const { granted, waitMs, isTrial } = await budget.take(call, due);
+    const elapsedMs = elapsedSince();
     const batch = await rows.start(slots, { limit: granted, only }, (row) => {
       if (isTrial) this.trials.add(row);
-      return work(row);
+      return work(row, elapsedMs);
     });
     const unused = granted - batch.work.length;
     if (unused > 0) await budget.release(call, unused, isTrial);

@@ -1,7 +1,8 @@
 import { dueAt, type DueQuery } from '../core/due';
-import { textList, type Sql } from '../core/sql';
+import { limitsIdleTime, textList, type Sql } from '../core/sql';
 import {
   sequenceOf,
+  statementTime,
   streamPosition,
   type Positioned,
   type StreamPosition,
@@ -14,13 +15,15 @@ import { retryableStates, type JobKind, type JobRow } from './job.kind';
 export type ReadJob<Row extends JobRow = JobRow> = Row & { readAt: Date };
 
 /** SQL: the columns of a job besides those of its row, as its owner sees it: {@link Positioned}. */
-export function computedJobColumns({ streamColumn }: Pick<JobKind, 'streamColumn'>): { sequence: string } {
-  return { sequence: sequenceOf(streamColumn) };
+export function computedJobColumns({
+  streamColumn,
+}: Pick<JobKind, 'streamColumn'>): Record<keyof Positioned, string> {
+  return { sequence: sequenceOf(streamColumn), now: statementTime };
 }
 
 /** SQL: all columns of a job as its owner sees it. */
 function jobColumns({ table, streamColumn }: Pick<JobKind, 'table' | 'streamColumn'>): string {
-  return `${table}.*, ${sequenceOf(streamColumn)} AS sequence`;
+  return `${table}.*, ${sequenceOf(streamColumn)} AS sequence, ${statementTime} AS now`;
 }
 
 /** SQL that selects an owner's job by its id, or several by `ANY`. */
@@ -142,14 +145,31 @@ export async function lockJob<Row extends JobRow>(
   { entity, table }: JobKind<Row>,
   id: string,
   owner: string | null = null,
+  where = 'true',
 ): Promise<ReadJob<Row> | null> {
   const [row] = await sql.entities<Row, { readAt: Date }>(
     entity,
     `SELECT row.*, clock_timestamp() AS "readAt"
-       FROM (SELECT * FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE) row`,
+       FROM (SELECT * FROM ${table} WHERE id = $1 AND ($2::text IS NULL OR owner = $2) FOR UPDATE) row WHERE ${where}`,
     [id, owner],
   );
   return row ?? null;
+}
+
+/**
+ * How long a transaction that ends a job at its present progress may be idle, in milliseconds. After a longer suspension
+ * of the process, other processes would have shown more: the progress that they show is that of 2 seconds ago.
+ */
+export const maxIdleMs = 1_500;
+
+/** {@link lockJob} for a change that ends the job at its progress at the time of the read. */
+export function lockAtProgress<Row extends JobRow>(
+  sql: Sql,
+  kind: JobKind<Row>,
+  id: string,
+  owner: string | null = null,
+): Promise<ReadJob<Row> | null> {
+  return lockJob(sql, kind, id, owner, limitsIdleTime(maxIdleMs));
 }
 
 /** Deletes jobs whose rows this transaction has locked. */

@@ -25,7 +25,7 @@ export interface FoundResult {
   readonly note: PollNote;
 }
 
-/** The interval for checking photos that are still being fetched. Normally the photo's worker wakes the job sooner. */
+/** The interval for checking photos that are still being fetched, or cannot be opened. Normally the photo's worker wakes the job sooner. */
 const photosPendingMs = 5_000;
 
 /** How much longer photo URLs are valid than the job's deadline, to allow for clock differences with the upstream. */
@@ -130,6 +130,8 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     const problem = problemOf(given);
     if (problem) return { go: 'fail', failure: problem };
     if (given.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
+    // The upstream refuses a call whose photos it cannot fetch.
+    if (!(await photos.canOpen(given[0]!))) return { go: 'wait', ms: photosPendingMs };
     const expiresAtMs = Date.now() + Math.max(this.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrls = given.map(({ id }) => photos.upstreamUrl(id, { jobId, attempt }, expiresAtMs));
     return { go: 'submit', call: (signal) => call(photoUrls, signal) };

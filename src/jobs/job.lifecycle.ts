@@ -11,7 +11,15 @@ import { endStreams, eraseEvents, type Positioned } from '../events/event-log.re
 import { noFailure } from './failure';
 import type { JobServiceDeps } from './job-creation';
 import { notPolled, type JobMove } from './job-move';
-import { deleteJobs, findJobsOf, lockJob, queuePositions, readJob, type ReadJob } from './job-row.repository';
+import {
+  deleteJobs,
+  findJobsOf,
+  lockAtProgress,
+  lockJob,
+  queuePositions,
+  readJob,
+  type ReadJob,
+} from './job-row.repository';
 import { noteTrace } from './job-traces';
 import {
   assertConfigured,
@@ -79,7 +87,7 @@ export class JobLifecycle<Row extends JobRow> {
   async cancel(viewer: Viewer, id: string, guard = noGuard): Promise<Row & Positioned> {
     const { kind } = this.steps;
     const { noun, unfinished } = kind;
-    return this.change(viewer, id, neverRepeated, async (sql, row) => {
+    const cancelLocked = async (sql: Sql, row: ReadJob<Row>): Promise<Row> => {
       await guard(sql);
       if (kind.isCancelled(row)) return row;
       if (!unfinished.includes(row.status)) {
@@ -94,7 +102,8 @@ export class JobLifecycle<Row extends JobRow> {
       const cancelled = await this.move(sql, row, { set, dueInMs: null });
       await this.steps.cancelled(sql, row);
       return cancelled;
-    });
+    };
+    return this.change(viewer, id, neverRepeated, cancelLocked, lockAtProgress);
   }
 
   /**
@@ -249,13 +258,14 @@ export class JobLifecycle<Row extends JobRow> {
     id: string,
     isRepeated: (sql: Sql) => Promise<boolean>,
     work: (sql: Sql, row: ReadJob<Row>) => Promise<Row>,
+    lock: typeof lockAtProgress = lockJob,
   ): Promise<Row & Positioned> {
     const { database, jobs } = this.deps;
     const { kind } = this.steps;
     const changed = await writeTransaction(database, viewer, async (sql) => {
       // Before the row is locked, so that a concurrent call with the same key waits without holding the row.
       const repeated = await isRepeated(sql);
-      const row = await lockJob(sql, kind, id, viewer.owner);
+      const row = await lock(sql, kind, id, viewer.owner);
       if (!row) throw notFound(kind.noun, 'input.id');
       return readJob(sql, kind, repeated ? row : await work(sql, row));
     });

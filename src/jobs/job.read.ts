@@ -1,4 +1,3 @@
-import type { DatabaseClock } from '../database/database-clock';
 import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import { columns, computed, type FieldSource } from '../reads/source';
@@ -14,12 +13,11 @@ import { priorityOf } from './queue-options';
 export function jobFields<Row extends JobRow>(
   kind: JobKind<Row>,
   streamNeeds: readonly (keyof Row & string)[],
-  clock: Pick<DatabaseClock, 'nowMs'>,
 ): Readonly<Record<string, FieldSource>> {
   return {
     ...columns('status', 'attempt', 'provider', 'consentVersion', 'consentAt'),
     ...columns('createdAt', 'updatedAt', 'submittedAt', 'startBy'),
-    ...pacedFields(kind, clock),
+    ...pacedFields(kind),
     id: { kind: 'id' },
     canCancel: computed<JobRow, 'status'>(['status'], (row) => isUnfinished(kind, row)),
     cursor: computed<Row & Positioned, (keyof Row & string) | 'sequence'>(
@@ -42,26 +40,20 @@ export function isRetryableBy(provider: { readonly name: string }, row: Pick<Job
   return isRetryable(row) && row.provider === provider.name;
 }
 
-/** The fields that depend on the time. Only those of running jobs are computed. */
-function pacedFields(
-  kind: PacedKind,
-  clock: Pick<DatabaseClock, 'nowMs'>,
-): Readonly<Record<string, FieldSource>> {
-  const needs = ['status', 'progress', 'submittedAt', 'pace', 'estimatedReadyAt'] as const;
-  type Row = PacedJob & { readonly estimatedReadyAt: string | null };
-  const paced = (
-    compute: (row: Row, nowMs: number) => unknown,
-    property: (typeof needs)[number],
-  ): FieldSource =>
-    computed<Row, (typeof needs)[number]>(needs, (row) => compute(row, clock.nowMs()), {
-      isNull: 'pace',
-      property,
-    });
+/**
+ * The fields that depend on the time, as of the read: later, the job may have ended with less progress. Only those of running
+ * jobs are computed.
+ */
+function pacedFields(kind: PacedKind): Readonly<Record<string, FieldSource>> {
+  const needs = ['status', 'progress', 'submittedAt', 'pace', 'estimatedReadyAt', 'now'] as const;
+  type Row = PacedJob & Pick<Positioned, 'now'> & { readonly estimatedReadyAt: string | null };
+  const paced = (compute: (row: Row) => unknown, property: (typeof needs)[number]): FieldSource =>
+    computed<Row, (typeof needs)[number]>(needs, compute, { isNull: 'pace', property });
   return {
-    progress: paced((row, nowMs) => shownProgress(kind, row, nowMs), 'progress'),
-    estimatedReadyAt: paced((row, nowMs) => likelyReadyAt(kind, row, nowMs), 'estimatedReadyAt'),
+    progress: paced((row) => shownProgress(kind, row, row.now), 'progress'),
+    estimatedReadyAt: paced((row) => likelyReadyAt(kind, row, row.now), 'estimatedReadyAt'),
     estimatedReadyBetween: computed<Row, (typeof needs)[number]>(needs, (row) =>
-      readyEstimate(kind, row, clock.nowMs()),
+      readyEstimate(kind, row, row.now),
     ),
   };
 }

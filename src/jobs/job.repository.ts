@@ -14,6 +14,7 @@ import type { Wakeups } from '../events/wakeups';
 import { eventsOf } from './job-event';
 import { JobLog } from './job-log';
 import type { JobMove } from './job-move';
+import { maxIdleMs } from './job-row.repository';
 import { isWatchedIn, queueStates, unsettledStates } from './job.entity';
 import type { JobKind, JobRow } from './job.kind';
 import { settleQuotas } from './quota-settlement.repository';
@@ -58,12 +59,6 @@ const jobWork = {
   /** Failed, but the upstream may still finish them; polled rarely. */
   watch: ({ moves }) => ({ rows: isWatchedIn(Object.keys(moves)) }),
 } as const satisfies Record<string, (kind: JobKind) => Omit<LeasedTable<JobRow>, 'entity' | 'table'>>;
-
-/**
- * How long a transaction that ends a job at its present progress may be idle, in milliseconds. After a longer suspension
- * of the process, other processes would have shown more: the progress that they show is that of 2 seconds ago.
- */
-const maxIdleMs = 1_500;
 
 /** A key of {@link jobWork}. */
 export type JobWork = keyof typeof jobWork;

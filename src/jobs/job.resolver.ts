@@ -1,6 +1,5 @@
 import type { GraphQLResolveInfo } from 'graphql';
 import { Ctx, FieldResolver, Info, Int, Resolver, Root } from 'type-graphql';
-import type { DatabaseClock } from '../database/database-clock';
 import { encodeEventCursor } from '../events/event';
 import type { Positioned } from '../events/event-log.repository';
 import type { GraphQLContext } from '../graphql/context';
@@ -17,13 +16,12 @@ import { TimeRange } from './time-range.type';
 /** The lifecycle of each type that implements `Job`. */
 export type JobLifecycles = Readonly<Record<JobKind['node'], JobLifecycle<JobRow>>>;
 
+type PresentJob = JobRow & Positioned;
+
 /** The fields of `Job` that are not columns. */
 @Resolver(() => Job)
 export class JobResolver {
-  constructor(
-    private readonly lifecycles: JobLifecycles,
-    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
-  ) {}
+  constructor(private readonly lifecycles: JobLifecycles) {}
 
   @FieldResolver(() => Boolean)
   canCancel(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): boolean {
@@ -63,23 +61,23 @@ export class JobResolver {
   }
 
   @FieldResolver(() => String)
-  cursor(@Root() job: JobRow & Positioned, @Info() info: GraphQLResolveInfo): string {
+  cursor(@Root() job: PresentJob, @Info() info: GraphQLResolveInfo): string {
     return encodeEventCursor(this.lifecycleOf(info).kind.streamOf(job), job.sequence);
   }
 
   @FieldResolver(() => DateTimeScalar, { nullable: true })
-  estimatedReadyAt(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): Date | null {
-    return likelyReadyAt(this.lifecycleOf(info).kind, job, this.clock.nowMs());
+  estimatedReadyAt(@Root() job: PresentJob, @Info() info: GraphQLResolveInfo): Date | null {
+    return likelyReadyAt(this.lifecycleOf(info).kind, job, job.now);
   }
 
   @FieldResolver(() => TimeRange, { nullable: true })
-  estimatedReadyBetween(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): TimeRange | null {
-    return readyEstimate(this.lifecycleOf(info).kind, job, this.clock.nowMs());
+  estimatedReadyBetween(@Root() job: PresentJob, @Info() info: GraphQLResolveInfo): TimeRange | null {
+    return readyEstimate(this.lifecycleOf(info).kind, job, job.now);
   }
 
   @FieldResolver(() => Int)
-  progress(@Root() job: JobRow, @Info() info: GraphQLResolveInfo): number {
-    return shownProgress(this.lifecycleOf(info).kind, job, this.clock.nowMs());
+  progress(@Root() job: PresentJob, @Info() info: GraphQLResolveInfo): number {
+    return shownProgress(this.lifecycleOf(info).kind, job, job.now);
   }
 
   @FieldResolver(() => Failure, { nullable: true })

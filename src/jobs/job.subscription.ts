@@ -82,9 +82,8 @@ export class JobSubscriptions<Payload extends PacedPayload, Row extends JobRow &
   }
 
   private presentOf(row: Row & Positioned): PacedChange<Payload, Row & Positioned> {
-    const nowMs = this.ticks.clock.nowMs();
-    const progress = shownProgress(this.kind, row, nowMs);
-    const past = { ...row, ...shownAt(this.kind, row, nowMs), progress };
+    const progress = shownProgress(this.kind, row, row.now);
+    const past = { ...row, ...shownAt(this.kind, row, row.now), progress };
     return { past, row, job: row, sequence: row.sequence };
   }
 

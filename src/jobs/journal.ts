@@ -8,7 +8,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -42,11 +42,28 @@ const compactBytes = 1_000_000;
 const maxSettledMs = 3_600_000;
 /** How often a process renews the lock on its file, in milliseconds. */
 const renewMs = 2_000;
+/** The space for an entry and the line that marks it as settled, in bytes. */
+const bytesPerCall = 1_024;
+
+/** Options of {@link Journal}. */
+export interface JournalOptions {
+  /** How long another process's file must be unchanged before it is adopted, in milliseconds. */
+  orphanedMs?: number;
+  /**
+   * How many paid calls {@link Journal.reserve} provides for at a time.
+   * @defaultValue 32
+   */
+  maxCalls?: number;
+}
+
 /**
  * Stores the ids of paid jobs on disk before anything else is done with them: one JSON line each, appended and
  * synced, so that neither a crash of this process nor of the database loses one. A line `{"settled": …}` marks an
  * entry that the database has stored. An incomplete last line (the process died while writing) is ignored: no
  * process has acted on that answer.
+ *
+ * A paid call is made only while the file has space for its id, which is written in place of spaces ({@link Journal.reserve}):
+ * a disk that fills up during the call does not prevent it, except on file systems that copy what is overwritten (btrfs, ZFS).
  *
  * Each process appends to its own file with a random name, so that processes never share a file, even with equal
  * host names and process ids. The file's modification time is its lock: the process renews it every 2 s, and the
@@ -55,7 +72,7 @@ const renewMs = 2_000;
  *
  * At startup the files of all processes are read and left in place: storing an id in the database twice is
  * harmless. Orphaned files are adopted later. Because a suspended process cannot renew its lock, a writer checks
- * that its file exists after each write, and an adopter renames a file before reading it: either the adopter reads
+ * that its file exists after each write, also of a new file, and an adopter renames a file before reading it: either the adopter reads
  * the line, or the writer finds its file missing and writes all open entries to a new one.
  */
 export class Journal {
@@ -67,23 +84,26 @@ export class Journal {
   private readonly foreignSettled = new Set<string>();
   private path = '';
   private file: number | null = null;
+  /** Where the next line is written, and the end of the spaces that follow, in bytes. */
   private size = 0;
+  private end = 0;
   /** When the file's first line was written, by the monotonic clock in milliseconds; null if it is empty. */
   private writtenSinceMs: number | null = null;
   /** Whether a write failed, so that entries may be missing from the file. */
   private isIncomplete = false;
+  private readonly reservedBytes: number;
   private renewals: NodeJS.Timeout | null = null;
   private renewedMs = 0;
 
   /**
    * @param folder - below DATA_DIR; created if missing
-   * @param orphanedMs - how long another process's file must be unchanged before it is adopted
    */
   constructor(
     private readonly folder: string,
-    orphanedMs?: number,
+    { orphanedMs, maxCalls = 32 }: JournalOptions = {},
   ) {
     this.foreign = new ForeignJournals(folder, orphanedMs);
+    this.reservedBytes = maxCalls * bytesPerCall;
   }
 
   /** Entries that the database may not have yet, of this process and of others. */
@@ -109,6 +129,31 @@ export class Journal {
     for (const path of adopted) this.read(path);
     if (adopted.length > 0 && this.open.size > 0) this.replace();
     for (const path of adopted) rmSync(path, { force: true });
+  }
+
+  /**
+   * Makes sure that the ids of `maxCalls` paid calls can be stored. Call it BEFORE each one.
+   * @throws if the disk has no space for them, or the file cannot be written; the call must not be made then
+   */
+  reserve(): void {
+    if (this.file === null) throw new Error('The journal is not open.');
+    this.retryWrites();
+    if (!existsSync(this.path)) this.replace();
+    if (this.end - this.size >= this.reservedBytes) return;
+    const end = this.size + 2 * this.reservedBytes;
+    writeAll(this.file, Buffer.alloc(end - this.end, ' '), this.end);
+    fsyncSync(this.file);
+    this.end = end;
+  }
+
+  /** Whether {@link reserve} succeeds. */
+  get isWritable(): boolean {
+    try {
+      this.reserve();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Returns when the entry is synced to disk. Throws if it cannot be written. */
@@ -169,15 +214,20 @@ export class Journal {
   private write(line: object): void {
     if (this.file === null) throw new Error('The journal is not open.');
     // Starts with a line break too, so that an incomplete last line does not corrupt this one.
-    const text = `\n${JSON.stringify(line)}\n`;
+    const bytes = Buffer.from(`\n${JSON.stringify(line)}\n`);
     this.writtenSinceMs ??= performance.now();
+    const lacksOthers = this.isIncomplete;
     this.isIncomplete = true;
-    // writeFileSync writes everything or throws; a single writeSync may write a part on a full disk.
-    writeFileSync(this.file, text);
-    this.size += Buffer.byteLength(text);
+    writeAll(this.file, bytes, this.size);
+    this.size += bytes.length;
+    this.end = Math.max(this.end, this.size);
     fsyncSync(this.file);
-    if (!existsSync(this.path)) this.replace();
-    this.isIncomplete = false;
+    if (existsSync(this.path)) {
+      this.isIncomplete = lacksOthers;
+    } else {
+      this.replace();
+      this.isIncomplete = false;
+    }
   }
 
   private compact(): void {
@@ -196,17 +246,22 @@ export class Journal {
 
   private empty(): void {
     if (this.file === null) return;
+    const isReserved = this.end > this.size;
     ftruncateSync(this.file, 0);
     this.size = 0;
+    this.end = 0;
     this.writtenSinceMs = null;
+    // For calls in flight.
+    if (isReserved) this.reserve();
   }
 
   /** Creates a file with all unsettled entries. */
   private create(): void {
     const path = join(this.folder, `submissions.${randomUUID()}.ndjson`);
-    const file = openSync(path, 'ax', 0o600);
+    const file = openSync(path, 'wx', 0o600);
+    const bytes = Buffer.from([...this.open.values()].map((entry) => `${JSON.stringify(entry)}\n`).join(''));
     try {
-      for (const entry of this.open.values()) writeFileSync(file, `${JSON.stringify(entry)}\n`);
+      writeAll(file, bytes, 0);
       fsyncSync(file);
       syncFolder(this.folder);
     } catch (error) {
@@ -214,9 +269,16 @@ export class Journal {
       rmSync(path, { force: true });
       throw error;
     }
+    if (!existsSync(path)) {
+      // While this process was suspended, another one adopted the file, maybe before it contained the entries.
+      closeSync(file);
+      this.create();
+      return;
+    }
     this.path = path;
     this.file = file;
-    this.size = 0;
+    this.size = bytes.length;
+    this.end = this.size;
     this.writtenSinceMs = this.open.size > 0 ? performance.now() : null;
   }
 
@@ -246,6 +308,11 @@ export class Journal {
 
 function keyOf({ table, id, attempt }: JournalEntry): string {
   return `${table}/${id}/${attempt}`;
+}
+
+/** Writes everything or throws; a single `writeSync` may write a part on a full disk. */
+function writeAll(file: number, bytes: Buffer, position: number): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, position + at);
 }
 
 function syncFolder(path: string): void {

@@ -20,6 +20,7 @@ const uniqueViolation = '23505';
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
 export class PaidCallRecorder {
   private mayAdopt = true;
+  private isFull = false;
   /** Entries that are in the journal and are being written to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
 
@@ -34,6 +35,20 @@ export class PaidCallRecorder {
    */
   get isBehind(): boolean {
     return this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
+  }
+
+  /** Whether the id of another paid call could be stored. Call it BEFORE each one. A new problem is logged once. */
+  mayCall(): boolean {
+    if (this.isBehind) return false;
+    try {
+      this.deps.journal.reserve();
+      this.isFull = false;
+    } catch (error) {
+      const message = 'the journal cannot be written; no paid call is made until it has space for ids';
+      if (!this.isFull) this.deps.logger.error({ err: error }, message);
+      this.isFull = true;
+    }
+    return !this.isFull;
   }
 
   /**

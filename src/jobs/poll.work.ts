@@ -6,14 +6,13 @@ import { levelOf } from '../core/outage';
 import { CallWithheld, UpstreamError, type UpstreamState } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
 import type { JobContext } from './job-context';
-import { endJob } from './job-end';
+import { endAtProgress } from './job-end';
 import { loggedId } from './job-log';
 import type { JobMove } from './job-move';
 import type { FoundResult, JobSteps } from './job-steps';
 import { tracedJob } from './job-traces';
 import type { JobRow } from './job.kind';
 import { isWatched, watchedFailureMove } from './late-watch';
-import { withCurrentProgress } from './pace';
 import { effectOf, type PollAnswer } from './poll-effect';
 import { mayDiffer, pollNote } from './poll-note';
 import type { UpstreamAccountWork } from './upstream-account.work';
@@ -164,13 +163,11 @@ export class PollWork {
       const notes = mayDiffer(row, answer) ? [pollNote(row, answer, ms)] : [];
       return [{ id: row.id, from: [row.status], lease: row.lease, set, dueInMs, appendsEvent, notes }];
     }
-    const failed = withCurrentProgress(kind, row, answeredAtMs);
-    const move = watchedFailureMove(this.steps, failed, outcome.why, now);
-    await endJob(this.deps.jobs, this.steps, row, {
-      ...move,
-      lease: row.lease,
-      notes: [pollNote(row, answer, ms)],
-    });
+    const hold = { from: [row.status], lease: row.lease, notes: [pollNote(row, answer, ms)] };
+    await endAtProgress(this.deps.jobs, this.steps, row.id, (job) => ({
+      ...watchedFailureMove(this.steps, job, outcome.why, now),
+      ...hold,
+    }));
     return [];
   }
 

@@ -1,7 +1,14 @@
 import { admitWrite } from '../accounts/write-admission.repository';
+import { elapsedSince } from '../core/clock';
 import { earliestDue, type DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
-import { emptyBatch, joinBatches, type LeasedRows, type StartedBatch } from '../core/leased-rows';
+import {
+  emptyBatch,
+  joinBatches,
+  type Claimed,
+  type LeasedRows,
+  type StartedBatch,
+} from '../core/leased-rows';
 import { levelOf } from '../core/outage';
 import { UpstreamError, type Accepted } from '../upstream/provider';
 import { BudgetedRows } from './budgeted-rows';
@@ -22,7 +29,7 @@ import {
 } from './unaccepted-calls';
 import { UncertainJobs } from './uncertain-jobs';
 
-/** The delay before a new paid call while the id of an earlier one is not yet in the database. */
+/** The delay before a new paid call while the id of an earlier one is not yet in the database, or its own could not be stored. */
 const backlogDelayMs = 2_000;
 
 /**
@@ -64,9 +71,9 @@ export class SubmissionWork {
     const settling = await unsettled.start(queued.slots, { only }, (row) =>
       this.attempt(row, () => this.settle(row)),
     );
-    if (this.deps.recorder.isBehind) return settling;
-    const submitting = await queued.start((row) =>
-      this.attempt(row, () => this.submit(row, row.claimedAt, signal)),
+    if (!this.deps.recorder.mayCall()) return settling;
+    const submitting = await queued.start((row, elapsedMs) =>
+      this.attempt(row, () => this.submit(row, elapsedMs, signal)),
     );
     return joinBatches(settling, submitting);
   }
@@ -96,13 +103,16 @@ export class SubmissionWork {
     return this.uncertain.settle(row);
   }
 
-  private async submit(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<void> {
-    const { jobs } = this.deps;
-    const hold = { from: ['QUEUED'], lease: row.lease! };
-    const preparation = await this.prepare(row, claimedAt, signal).catch(async (error: unknown) => {
+  private async submit(row: Claimed<JobRow>, elapsedMs: () => number, signal: AbortSignal): Promise<void> {
+    const { jobs, leaseMs } = this.deps;
+    const { claimedAt } = row;
+    const hold = { from: ['QUEUED'], lease: row.lease };
+    let preparation = await this.prepare(row, claimedAt, signal).catch(async (error: unknown) => {
       await this.returnCall(row);
       throw error;
     });
+    // The process was suspended meanwhile: the next claim examines the deadlines of the job again.
+    if (preparation.go === 'submit' && elapsedMs() > leaseMs) preparation = { go: 'wait', ms: 0 };
     if (preparation.go !== 'submit') await this.returnCall(row);
     if (preparation.go === 'cancel')
       return endJob(jobs, this.steps, row, cancellationMove(this.steps.kind, row, hold));
@@ -124,12 +134,12 @@ export class SubmissionWork {
     claimedAt: Date,
     call: (signal: AbortSignal) => Promise<Accepted>,
   ): Promise<void> {
-    const beganMs = Date.now();
+    const elapsedMs = elapsedSince();
     const calling = await this.begin(row, row.attempt + 1);
     if (!calling) return this.returnCall(row);
     await failpoint('submission:before-call');
     const calledMs = performance.now();
-    const answer = await this.call(call, beganMs);
+    const answer = await this.call(call, elapsedMs);
     const durationMs = Math.round(performance.now() - calledMs);
     const outcome = answer instanceof UpstreamError ? (answer.refusal ?? answer.outcome) : 'OK';
     this.deps.onSubmission(this.steps.kind.noun, outcome);
@@ -146,7 +156,7 @@ export class SubmissionWork {
     if (isTooLate(row, claimedAt)) return { go: 'cancel' };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };
-    if (this.deps.recorder.isBehind) return { go: 'wait', ms: backlogDelayMs };
+    if (!this.deps.recorder.mayCall()) return { go: 'wait', ms: backlogDelayMs };
     return this.steps.prepare(row, row.attempt + 1);
   }
 
@@ -179,10 +189,10 @@ export class SubmissionWork {
   /** Makes the paid call. A shutdown of the process does not abort it, since its answer would be lost. */
   private async call(
     call: (signal: AbortSignal) => Promise<Accepted>,
-    beganMs: number,
+    elapsedMs: () => number,
   ): Promise<Accepted | UpstreamError> {
     // A process that was suspended for this long may have lost its lease to another one.
-    if (Date.now() - beganMs > this.deps.leaseMs)
+    if (elapsedMs() > this.deps.leaseMs)
       return new CallNotMade('NOT_SENT', 'The process was suspended before the call, which was not made.');
     try {
       return await call(AbortSignal.timeout(this.deps.submitTimeoutMs));

@@ -1,4 +1,3 @@
-import type { DatabaseClock } from '../database/database-clock';
 import { validFilter } from '../graphql/lists';
 import { ifEnded, ifRetryable, selectJob } from '../jobs/job-row.repository';
 import { isRetryableBy, jobFields, type RetryColumns } from '../jobs/job.read';
@@ -13,15 +12,12 @@ import { modelTable } from './model.repository';
  * What models are read from, except the fields that generations add.
  * @param provider - the configured provider
  */
-export const modelSource = (
-  provider: { readonly name: string },
-  clock: Pick<DatabaseClock, 'nowMs'>,
-): NodeSource => ({
+export const modelSource = (provider: { readonly name: string }): NodeSource => ({
   type: 'AvatarModel',
   select: (id, owner) => selectJob(modelKind, id, owner),
   returned: modelTable,
   fields: {
-    ...jobFields(modelKind, ['id'], clock),
+    ...jobFields(modelKind, ['id']),
     canRetry: seldom(
       computedWith<{ kept: number }, ModelEntity, RetryColumns | 'photoCount'>(
         { kept: (sql) => ifRetryable(sql.column('status'), keptOfModel(sql)) },

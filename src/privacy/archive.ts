@@ -7,8 +7,8 @@ import { jobKinds } from '../generations/generation.kind';
 import { bulkRetriesOf } from '../jobs/bulk-retry.repository';
 import { attemptsOf } from '../jobs/ledger.repository';
 import { timelinesOf } from '../jobs/timeline.repository';
-import { photoKey } from '../photos/photo.entity';
-import { storedFile, throttled, watched } from '../storage/archive-files';
+import { openPhoto } from '../photos/open-photo';
+import { openedFile, storedFile, throttled, watched } from '../storage/archive-files';
 import type { MediaStore } from '../storage/media-store';
 import type { ZipEntry } from '../storage/zip';
 import {
@@ -46,7 +46,8 @@ export async function* archiveOf(source: ArchiveDeps, subject: DataSubject): Asy
   yield { ...at, path: 'README.txt', isCompressible: true, bytes: text([readme]) };
   for await (const photo of watched(photosOf(sql, subject), check)) {
     const path = photoFile(photo);
-    if (path !== null) yield* storedFile(parts, photoKey(photo.id), { path, modifiedAt: photo.createdAt });
+    const object = path && (await openPhoto(parts.media, photo));
+    if (path && object) yield* openedFile(object, check, { path, modifiedAt: photo.createdAt });
   }
   for await (const avatar of watched(avatarsOf(sql, subject), check)) {
     if (avatar.damagedAt !== null) continue;

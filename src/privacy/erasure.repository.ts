@@ -4,7 +4,7 @@ import type { DataSubject } from '../core/data-subject';
 import { dueAt } from '../core/due';
 import type { Sql } from '../core/sql';
 import type { JobKind } from '../jobs/job.kind';
-import type { PhotoBytes } from '../photos/photo.entity';
+import { bytesColumns, type PhotoBytes } from '../photos/photo.entity';
 
 /**
  * The lease of an erasure in milliseconds, renewed with each batch. If the process exits, a worker continues the erasure
@@ -151,7 +151,7 @@ export function deletePhotosOf(
   return sql.rows(
     `DELETE FROM photos
       WHERE id IN (SELECT id FROM photos WHERE owner = $1 AND created_at <= $2 ORDER BY id LIMIT $3 FOR UPDATE)
-     RETURNING id, due_at AS "dueAt"`,
+     RETURNING ${bytesColumns}`,
     [owner, until, limit],
   );
 }

@@ -109,7 +109,7 @@ export class PrivacyResolver {
   @Mutation(() => DeleteMyDataPayload, {
     nullable: true,
     description:
-      'Permanently erases all your data: photos, models, generations and avatars with their files, their events, idempotency keys, quota records and export URLs; client tokens end. Kept are the audit log and the amounts, times and outcomes of paid calls, both without your name and without ids; if the server has daily quotas, today’s two totals, for two days; and your API keys, unless `revokeKeys` is true. From then on the data cannot be read, running jobs end, and subscriptions end with NOT_FOUND. Files are deleted shortly after their rows, some thousands per second. Repeating it succeeds. Errors: INVALID_INPUT if `confirm` is not `DELETE`.',
+      'Permanently erases all your data: photos, models, generations and avatars with their files, their events, idempotency keys, quota records and export URLs; client tokens end. Kept are the audit log and the amounts, times and outcomes of paid calls, both without your name and without ids; if the server has daily quotas, today’s two totals, for two days; and your API keys, unless `revokeKeys` is true. From then on the data cannot be read, running jobs end, and subscriptions end: `activity` without an error, the others with NOT_FOUND. Files are deleted shortly after their rows, some thousands per second. Repeating it succeeds. Errors: INVALID_INPUT if `confirm` is not `DELETE`.',
   })
   async deleteMyData(
     @Arg('input', () => DeleteMyDataInput, { description: 'The confirmation.' })

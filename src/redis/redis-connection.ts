@@ -27,6 +27,8 @@ export class RedisConnection {
   /** How often a session was lost. */
   lossCount = 0;
   private session: RedisSession | null = null;
+  /** Until when another process may lack a session. */
+  private lackedUntilMs = -Infinity;
   private readonly outages: OutageLog;
   private readonly stopping = new AbortController();
   private readonly messageListeners = new Set<(message: string) => void>();
@@ -44,6 +46,21 @@ export class RedisConnection {
   /** Whether there is a session. It may fail with the next command. */
   get isUp(): boolean {
     return this.session !== null;
+  }
+
+  /** Whether there is a session, and no other process is known to lack one: what has to reach all must use the database. */
+  get isShared(): boolean {
+    return this.isUp && performance.now() >= this.lackedUntilMs;
+  }
+
+  /**
+   * Notes for a time, in milliseconds, that another process lacks a session.
+   * @returns whether this was not known
+   */
+  noteLack(ms: number): boolean {
+    const isNew = performance.now() >= this.lackedUntilMs;
+    this.lackedUntilMs = performance.now() + ms;
+    return isNew;
   }
 
   /** Starts connecting. Redis need not be available. */

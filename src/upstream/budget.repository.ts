@@ -159,11 +159,10 @@ export class UpstreamBudget {
   }
 
   /**
-   * Returns granted calls that were not made.
+   * Returns granted calls that were not made. {@link take} limits what has gathered.
    * @param isTrial - whether one was a trial: another is granted immediately
    */
   async release(kind: CallKind, calls: number, isTrial: boolean): Promise<void> {
-    const { burst } = this.bucket(kind);
     const circuits: Circuit[] = isTrial && kind !== 'watch' ? [kind, 'reach'] : [];
     const untils = circuits.map(
       (circuit) =>
@@ -173,9 +172,9 @@ export class UpstreamBudget {
     if (isTrial && kind === 'submit')
       untils.push('trial_at = CASE WHEN trial_at IS NOT NULL THEN least(trial_at, clock_timestamp()) END');
     await this.sql.rows(
-      `UPDATE upstream_accounts SET ${[`${kind}_tokens = least($3, ${kind}_tokens + $2)`, ...untils].join(', ')}
+      `UPDATE upstream_accounts SET ${[`${kind}_tokens = ${kind}_tokens + $2`, ...untils].join(', ')}
         WHERE account = $1`,
-      [this.provider.account, calls, burst],
+      [this.provider.account, calls],
     );
   }
 

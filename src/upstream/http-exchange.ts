@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector, Client, type Dispatcher } from 'undici';
+import { elapsedSince } from '../core/clock';
 import { decompressed, joined, type CutReason, type ExchangeAnswer } from './exchange-answer';
 
 /** An HTTP call. */
@@ -83,10 +84,10 @@ export class HttpExchange {
   async postOnce(request: PostRequest): Promise<ExchangeAnswer> {
     let connected = false;
     let over = false;
-    const startedAt = Date.now();
+    const elapsedMs = elapsedSince();
     const mayConnect = (): boolean => {
       // A process that was suspended may resume here before its timers run: the lease of the call may have ended.
-      const isLate = Date.now() - startedAt >= Math.min(request.timeoutMs, maxConnectMs);
+      const isLate = elapsedMs() >= Math.min(request.timeoutMs, maxConnectMs);
       if (connected || over || isLate) return false;
       connected = true;
       return true;
@@ -179,11 +180,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     const { signal, timeoutMs } = this.request;
     if (signal.aborted) throw new ExchangeError(false, 'aborted');
     this.dispatch(dispatcher);
-    const startedAt = Date.now();
+    const elapsedMs = elapsedSince();
     let lastRead: NodeJS.Timeout | undefined;
     const giveUp = (reason: 'timeout' | 'aborted'): void => {
       // After a suspension timers run before data in the kernel's buffers are read, which may contain a paid id.
-      const isOverdue = Date.now() - startedAt - timeoutMs > maxTimerDelayMs;
+      const isOverdue = elapsedMs() - timeoutMs > maxTimerDelayMs;
       lastRead ??= setTimeout(() => this.resolve(reason), isOverdue ? lastReadMs : 0);
     };
     const onAbort = (): void => {

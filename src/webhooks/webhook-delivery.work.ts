@@ -1,5 +1,5 @@
 import type { LeasedTable } from '../core/claim-statement';
-import { backoffMs } from '../core/clock';
+import { backoffMs, elapsedSince } from '../core/clock';
 import type { DueQuery } from '../core/due';
 import { failpoint } from '../core/failpoint';
 import { toGlobalId } from '../core/ids';
@@ -121,7 +121,8 @@ export class WebhookDeliveryWork {
     slot: Slot,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { database } = this.deps;
+    const { database, leaseMs } = this.deps;
+    const elapsedMs = elapsedSince();
     // The owner may have changed, paused or deleted it, its API key may have ended, and the endpoint may rest.
     const present = await readLeased(database, webhook, delivery.id);
     if (!present) {
@@ -130,6 +131,9 @@ export class WebhookDeliveryWork {
       return false;
     }
     if (!present.isPending) return true;
+    await failpoint('webhook:read');
+    // A process that was suspended may have lost its lease, and what was read may be outdated.
+    if (elapsedMs() > leaseMs) return false;
     const sent = await this.whileSlow(slot, () => this.send(present, delivery, signal));
     if (sent.outcome === 'deferred') {
       await this.rows.defer(webhook, signal);

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { DomainError } from '../core/errors';
 import type { Sql } from '../core/sql';
+import type { DatabaseClock } from '../database/database-clock';
 import type { ExchangeAnswer } from '../upstream/exchange-answer';
 import { GuardRefusal, type Guard } from '../upstream/guard';
 import { ExchangeError, type HttpExchange } from '../upstream/http-exchange';
@@ -49,6 +50,8 @@ export class WebhookSender {
     private readonly exchange: Pick<HttpExchange, 'postOnce'>,
     private readonly guard: Guard,
     private readonly secrets: WebhookSecrets,
+    /** The time in messages: receivers refuse one that is minutes off, as the clock of this machine may be. */
+    private readonly clock: Pick<DatabaseClock, 'nowMs'>,
   ) {}
 
   /** Encrypts the secrets of all webhooks with the first signing secret. */
@@ -83,7 +86,7 @@ export class WebhookSender {
     timeoutMs: number,
     signal: AbortSignal,
   ): Promise<SentAttempt> {
-    const startedAt = new Date();
+    const startedAt = new Date(this.clock.nowMs());
     const began = performance.now();
     const attempt = (httpStatus: number | null, excerpt: string): WebhookAttemptRow => {
       const durationMs = Math.round(performance.now() - began);

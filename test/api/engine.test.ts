@@ -1,8 +1,8 @@
-import { admitWrite, beginErasure } from '../../src/accounts/write-admission.repository';
+import { admitWrite, beginErasure, writeTransaction } from '../../src/accounts/write-admission.repository';
 import { lockNames } from '../../src/core/engine';
 import { newId } from '../../src/core/ids';
 import { LeasedRows } from '../../src/core/leased-rows';
-import { createLogger } from '../../src/core/logger';
+import { createLogger, type Logger } from '../../src/core/logger';
 import { holdLock, type Sql } from '../../src/core/sql';
 import type { Database } from '../../src/database/database';
 import { engines } from '../../src/database/engine';
@@ -133,6 +133,36 @@ describe('claims without SKIP LOCKED', () => {
   });
 });
 
+describe('renewals without SKIP LOCKED', () => {
+  it('renew the other rows while another session locks one, and do not occupy a connection until it ends', async () => {
+    await addRows(2);
+    const failures: unknown[] = [];
+    const log = ({ err }: { err: Error }): unknown => failures.push(err.cause);
+    const options = { leaseMs: 1_500, logger: { ...logger, warn: log, debug: log } as unknown as Logger };
+    const rows = new LeasedRows(database, workTable, options);
+    const [locked, other] = await rows.claim({ limit: 2 });
+    const dueAt = (): Promise<{ at: string }[]> =>
+      database.rows('SELECT due_at::text AS at FROM work WHERE id = $1', [other!.id]);
+    let end = (): void => undefined;
+    const isOver = new Promise<void>((resolve) => (end = resolve));
+    await database.transaction(async (sql) => {
+      await sql.rows('SELECT FROM work WHERE id = $1 FOR UPDATE', [locked!.id]);
+      const before = await dueAt();
+      const held = [locked, other].map((row) => rows.hold(row!, () => isOver));
+      await eventually('the renewal', dueAt, ([row]) => row!.at > before[0]!.at);
+      await eventually(
+        'the end of the wait',
+        () => Promise.resolve(failures),
+        ({ length }) => length > 0,
+      );
+      end();
+      await Promise.all(held);
+    });
+    // The lock was not available.
+    expect(failures[0]).toMatchObject({ code: '55P03' });
+  });
+});
+
 describe('locks without advisory locks', () => {
   it.each(lockNames)('%s: make transactions with one key wait for each other', async (name) => {
     const order: string[] = [];
@@ -172,6 +202,17 @@ describe('locks without advisory locks', () => {
     expect(verdict).toBe('ADMITTED');
   });
 
+  it('refuse writes of a request that was admitted too long ago', async () => {
+    const owner = newId();
+    const write = async (age: string): Promise<string> => {
+      const [row] = await database.rows<{ at: string }>('SELECT (now() - $1::interval)::text AS at', [age]);
+      const admission = { at: row!.at, erasures: [] };
+      return writeTransaction(database, { owner, admission }, () => Promise.resolve('written'));
+    };
+    expect(await write('1 s')).toBe('written');
+    await expect(write('31 s')).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
   it('count the webhooks of an owner together with those that another transaction adds', async () => {
     const webhook = { id: newId(), owner: 'ann', url: 'https://example.com', description: null, keyId: null };
     const [before, after] = await beside(
@@ -208,13 +249,27 @@ describe('a statement outside of transactions', () => {
       `CREATE FUNCTION ${name}() RETURNS bigint LANGUAGE plpgsql AS $$
        DECLARE run bigint := nextval('${name}');
        BEGIN
-         IF run % 4 <> 0 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '${code}'; END IF;
+         IF run % 8 <> 0 THEN RAISE EXCEPTION 'conflict' USING ERRCODE = '${code}'; END IF;
          RETURN run;
        END $$`,
     );
-    expect(await database.rows(`SELECT ${name}()::int AS run`)).toEqual([{ run: 4 }]);
+    expect(await database.rows(`SELECT ${name}()::int AS run`)).toEqual([{ run: 8 }]);
     const text = { text: `SELECT ${name}()::text`, isShort: true };
-    expect(await database.text(text, [], 'alice')).toBe('8');
+    expect(await database.text(text, [], 'alice')).toBe('16');
+  });
+});
+
+describe('a transaction', () => {
+  it('sees what others have committed before each of its statements, also if the database has another default', async () => {
+    const setDefault = (level: string): Promise<unknown> =>
+      testDatabase.rows(
+        `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''${level}''', current_database()); END $$`,
+      );
+    await setDefault('serializable');
+    const other = await testDatabase.pool(1);
+    const [shown] = await other.transaction((sql) => sql.rows('SHOW transaction_isolation'));
+    await setDefault('read committed');
+    expect(shown).toEqual({ transaction_isolation: 'read committed' });
   });
 });
 

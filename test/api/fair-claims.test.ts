@@ -149,8 +149,8 @@ describe('claims', () => {
     expect(ownersOf(await claimer.claim({ limit: slots.free, slots }))).toEqual(['zoe']);
   });
 
-  it('are renewed together until the work ends, except rows that another worker claimed', async () => {
-    await add('alice', 3);
+  it('are renewed together until the work ends, except rows that another worker claimed or that have no more work', async () => {
+    await add('alice', 4);
     const claimer = worker({ leaseMs: 60, logger });
     let stop: () => void = () => undefined;
     const stopped = new Promise<void>((resolve) => (stop = resolve));
@@ -160,20 +160,22 @@ describe('claims', () => {
        RETURNING id, due_at::text AS due`,
       [newId()],
     );
+    const [ended] = await database.rows<{ id: string; due: null }>(
+      `UPDATE work SET due_at = NULL WHERE id = (SELECT max(id::text)::uuid FROM work) RETURNING id, due_at AS due`,
+    );
     const others = async (): Promise<string[]> =>
       (
         await database.rows<{ due: string }>(
-          'SELECT due_at::text AS due FROM work WHERE id <> $1 ORDER BY id',
-          [lost!.id],
+          'SELECT due_at::text AS due FROM work WHERE id <> ALL ($1) ORDER BY id',
+          [[lost!.id, ended!.id]],
         )
       ).map(({ due }) => due);
     for (let renewals = 0; renewals < 2; renewals += 1) {
       const before = await others();
       await until(async () => (await others()).every((due, index) => due > before[index]!));
     }
-    expect(await database.rows('SELECT id, due_at::text AS due FROM work WHERE id = $1', [lost!.id])).toEqual(
-      [lost],
-    );
+    const unchanged = 'SELECT id, due_at::text AS due FROM work WHERE id = ANY ($1) ORDER BY id';
+    expect(await database.rows(unchanged, [[lost!.id, ended!.id]])).toEqual([lost, ended]);
     stop();
     await Promise.all(pass.work);
     await until(async () => (await claimer.countDue(10)) === 3);

@@ -49,6 +49,8 @@ describe('a worker whose lease was taken over', () => {
     expect(await harness.events(job)).toHaveLength(1);
     await store.move(modelKind, [{ ...move, appendsEvent: false, lease: late.lease }]);
     expect(await harness.row(job)).toMatchObject({ lease: present.lease, lastError: null });
+    await store.rowsFor(modelKind, 'submit', { leaseMs: 60_000, logger }).release(late, 0);
+    expect(await harness.row(job)).toMatchObject({ lease: present.lease });
     await store.move(modelKind, [{ ...move, lease: present.lease }]);
     expect(await harness.row(job)).toMatchObject({ lease: null, lastError: 'too late' });
     expect(await harness.events(job)).toHaveLength(2);

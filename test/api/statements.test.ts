@@ -30,6 +30,15 @@ describe('trainModel', () => {
   });
 });
 
+describe('an upload', () => {
+  it('reads the marker of the disk, and does not compare the store with the database again', async () => {
+    await client.upload(1);
+    const statements = await gateway.watch.during(() => client.upload(5));
+    // Some periodic tasks compare it.
+    expect(matching(statements, /FROM installation/).length).toBeLessThan(5);
+  });
+});
+
 describe('a training', () => {
   it('reads the row of the job once to store the id that the upstream returned', async () => {
     const photoIds = await client.upload();

@@ -1,6 +1,13 @@
+import { readdir } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
+import { join } from 'node:path';
+import { createLogger } from '../../src/core/logger';
+import { Shutdown } from '../../src/core/shutdown';
 import { sendJson } from '../../src/http/responses';
 import type { Route } from '../../src/http/router';
+import { Client } from '../support/client';
+import { TestGateway } from '../support/gateway';
+import { HoldingUpstream } from '../support/holding-upstream';
 import { RawConnection, send, SocketClient } from '../support/raw-client';
 import { startTinyGateway } from '../support/tiny-gateway';
 import { until } from '../support/until';
@@ -57,8 +64,12 @@ describe('stopping', () => {
     await until(() => socket.of('1').length > 0);
     expect(await send(`${gateway.url}/healthz`)).toMatchObject({ status: 200 });
     await drained;
+    const startedMs = performance.now();
+    await gateway.drain(200);
+    expect(performance.now() - startedMs).toBeGreaterThan(190);
     expect(socket.closed).toBeNull();
     await gateway.stop();
+    await until(() => socket.closed !== null);
     expect(socket.closed).toMatchObject({ code: 1001 });
   });
 
@@ -118,5 +129,74 @@ describe('stopping', () => {
     await gateway.stop();
     await expect(fetch(`${gateway.url}/healthz`)).rejects.toThrow('fetch failed');
     agent.destroy();
+  });
+});
+
+describe('a gateway that stops during a paid call', () => {
+  it('reports at once that it is not ready, serves and takes photos until the answer, and stores the id before it ends', async () => {
+    const upstream = await HoldingUpstream.start();
+    const gateway = await TestGateway.start(upstream.settings);
+    const { url } = gateway;
+    const client = new Client(() => url);
+    await client.train({ photoIds: await client.upload(5) });
+    await until(() => upstream.held.length === 1);
+    const stopped = gateway.end();
+    const [call] = upstream.held;
+    const photo = new URL(call!.images[0]!);
+    const isReady = async (): Promise<boolean> => (await fetch(new URL('/readyz', photo))).ok;
+    await until(async () => !(await isReady()));
+    expect((await fetch(photo)).status).toBe(200);
+    expect(await client.upload(1)).toHaveLength(1);
+    upstream.answerFirst();
+    await stopped;
+    await expect(fetch(photo)).rejects.toThrow('fetch failed');
+    expect(await gateway.rows('SELECT status, lease FROM models')).toEqual([
+      { status: 'TRAINING', lease: null },
+    ]);
+    expect(await readdir(join(gateway.dataDir, 'journal'))).toEqual([]);
+    expect(gateway.log.filter(({ err }) => err !== undefined)).toEqual([]);
+    await gateway.stop();
+    await upstream.stop();
+  });
+});
+
+describe('the components of a process', () => {
+  const logger = createLogger('silent');
+
+  it('are stopped once, the last started first, also if one fails to stop', async () => {
+    const shutdown = new Shutdown(logger);
+    const stopped: string[] = [];
+    await shutdown.start(() => {
+      for (const name of ['journal', 'database', 'server'])
+        shutdown.onStop(() => {
+          stopped.push(name);
+          if (name === 'database') throw new Error('cannot stop');
+        });
+      return Promise.resolve();
+    });
+    await Promise.all([shutdown.stop(), shutdown.stop()]);
+    expect(stopped).toEqual(['server', 'database', 'journal']);
+  });
+
+  it('are stopped if the start of a later one fails, or if a stop is requested during it', async () => {
+    const failing = new Shutdown(logger);
+    const stopped: string[] = [];
+    const start = failing.start(() => {
+      failing.onStop(() => void stopped.push('database'));
+      return Promise.reject(new Error('no space left on device'));
+    });
+    await expect(start).rejects.toThrow('no space left on device');
+    const interrupted = new Shutdown(logger);
+    let go = (): void => undefined;
+    const starting = interrupted.start(async () => {
+      await new Promise<void>((resolve) => (go = resolve));
+      interrupted.onStop(() => void stopped.push('embedded database'));
+      stopped.push('not reached');
+    });
+    const stop = interrupted.stop();
+    go();
+    await expect(starting).rejects.toThrow('aborted');
+    await stop;
+    expect(stopped).toEqual(['database', 'embedded database']);
   });
 });

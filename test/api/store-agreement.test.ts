@@ -1,20 +1,32 @@
-import { cp, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client as Session } from 'pg';
+import { mediaPath } from '../../src/storage/disk-store';
 import { likeness, type CommandResult } from '../support/command-line';
 import { TestDatabase, testEngine } from '../support/database';
 import { newDataDir, type Settings } from '../support/environment';
+import { rowId } from '../support/faults-audit';
 import { TestGateway } from '../support/gateway';
 import { LocalBucket } from '../support/local-bucket';
+import { TcpProxy } from '../support/servers';
 import { until } from '../support/until';
 
 let gateway: TestGateway;
 let bucket: LocalBucket;
+let bucketProxy: TcpProxy;
+let sentToBucket = '';
 
 beforeAll(async () => {
   bucket = await LocalBucket.start();
+  bucketProxy = new TcpProxy(new URL(bucket.url), () => (chunk) => (sentToBucket += String(chunk)));
+  await bucketProxy.open();
 });
-afterAll(() => bucket.stop());
+afterAll(async () => {
+  await bucketProxy.close();
+  await bucket.stop();
+});
 
 beforeEach(async () => {
   gateway = await TestGateway.start();
@@ -24,7 +36,11 @@ afterEach(() => gateway.stop());
 /** Overrides those of the bucket. */
 const onDisk = (): Settings =>
   Object.fromEntries(Object.keys(bucket.settings).map((name) => [name, undefined]));
-const inBucket = (name: string): Record<string, string> => ({ ...bucket.settings, S3_BUCKET: name });
+const inBucket = (name: string): Record<string, string> => ({
+  ...bucket.settings,
+  S3_ENDPOINT: bucketProxy.url,
+  S3_BUCKET: name,
+});
 
 /** Starts another process on the database; returns why it was refused, or null. */
 async function refusal(settings: Settings): Promise<string | null> {
@@ -45,6 +61,14 @@ async function photoStatuses(): Promise<number[]> {
     '{ photos(first: 5) { nodes { url } } }',
   );
   return Promise.all(photos.nodes.map(async ({ url }) => (await fetch(url)).status));
+}
+
+/** Whether a statement waits for a lock. */
+async function isWaiting(rows: (text: string) => Promise<unknown[]>): Promise<boolean> {
+  const waiting = await rows(
+    `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return waiting.length === 1;
 }
 
 const notTheStore =
@@ -88,7 +112,7 @@ describe('a process whose store is not that of the others', () => {
     await rm(dataDir, { recursive: true });
   });
 
-  it('marks no pictures as damaged after another store has become that of the database', async () => {
+  it('marks no pictures as damaged and deletes none after another store has become that of the database', async () => {
     await gateway.restart({ WORK_CHECK_INTERVAL: '1s' });
     const { client, mediaDir } = gateway;
     const [photoId] = await client.upload(1);
@@ -106,13 +130,33 @@ describe('a process whose store is not that of the others', () => {
     const isRefused = (): boolean => gateway.log.some(({ task }) => task === 'check stored pictures');
     await until(async () => isRefused() || (await damaged()).length > 0);
     expect(await damaged()).toEqual([]);
+    await client.delete('deletePhoto', photoId!);
+    const key = `photos/${rowId(photoId!)}.jpg`;
+    await until(() => gateway.log.some(({ task }) => task === 'delete media'));
+    expect(await gateway.rows('SELECT key FROM media_deletions')).toEqual([{ key }]);
+    await other.restart({ ROLE: 'all' });
+    await until(() => !existsSync(join(dataDir, 'media', mediaPath(key))));
     await other.end();
     await rm(dataDir, { recursive: true });
   });
 
+  it('stores nothing on another disk that is mounted in the place of its own while it runs', async () => {
+    const { client, mediaDir } = gateway;
+    await client.upload(1);
+    await rename(mediaDir, `${mediaDir}-own`);
+    await mkdir(join(mediaDir, '.drafts'), { recursive: true });
+    await writeFile(join(mediaDir, '.store'), randomUUID());
+    await expect(client.upload(1)).rejects.toThrow('SERVICE_UNAVAILABLE');
+    await rm(mediaDir, { recursive: true });
+    await rename(`${mediaDir}-own`, mediaDir);
+    await client.upload(1);
+    expect(await operate({}, 'media', 'adopt')).toMatchObject({ code: 0 });
+    await client.upload(1);
+  });
+
   it('is refused at the store of another database, whose pictures it would delete', async () => {
     const database = await TestDatabase.create();
-    expect(await refusal({ DATABASE_URL: database.url })).toMatch(
+    expect(await refusal({ ...database.settings })).toMatch(
       /is that of another database.*; pictures that this database does not know would be deleted/,
     );
     await database.drop();
@@ -127,14 +171,8 @@ describe('a process whose store is not that of the others', () => {
     const other = new Session({ connectionString: database.url });
     await other.connect();
     await other.query('BEGIN; SELECT FROM installation FOR UPDATE');
-    const starting = refusal({ DATABASE_URL: database.url, DATA_DIR: dataDir });
-    const isWaiting = async (): Promise<boolean> => {
-      const waiting = await database.rows(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-      return waiting.length === 1;
-    };
-    await until(isWaiting);
+    const starting = refusal({ ...database.settings, DATA_DIR: dataDir });
+    await until(() => isWaiting((text) => database.rows(text)));
     await other.query(
       'UPDATE installation SET store_id = gen_random_uuid(), store_marked_at = now(); COMMIT',
     );
@@ -149,7 +187,7 @@ describe('an installation', () => {
   it('whose first start ended after it had marked its store starts again', async () => {
     const database = await TestDatabase.create();
     const dataDir = await newDataDir();
-    const settings = { DATABASE_URL: database.url, DATA_DIR: dataDir };
+    const settings = { ...database.settings, DATA_DIR: dataDir };
     await database.rows('ALTER TABLE installation ADD CONSTRAINT unmarked CHECK (store_marked_at IS NULL)');
     expect(await refusal(settings)).toContain('unmarked');
     await database.rows('ALTER TABLE installation DROP CONSTRAINT unmarked');
@@ -178,6 +216,7 @@ describe('an installation', () => {
     const [photoId] = await client.upload(1);
     const { id } = await client.instant({ photoId: photoId!, prompt: 'as a king' });
     expect(await client.generationEnd(id)).toMatchObject({ status: 'COMPLETED' });
+    await gateway.moveToLaterKey(photoId!);
     // Has no file yet.
     await client.slots(1);
     await gateway.end();
@@ -202,7 +241,17 @@ describe('an installation', () => {
     expect(await move('--from', 'disk', '--to', 's3')).toMatchObject({ code: 0 });
     await gateway.restart(there);
     expect(await photoStatuses()).toEqual([200, 200]);
+    sentToBucket = '';
     await gateway.client.upload(1);
+    expect(sentToBucket).toMatch(/PUT \/moved\/photos\//);
+    // Each request costs.
+    expect(sentToBucket).not.toContain('.store');
+    expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(
+        /moved \(S3_BUCKET\) is already the store .* Leave out --delete/,
+      ) as string,
+    });
     await expect(gateway.restart(onDisk())).rejects.toThrow('or was replaced by another store');
     expect(await move('--from', 's3', '--to', 'disk', '--delete')).toMatchObject({ code: 0 });
     await expect(gateway.restart(there)).rejects.toThrow(notTheStore);
@@ -215,6 +264,34 @@ describe('an installation', () => {
     await expect(gateway.begin()).rejects.toThrow(notTheStore);
     await gateway.restart(there);
     expect(await record()).toEqual(recorded);
+    // Only the former marker is left.
+    await writeFile(join(gateway.mediaDir, '.store'), randomUUID());
+    expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({ code: 0 });
+    expect((await operate(there, 'doctor')).out).toMatch(/store +OK .*is that of the database/);
+    // There is nothing left, and the database was restored.
+    await gateway.rows('UPDATE installation SET store_id = gen_random_uuid()');
+    expect(await move('--from', 'disk', '--to', 's3', '--delete')).toMatchObject({ code: 0 });
+  });
+
+  it('has the store of one of two operators who adopt theirs at a time; the other is refused', async () => {
+    await gateway.end();
+    const session = new Session({ connectionString: gateway.databaseUrl });
+    await session.connect();
+    await session.query('BEGIN; SELECT FROM installation FOR UPDATE');
+    const refused = operate({}, 'media', 'adopt');
+    await until(() => isWaiting((text) => gateway.rows(text)));
+    const id = randomUUID();
+    await writeFile(join(gateway.mediaDir, '.store'), id);
+    await session.query(`UPDATE installation SET store_id = '${id}'; COMMIT`);
+    await session.end();
+    expect(await refused).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(
+        /has just changed the store .*\(DATA_DIR\).* run the command again/,
+      ) as string,
+    });
+    await gateway.begin();
+    expect(await gateway.rows('SELECT store_id FROM installation')).toEqual([{ store_id: id }]);
   });
 
   it('continues without pictures that are lost when its operator adopts the store, and refuses the former one', async () => {
@@ -232,6 +309,15 @@ describe('an installation', () => {
     expect(await photoStatuses()).not.toContain(200);
     await gateway.client.upload(1);
     expect(await refusal({ DATA_DIR: former })).toMatch(/or was replaced by another store/);
+    const files = await readdir(join(former, 'media/photos'), { recursive: true });
+    const settings = { ...inBucket('former'), DATA_DIR: former };
+    expect(
+      await operate(settings, 'media', 'move', '--from', 'disk', '--to', 's3', '--delete'),
+    ).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(/was replaced by another store; .* Leave out --delete/) as string,
+    });
+    expect(await readdir(join(former, 'media/photos'), { recursive: true })).toEqual(files);
     await rm(former, { recursive: true });
   });
 });

@@ -103,7 +103,8 @@ describe('the entries of a timeline', () => {
     expect(entries.map(({ kind }) => kind).slice(-3)).toEqual([
       ...['AVATAR_STORED', 'AVATAR_STORED', 'STATUS_CHANGED'],
     ]);
-    expect(entries.length).toBeLessThan(10);
+    // Of more than twenty; which are adjacent depends on the order of the downloads.
+    expect(entries.length).toBeLessThan(12);
     expect(entries.slice(0, 2)).toMatchObject([
       {
         kind: 'DOWNLOAD_FAILED',

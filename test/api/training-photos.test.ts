@@ -6,6 +6,7 @@ import { photoUse } from '../../src/generations/generation.kind';
 import { type PhotoSource, JobPhotoService } from '../../src/photos/job-photo.service';
 import { PhotoUrls } from '../../src/photos/photo-urls';
 import { findPhotos } from '../../src/photos/photo.repository';
+import { pieces } from '../contract/media-store-suite';
 import { openPhotoEnvironment, type PhotoEnvironment } from '../support/photo-environment';
 import { insertInstantGeneration, insertModel, insertSubmission, setStatus } from '../support/photo-jobs';
 import { facePhoto } from '../support/pictures';
@@ -143,6 +144,10 @@ describe('photos for a training', () => {
     const [own, common] = await readyPhotos(2);
     const first = await train([own!, common!]);
     await train([common!]);
+    // As if a later try had stored the photo.
+    const key = `photos/${own}.later.jpg`;
+    await environment.database.rows("UPDATE photos SET media_token = 'later' WHERE id = $1", [own]);
+    await environment.store.put(key, pieces(Buffer.from('a photo')), 100);
 
     await environment.database.transaction(async (sql) => {
       await environment.training.deleteOfModel(sql, first.modelId);
@@ -152,7 +157,7 @@ describe('photos for a training', () => {
     expect(await statuses(first.ids)).toEqual([undefined, 'READY']);
     expect(await environment.purgeDue(10)).toBe(0);
     await environment.deletion.sweep(10);
-    expect(await environment.store.has(`photos/${first.ids[0]}.jpg`)).toBe(false);
+    for (const each of [`photos/${own}.jpg`, key]) expect(await environment.store.has(each)).toBe(false);
     expect(await environment.store.has(`photos/${first.ids[1]}.jpg`)).toBe(true);
   });
 

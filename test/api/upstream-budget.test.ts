@@ -61,6 +61,14 @@ describe('the budget of requests', () => {
       expect(await drain(all, 'poll', 50)).toBeLessThanOrEqual(perMinute / 10);
     });
 
+    it('by calls that are returned when it is full', async () => {
+      const all = budgets.processes(2);
+      await drain(all, 'poll', 50);
+      await budgets.advance(minuteMs);
+      await all[0]!.release('poll', 40, false);
+      expect(await drain(all, 'poll', 50)).toBeLessThanOrEqual(perMinute / 10);
+    });
+
     it('when many processes create its row', async () => {
       const all = budgets.processes(8);
       const grants = await Promise.all(all.map((budget) => budget.take('submit', 5)));

@@ -65,6 +65,9 @@ describe('a paused upstream account', () => {
     const queuedForMs = due.map(({ dueAt }) => Date.now() - dueAt!.getTime());
     expect(Math.min(...queuedForMs)).toBeGreaterThan(hourMs - 1_000);
     expect(due.every(({ lastError }) => lastError?.includes('400'))).toBe(true);
+    // It is not due yet.
+    await harness.worker.probe();
+    expect(harness.provider.checks).toBe(0);
     await check();
     expect(harness.provider.checks).toBe(1);
     await submit(2);

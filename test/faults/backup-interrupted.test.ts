@@ -61,6 +61,10 @@ const backup = async (): Promise<string> => {
   return target;
 };
 
+/** The backup waits for a table that is locked. */
+const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+
 describe('a backup', () => {
   it('keeps no data and no key of an owner whose erasure began before or during it', async () => {
     const client = new Client(() => original.url);
@@ -84,7 +88,6 @@ describe('a backup', () => {
     const { made, receipt } = await pool.transaction(async (sql) => {
       await sql.rows('LOCK TABLE learned_durations IN ACCESS EXCLUSIVE MODE');
       const made = operateOn(original, 'backup', target);
-      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass`;
       await until(async () => (await original.rows(waiting)).length > 0);
       const { receipt } = await client.erase(true);
       expect(await operateOn(original, 'keys', 'revoke', revoked)).toMatchObject({ code: 0 });
@@ -139,7 +142,6 @@ describe('a backup', () => {
     const made = await pool.transaction(async (sql) => {
       await sql.rows('LOCK TABLE learned_durations IN ACCESS EXCLUSIVE MODE');
       const backing = operateOn(original, 'backup', target);
-      const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass`;
       await until(async () => (await original.rows(waiting)).length > 0);
       await original.rows(
         `INSERT INTO erasures (id, erased_at, completed_at, due_at) VALUES ($1, now(), now(), NULL)`,
@@ -314,12 +316,14 @@ describe('a restore', () => {
     // A journal has ids of paid calls that the backup may not have.
     const journal = join(dataDir, 'journal');
     await mkdir(journal);
-    await writeFile(join(journal, `submissions.${newId()}.ndjson`), '{}\n');
+    const file = join(journal, `submissions.${newId()}.ndjson`);
+    await writeFile(file, '{}\n');
     expect(await operateOn(there, 'restore', target)).toMatchObject({
       code: 1,
       remarks: expect.stringContaining(`${journal} is not empty`),
     });
-    await rm(journal, { recursive: true });
+    // That of a gateway that has made no paid call.
+    await writeFile(file, ' '.repeat(10_000));
     expect(await operateOn(there, 'restore', target)).toMatchObject({ code: 0 });
     const { out } = await operateOn(there, 'status', '--json');
     expect(JSON.parse(out)).toMatchObject({ operatorPauses: ['all'] });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   appendFile,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -169,16 +170,12 @@ describe('the backup of a running gateway', () => {
   it('has every row and every file exactly', async () => {
     const client = new Client(() => original.url);
     const { modelId, generationId } = await client.settle();
+    const [database, dataDir] = [await TestDatabase.create(), await newDataDir()];
+    for (const path of [original.dataDir, dataDir])
+      await mkdir(join(path, 'media/lost+found'), { recursive: true });
     const target = await backup();
-    const database = await TestDatabase.create();
-    const dataDir = await newDataDir();
-    const restored = await operateOn(
-      { databaseUrl: database.url, dataDir },
-      'restore',
-      target,
-      '--moved',
-      '--json',
-    );
+    const there = { databaseUrl: database.url, dataDir };
+    const restored = await operateOn(there, 'restore', target, '--moved', '--json');
     expect(JSON.parse(restored.out)).toMatchObject({ uncertain: 0, pausedAccounts: 0 });
     const selections = [
       [`SELECT row_to_json(t)::text AS row FROM models t WHERE id = $1`, uuidOf(modelId)],
@@ -213,6 +210,10 @@ describe('the backup of a running gateway', () => {
       code: 1,
       remarks: expect.stringContaining('is not empty'),
     });
+    expect(await operateOn(original, 'backup', '')).toMatchObject({
+      code: 1,
+      remarks: expect.stringContaining('An argument is empty'),
+    });
     expect(await restore(folder)).toMatchObject({
       code: 1,
       remarks: expect.stringContaining('is not a complete backup'),
@@ -231,10 +232,16 @@ describe('the backup of a running gateway', () => {
       });
     }
     expect(await database.rows('SELECT 1 FROM models')).toEqual([]);
-    await writeFile(join(target, 'manifest.json'), '{"format": 2}');
+    const manifest = join(target, 'manifest.json');
+    await truncate(manifest, 100);
     expect(await restore(target)).toMatchObject({
       code: 1,
-      remarks: expect.stringContaining('not of this version'),
+      remarks: expect.stringContaining('manifest.json was changed since the backup: it is not JSON. Copy'),
+    });
+    await writeFile(manifest, '{"format": 2}');
+    expect(await restore(target)).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(/not of this version[^]*Restore it with the version/),
     });
     await database.drop();
     for (const path of [dataDir, other]) await rm(path, { recursive: true, force: true });

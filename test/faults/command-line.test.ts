@@ -228,6 +228,19 @@ describe('the command line', () => {
     });
   });
 
+  it('names a wrong DATABASE_URL, and then makes a complete backup in the same folder, also while the bucket is away', async () => {
+    const { url } = gateway.database;
+    const away = { DATA_DIR: gateway.dataDir, S3_BUCKET: 'away', S3_ENDPOINT: 'http://127.0.0.1:9' };
+    const backup = (DATABASE_URL: string): Promise<CommandResult> =>
+      likeness({ ...away, DATABASE_URL }, 'backup', join(folder, 'backup'), '--json');
+    const failed = await backup(url.replace(/[^/]+$/, 'missing'));
+    expect(failed.code).toBe(1);
+    expect(failed.remarks).toContain('no database with the name in DATABASE_URL');
+    const { code, out, remarks } = await backup(url);
+    expect([code, JSON.parse(out)]).toEqual([0, expect.objectContaining({ damaged: null })]);
+    expect(remarks).toContain('The backup is complete, but its pictures could not be compared');
+  });
+
   it('writes the schema without a database', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'likeness-schema-'));
     const file = join(folder, 'schema.graphql');

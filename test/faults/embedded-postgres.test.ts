@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { type EmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres';
-import { isTaken } from '../../src/embedded-postgres/process';
+import { isTaken, run } from '../../src/embedded-postgres/process';
 import { EmbeddedServers } from '../support/embedded-servers';
 import { rowsAt } from '../support/test-server';
 import { until } from '../support/until';
@@ -101,6 +101,17 @@ describe('a failing first start', () => {
     await expect(starting).rejects.toThrow('The operator pressed Ctrl-C.');
     expect(await servers.running()).toEqual([]);
     expect(await readdir(servers.parent)).toEqual(['postgres']);
+  });
+
+  it('waits for the end of a program that it aborts', async () => {
+    const [begun, over] = [join(servers.parent, 'begun'), join(servers.parent, 'over')];
+    const script = `trap 'sleep 0.5; : > "${over}"; exit' TERM; : > "${begun}"; while :; do sleep 0.05; done`;
+    const giveUp = new AbortController();
+    const running = run(['/bin/sh', '-c', script], {}, 60_000, giveUp.signal);
+    await until(async () => (await readdir(servers.parent)).includes('begun'));
+    giveUp.abort();
+    expect(await running).toMatchObject({ isDone: true });
+    expect(await readdir(servers.parent)).toContain('over');
   });
 });
 

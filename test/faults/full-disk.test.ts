@@ -30,12 +30,12 @@ describe('a journal that cannot be written', () => {
   it('loses no id: the id stays in memory until the database has it, and no further paid call is made', async () => {
     environment = await FaultsEnvironment.open({ ownPostgres: true });
     await prepareFixtures(environment);
-    // A limit on file sizes has the effect of a full disk, also for root.
-    await environment.gateway.limitFiles(0);
     const { reached } = await environment.gateway.arm('submission:answered');
     const before = await environment.paid();
     const training = await order(environment, 'training');
     await reached;
+    // A limit on file sizes has the effect of a full disk, also for root.
+    await environment.gateway.limitFiles(0);
     await environment.crashPostgres();
     environment.gateway.release();
     await eventually(
@@ -49,13 +49,43 @@ describe('a journal that cannot be written', () => {
     expect((await environment.paid()) - before).toBe(1);
     expect(await findViolations(environment)).toEqual([]);
   });
+
+  it('delays paid calls until it has space for their ids, which is reported', async () => {
+    environment = await FaultsEnvironment.open();
+    await prepareFixtures(environment);
+    const before = await environment.paid();
+    const { gateway } = environment;
+    const isWritable = (): Promise<number> => gateway.metric('likeness_journal_writable');
+    expect(await isWritable()).toBe(1);
+    // Writes to the journal fail, and small files can be written, such as those of the media store.
+    const giveBack = await takeAway(environment.journalDir);
+    const { id } = await order(environment, 'generation');
+    await eventually(
+      'that the journal cannot be written',
+      async () => gateway.said(/^the journal cannot be written; no paid call is made/, 'error'),
+      (lines) => lines.length > 0,
+    );
+    expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({
+      status: 'unready',
+      checks: { journal: 'failed', media: 'ok' },
+    });
+    expect(await isWritable()).toBe(0);
+    expect(await environment.paid()).toBe(before);
+    expect(await readJob(environment, 'generation', id)).toMatchObject({ status: 'QUEUED' });
+    await giveBack();
+    expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
+    expect((await environment.paid()) - before).toBe(1);
+    expect(await findViolations(environment)).toEqual([]);
+  });
 });
 
-describe('a media store that cannot write', () => {
-  it('delays finished pictures until it can write again', async () => {
+describe('a media store that is unavailable', () => {
+  it('delays finished pictures, and paid calls for which the upstream would fetch photos', async () => {
     environment = await FaultsEnvironment.open();
     await prepareFixtures(environment);
     const giveBack = await takeAway(environment.mediaDir);
+    const training = await order(environment, 'training');
     const { id } = await order(environment, 'generation');
     await eventually(
       'a picture that could not be stored',
@@ -64,8 +94,10 @@ describe('a media store that cannot write', () => {
     );
     expect(isOver(await readJob(environment, 'generation', id))).toBe(false);
     expect((await fetch(`${environment.gateway.url}/readyz`)).status).toBe(503);
+    expect(await readJob(environment, 'training', training.id)).toMatchObject({ status: 'QUEUED' });
     await giveBack();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
+    expect(await ending(environment, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
     expect(await findViolations(environment)).toEqual([]);
   });
 

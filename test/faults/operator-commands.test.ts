@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readGlobalId } from '../../src/core/ids';
@@ -36,11 +36,8 @@ const json = async <T>(...words: string[]): Promise<T> =>
 
 /** The audited actions of the operator on an object. */
 const audited = async (subject: string): Promise<string[]> => {
-  const rows = await sql.rows<{ action: string }>(
-    `SELECT action FROM audit_log WHERE subject = $1 AND actor = 'operator' ORDER BY at`,
-    [subject],
-  );
-  return rows.map(({ action }) => action);
+  const query = `SELECT action FROM audit_log WHERE subject = $1 AND actor = 'operator' ORDER BY at`;
+  return (await sql.rows<{ action: string }>(query, [subject])).map(({ action }) => action);
 };
 
 const uncertainModel = async (fault: 'reset-after' | 'reset-before'): Promise<string> => {
@@ -183,12 +180,33 @@ describe('events and webhooks', () => {
 });
 
 describe('export', () => {
-  it('keeps an earlier register if there are no models, such as for a misspelt owner', async () => {
+  it('keeps an earlier register with models of another database or owner, unless they were deleted here', async () => {
     const file = join(gateway.dataDir, 'models.jsonl');
-    await writeFile(file, 'an earlier register');
-    const refused = await operate('export', '--out', file, '--owner', 'misspelt');
-    expect(refused).toMatchObject({ code: 1, remarks: expect.stringContaining('was left as it is') });
-    expect(await readFile(file, 'utf8')).toBe('an earlier register');
+    const out = ['export', '--out', file];
+    const facts = { kind: 'model', owner: 'local', provider: 'sandbox' };
+    const line = (digit: number): string => {
+      const model = { ...facts, type: 'DOG', name: 'Rex', photoCount: 5, providerRef: `ref-${digit}` };
+      return `${JSON.stringify({ ...model, id: `model_${digit}${'0'.repeat(31)}` })}\n`;
+    };
+    await writeFile(file, line(1) + line(2) + line(4));
+    await operate('import', file);
+    expect(await operate(...out, '--replace')).toMatchObject({ code: 0 });
+    await appendFile(file, line(3));
+    await operate('delete', `model_1${'0'.repeat(31)}`, '--yes');
+    const lacking = /has \d models that/;
+    expect((await operate(...out)).remarks).toMatch(lacking);
+    expect((await operate(...out, '--owner', 'misspelt')).remarks).toContain('There are no models');
+    expect(await readFile(file, 'utf8')).toContain('ref-3');
+    expect(await operate(...out, '--replace')).toMatchObject({ code: 0 });
+    await sql.rows(`UPDATE models SET owner = 'other' WHERE provider_ref = 'ref-2'`);
+    expect((await operate(...out, '--owner', 'other')).remarks).toMatch(lacking);
+    await sql.rows(
+      `UPDATE models SET status = 'FAILED', ready_at = NULL, failure_code = 'UPSTREAM_FAILED', failure_message = 'It failed.',
+              failure_retryable = true WHERE provider_ref = 'ref-4'`,
+    );
+    await sql.rows(`UPDATE models SET provider_ref = 'of a retry' WHERE provider_ref = 'ref-2'`);
+    expect(await operate(...out)).toMatchObject({ code: 0 });
+    expect((await operate('export', '--out', '/proc/self/mem')).remarks).toContain('cannot be read (EIO)');
   });
 });
 
@@ -235,7 +253,7 @@ describe('doctor', () => {
     expect(found.get('durability')).toMatchObject({ result: 'fail', detail: 'synchronous_commit is off' });
   });
 
-  it('finds nothing to mend in a working installation', async () => {
+  it('finds nothing to mend in a working installation but another engine', async () => {
     const [database] = await sql.rows<{ name: string }>('SELECT current_database() AS name');
     await sql.rows(`ALTER DATABASE "${database!.name}" SET synchronous_commit = on`);
     const { code, found } = await examine({ PUBLIC_URL: gateway.url });
@@ -248,6 +266,10 @@ describe('doctor', () => {
     expect(found.get('database')?.detail).toMatch(/1 gateway processes/);
     expect(found.get('public URL')?.detail).toContain('answered by Likeness');
     expect((await operate('doctor')).out).toMatch(/CHECK +RESULT +DETAIL\nsettings +OK/);
+    const other = (await examine({ DATABASE_ENGINE: 'portable' })).found;
+    expect(other.get('engine')?.cure).toContain('run `likeness migrate` with DATABASE_ENGINE=portable');
+    // Only sessions for notifications show how many there are.
+    expect(other.get('database')?.detail).not.toContain('gateway processes');
   });
 
   it('says that migrations are missing, before an upgrade that adds what it reads', async () => {
@@ -284,7 +306,7 @@ describe('doctor', () => {
     await insertWebhook(sql, 'https://hooks.example.com/');
     await sql.rows(`UPDATE webhooks SET status = 'DISABLED'`);
     const picsart = { PICSART_BASE_URL: gateway.sandbox.url, PICSART_API_KEY: 'wrong', PICSART_KEY: 'x' };
-    const { code, found } = await examine({ ...picsart, PUBLIC_URL: `${gateway.sandbox.url}/x` });
+    const { code, found } = await examine({ ...picsart, PUBLIC_URL: gateway.sandbox.url });
     expect(code).toBe(1);
     expect(found.get('avatar service')).toMatchObject({
       result: 'fail',

@@ -1,10 +1,14 @@
+import { Readable } from 'node:stream';
 import { createLogger } from '../../src/core/logger';
 import { DatabaseClock } from '../../src/database/database-clock';
 import type { Wake } from '../../src/events/wake';
+import { AvatarCheckWork } from '../../src/generations/avatar-check.work';
 import { avatarKeys } from '../../src/generations/avatar.entity';
 import { GenerationCompletion } from '../../src/generations/generation-completion';
+import { createImageSemaphore, ImageProcessor } from '../../src/images/image-processor';
 import { JobRepository } from '../../src/jobs/job.repository';
 import { MediaDeletion } from '../../src/storage/media-deletion';
+import { scheduleDeletion } from '../../src/storage/media-deletion.repository';
 import { answers, fileOf, paint, useResultHarness, sha256Of } from '../support/result-harness';
 
 const url = 'https://pictures.example/1';
@@ -35,6 +39,20 @@ describe('a picture that is being stored', () => {
     harness.worker.pauseAt('result:stored', () => harness.untilPicturesDue());
     await harness.tryAgain();
     // The answer lacks the second picture.
+    expect(await harness.states(job)).toEqual(['PENDING', 'LOST']);
+    await harness.tryAgain();
+    expect(await harness.states(job)).toEqual(['STORED', 'LOST']);
+  });
+
+  it('is not stored before the store returns the bytes that were written', async () => {
+    const job = await harness.finished(url);
+    const [row] = await harness.avatars(job);
+    harness.worker.pauseAt('result:written', async () => {
+      harness.worker.pauseAt(null);
+      const [key] = await harness.keysOf([row!.id]);
+      await harness.media.put(key!, Readable.from([await paint('#357')]), 10_000);
+    });
+    await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['PENDING', 'LOST']);
     await harness.tryAgain();
     expect(await harness.states(job)).toEqual(['STORED', 'LOST']);
@@ -90,6 +108,59 @@ describe('a picture that is being stored', () => {
       new AbortController().signal,
     );
     expect(await harness.keysOf([row!.id])).toEqual(avatarKeys(row!));
+  });
+
+  it('is not deleted by a process that was suspended before its deletion, and resumed after it was restored', async () => {
+    const job = await harness.finished(url);
+    await harness.tryAgain();
+    const [row] = await harness.avatars(job);
+    const { database, media } = harness;
+    await scheduleDeletion(database, avatarKeys(row!));
+    const scheduled = (): Promise<unknown[]> =>
+      database.rows('SELECT key FROM media_deletions WHERE key = ANY($1)', [avatarKeys(row!)]);
+    /** A process that is suspended for a minute while it deletes the first key. */
+    const suspended: typeof media = Object.assign(Object.create(media) as typeof media, {
+      deleteMany: (keys: readonly string[], mayDelete: () => boolean) => {
+        const now = performance.now.bind(performance);
+        jest.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+        return media.deleteMany(keys, mayDelete);
+      },
+    });
+    const sweep = (store: typeof media): Promise<number> =>
+      new MediaDeletion(database, store, createLogger('silent')).sweep(10);
+    expect(await sweep(suspended)).toBe(2);
+    jest.restoreAllMocks();
+    expect(await harness.keysOf([row!.id])).toEqual(avatarKeys(row!));
+    expect(await scheduled()).toHaveLength(2);
+    // Another process has leased them since.
+    const taken = Object.assign(Object.create(media) as typeof media, {
+      deleteMany: async () => {
+        await database.rows('UPDATE media_deletions SET tries = tries + 1');
+        return new Map();
+      },
+    });
+    await database.rows('UPDATE media_deletions SET due_at = now()');
+    expect(await sweep(taken)).toBe(2);
+    expect(await scheduled()).toHaveLength(2);
+  });
+
+  it('is not marked as damaged by a process that was suspended while another store became that of the database', async () => {
+    const job = await harness.finished(url);
+    await harness.tryAgain();
+    await harness.database.rows(`UPDATE avatars SET check_at = now() WHERE status = 'STORED'`);
+    const isMissing = Object.assign(Object.create(harness.media) as typeof harness.media, {
+      open: () => Promise.resolve(null),
+    });
+    let comparisons = 0;
+    const compare = (): Promise<void> =>
+      (comparisons += 1) === 1 ? Promise.resolve() : Promise.reject(new Error('It is another store.'));
+    const { database } = harness;
+    const deps = { database, media: isMissing, logger: createLogger('silent') };
+    const imageProcessor = new ImageProcessor(createImageSemaphore(1, 1));
+    const checks = new AvatarCheckWork({ ...deps, imageProcessor }, 1, () => undefined, compare);
+    await expect(checks.processBatch(10, new AbortController().signal)).rejects.toThrow('another store');
+    const [row] = await harness.avatars(job);
+    expect(row).toMatchObject({ status: 'STORED', damagedAt: null });
   });
 
   it('keeps its file when the response to its commit is lost', async () => {

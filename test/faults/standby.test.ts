@@ -140,6 +140,22 @@ describe('costly reads', () => {
   });
 });
 
+describe('a standby in DATABASE_URL', () => {
+  it.each(['postgresql', 'portable'])('is refused by migrate with the engine %s', async (engine) => {
+    const settings = { DATABASE_URL: servers.standbyUrl, DATABASE_ENGINE: engine };
+    expect(await likeness(settings, 'migrate')).toMatchObject({
+      code: 1,
+      remarks: expect.stringMatching(/DATABASE_URL .* leads to a standby .*URL of the primary/) as string,
+    });
+  });
+
+  it('is refused by the start', async () => {
+    await expect(environment.addGateway({ DATABASE_URL: servers.standbyUrl })).rejects.toThrow(
+      /DATABASE_URL .* leads to a standby .*URL of the primary/,
+    );
+  });
+});
+
 describe('likeness doctor', () => {
   it('refuses a replica without DATABASE_URL', () => {
     expect(() => readConfig({ DATABASE_REPLICA_URL: servers.standbyUrl })).toThrow(

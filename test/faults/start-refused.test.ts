@@ -4,6 +4,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { likeness } from '../support/command-line';
 
 const project = resolve(__dirname, '../..');
 /** The ids of an ordinary user: root switches to it, an ordinary user keeps its own. */
@@ -98,8 +99,25 @@ describe('a data directory that cannot be used', () => {
     expect(again.output).toMatch(isRefused ? /uid 0, this is uid 65534.*sudo chown -R 65534/ : /is ready/);
   });
 
-  it('works with quotes, dollars and backticks in its path', async () => {
-    const { code, output } = await startOnce(join(folder, 'a"b $HOME `c` \\d'));
+  it('on a full disk is rejected with its setting', async () => {
+    const dataDir = join(folder, 'data');
+    // A limit on the size of files has the effect of a full disk.
+    const limited =
+      "spawnSync('prlimit', ['--fsize=0', process.execPath, 'dist/main.js'], { stdio: 'inherit' })";
+    const { output } = await startOnce(dataDir, { command: ['-e', `child_process.${limited}`] });
+    expect(output).toBe(
+      `Likeness cannot start: the disk of DATA_DIR ${dataDir} is full. Free space, then start again.\n`,
+    );
+    const { remarks } = await likeness({}, 'schema', '--out', '/dev/full');
+    expect(remarks).toContain('The disk is full.');
+  });
+
+  it('works with quotes, dollars and backticks in its path, and as the root of a file system', async () => {
+    const dataDir = join(folder, 'a"b $HOME `c` \\d');
+    await mkdir(dataDir);
+    await chmod(dataDir, 0o777);
+    await mkdir(join(dataDir, 'lost+found'), { mode: 0 });
+    const { code, output } = await startOnce(dataDir, { user: ordinary });
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('is ready') });
   });
 });

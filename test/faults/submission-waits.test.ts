@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { begin, jobTypes, running } from '../support/job-scenarios';
 import { isUnreachable, saysLater, type ScriptedResponse } from '../support/scripted-provider';
@@ -110,7 +111,14 @@ describe('a submission that waits', () => {
     it('waits while the journal could not take the id of another job, until the database has it', async () => {
       const [job, other] = [await start(), await start()];
       await postpone(other);
-      harness.worker.journal.stop();
+      const { journal } = harness.worker;
+      const append = journal.append.bind(journal);
+      jest.spyOn(journal, 'append').mockImplementationOnce((entry) => {
+        jest.spyOn(fs, 'writeSync').mockImplementationOnce(() => {
+          throw new Error('no space left on device');
+        });
+        append(entry);
+      });
       harness.worker.pauseAt('submission:journaled', async () => {
         await harness.untilDue(other);
         await harness.worker.submit(other.table);

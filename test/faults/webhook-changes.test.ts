@@ -220,7 +220,7 @@ describe('a paused webhook', () => {
       ['model.ready', first],
       ['model.ready', later],
     ]);
-    expect(await deliveriesOf(owner, webhook.id, ['DELIVERED'])).toHaveLength(3);
+    await until(async () => (await deliveriesOf(owner, webhook.id, ['DELIVERED'])).length === 3);
   });
 
   it('is sent nothing, not even what was pending', async () => {

@@ -1,6 +1,7 @@
 import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
+import { uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { eventually, within } from '../support/until';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
@@ -108,6 +109,37 @@ describe('a gateway that is suspended while it sends, for longer than its lease'
     expect(types).toEqual(['model.uncertain', 'model.uncertain', 'model.failed', 'model.ready']);
     expect(receiver.received.filter(({ data }) => data.id === last)).toHaveLength(1);
     expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(4);
+  });
+
+  it('sends nothing to an endpoint that its owner has deleted meanwhile', async () => {
+    const { client, gateway } = environment;
+    await environment.gateways[1]!.stop();
+    const { webhook } = await createWebhook(client, { url: receiver.url });
+    const { reached } = await gateway.arm('webhook:read');
+    const unwanted = await emitModel(database, owner, ['READY']);
+    await within('the delivery', reached);
+    gateway.signal('SIGSTOP');
+    const [stopped] = await environment.rows<{ at: string }>('SELECT now()::text AS at');
+    // As another gateway does for the owner; here none runs, which could send it before.
+    await environment.rows('DELETE FROM webhooks WHERE id = $1', [uuidOf(webhook.id)]);
+    await eventually(
+      'the end of the lease',
+      () =>
+        environment.rows<{ isOver: boolean }>(`SELECT now() > $1::timestamptz + interval '3 s' AS "isOver"`, [
+          stopped!.at,
+        ]),
+      ([row]) => row!.isOver,
+    );
+    gateway.signal('SIGCONT');
+    gateway.release();
+    await createWebhook(client, { url: receiver.url });
+    const wanted = await emitModel(database, owner, ['READY']);
+    await eventually(
+      'the later delivery',
+      () => Promise.resolve(receiver.received.map(({ data }) => data.id)),
+      (ids) => ids.includes(wanted),
+    );
+    expect(receiver.received.map(({ data }) => data.id)).not.toContain(unwanted);
   });
 });
 

@@ -21,6 +21,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 
@@ -104,17 +105,33 @@ describe('wake-ups through Redis', () => {
     const cut = await startProcess(await connected(url.href));
     const before = cut.everything();
     proxy.silence();
+    cut.wakeups.announce({ topics: ['sent meanwhile'] });
     await until(() => !cut.redis!.isUp);
     await proxy.close();
-    expect(cut.everything()).toBeGreaterThan(before);
+    // When it notices the loss, and when another process does, which has sent wake-ups until then.
+    await until(() => cut.everything() > before + 1);
+    await until(() => here.topics.includes('sent meanwhile'));
     await reaches(here, cut);
     await reaches(cut, here);
     expect([here, cut].map(({ redis }) => redis!.isUp)).toEqual([true, false]);
+    // The other process complies for 10 s, and is then asked again.
+    const now = performance.now.bind(performance);
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + 10_000);
+    expect(here.redis!.isShared).toBe(true);
+    await reaches(here, cut);
     const during = cut.everything();
     await proxy.open();
     await until(() => cut.redis!.isUp);
     expect(cut.everything()).toBeGreaterThan(during);
     await reaches(here, cut);
+  });
+
+  it('reach a process that starts while it cannot connect to Redis', async () => {
+    const here = await startProcess(await connected());
+    const redis = new RedisConnection({ url: 'redis://127.0.0.1:9', prefix: 'likeness', logger });
+    stops.push(() => redis.stop());
+    redis.start();
+    await expect(reaches(here, await startProcess(redis))).resolves.toBeUndefined();
   });
 
   const outages: readonly [string, () => unknown, () => unknown][] = [
@@ -180,13 +197,10 @@ describe('rate windows in Redis', () => {
     await one.flush();
     expect(one.consume(policy, 'dora')).toMatchObject({ remaining: 5 });
     const keys = (await server.ask('KEYS', '*')) as string[];
-    expect(keys.filter((key) => key.startsWith('likeness:rate:'))).toHaveLength(2);
+    const windows = keys.filter((key) => key.startsWith('likeness:rate:'));
+    expect(windows).toHaveLength(2);
     expect(keys.join()).not.toMatch(/alice|dora/);
-    const expiry = await server.ask(
-      'PTTL',
-      keys.find((key) => key.startsWith('likeness:rate:'))!,
-    );
-    expect(Number(expiry)).toBeGreaterThan(0);
+    expect(Number(await server.ask('PTTL', windows[0]!))).toBeGreaterThan(0);
     expect(await stored()).toEqual([]);
   });
 
@@ -217,17 +231,22 @@ describe('rate windows in Redis', () => {
     const [one, other] = [limiter(connections[0]), limiter(connections[1])];
     one.consume(policy, 'eve', 6);
     other.consume(policy, 'eve', 3);
-    await one.flush();
-    await other.flush();
+    for (const each of [one, other]) await each.flush();
     await server.ask('FLUSHALL');
     await until(() => connections.every(({ isUp, lossCount }) => isUp && lossCount === 1));
-    await one.flush();
     await other.flush();
+    expect(other.consume(policy, 'eve', 2).isAllowed).toBe(false);
+    await one.flush();
     const third = limiter(await connected());
     expect(third.consume(policy, 'eve').isAllowed).toBe(true);
     await third.flush();
     expect(third.consume(policy, 'eve').isAllowed).toBe(false);
     expect(await stored()).toEqual([]);
+    // Counts that have not changed since are not sent again.
+    const windows = (): Promise<unknown> => server.ask('KEYS', 'likeness:rate:*');
+    await server.ask('DEL', ...((await windows()) as string[]));
+    await one.flush();
+    expect(await windows()).toEqual([]);
   });
 
   it('keep what a process has counted before it had to forget the counter of the subject', async () => {
@@ -284,5 +303,30 @@ describe('rate windows in Redis', () => {
     third.consume(policy, 'carol');
     await third.flush();
     expect(third.consume(policy, 'carol').isAllowed).toBe(false);
+  });
+
+  it('are shared with a process whose connection is cut, and return to Redis with what was counted meanwhile', async () => {
+    const proxy = new TcpProxy(new URL(server.url));
+    await proxy.open();
+    stops.push(() => proxy.close());
+    const url = new URL(server.url);
+    url.port = new URL(proxy.url).port;
+    const connections = [await connected(), await connected(url.href)] as const;
+    for (const each of connections) await startProcess(each);
+    const [one, cut] = [limiter(connections[0]), limiter(connections[1])];
+    await proxy.close();
+    await until(() => !connections[1].isUp && !connections[0].isShared);
+    one.consume(policy, 'henry', 6);
+    await one.flush();
+    cut.consume(policy, 'henry', 4);
+    await cut.flush();
+    expect(cut.consume(policy, 'henry').isAllowed).toBe(false);
+    await proxy.open();
+    await until(() => connections.every(({ isShared }) => isShared));
+    for (const each of [one, cut]) await each.flush();
+    const third = limiter(await connected());
+    third.consume(policy, 'henry');
+    await third.flush();
+    expect(third.consume(policy, 'henry').isAllowed).toBe(false);
   });
 });

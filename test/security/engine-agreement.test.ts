@@ -47,6 +47,24 @@ describe('an empty database', () => {
     expect((await start('portable'))?.message).toMatch(
       /use DATABASE_ENGINE=postgresql, and this one portable/,
     );
+    const other = { DATABASE_URL: empty.url, DATABASE_ENGINE: 'portable' };
+    for (const words of [['status'], ['models', 'list'], ['keys', 'create', '--owner', 'me']]) {
+      const { code, out, remarks } = await likeness(other, ...words);
+      expect([code, out]).toEqual([1, '']);
+      expect(remarks).toMatch(/and this one portable\. Set DATABASE_ENGINE=postgresql for this command\./);
+    }
+  });
+
+  it('is refused by the start, with the cure, while it is read-only as a standby is', async () => {
+    const change = (to: string): Promise<unknown> =>
+      empty.rows(
+        `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = ${to}', current_database()); END $$`,
+      );
+    await change('on');
+    expect((await start('portable'))?.message).toMatch(
+      /DATABASE_URL .* leads to a standby or a read-only database\. Set it to the URL of the primary/,
+    );
+    await change('off');
   });
 
   it('is migrated after the lease of a process that ended', async () => {

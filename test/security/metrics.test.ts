@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
-import { get } from 'node:http';
+import { createServer, get } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { newDataDir } from '../support/environment';
 import { TestGateway } from '../support/gateway';
@@ -159,22 +161,39 @@ describe('the metrics', () => {
     expect(await statusFor('localhost')).toBe(200);
   });
 
-  it('move when the avatar service refuses the key, which is logged once', async () => {
+  it('move when the avatar service refuses the key, which is logged once, and again when it accepts it', async () => {
+    let status = 401;
+    const service = createServer((_, response) => response.writeHead(status).end('{"credits": 5}')).listen(0);
+    await once(service, 'listening');
     const refused = await gateway.startAnother({
       UPSTREAM: 'picsart',
-      PICSART_BASE_URL: gateway.sandbox.url,
+      PICSART_BASE_URL: `http://127.0.0.1:${(service.address() as AddressInfo).port}`,
       PICSART_API_KEY: 'not-the-key',
+      ACCOUNT_PROBE_INTERVAL: '20ms',
     });
-    const found = await eventually(
-      'the refusal',
-      () => scrape(refused.metricsUrl),
-      (now) => now.get('likeness_upstream_key_refused') === 1,
-    );
-    expect(found.get('likeness_upstream_calls_total{call="balance",outcome="UPSTREAM_AUTH"}')).toBe(1);
-    const lines = refused.log.filter(({ level }) => level === 'error');
-    expect(lines.map(({ msg }) => msg)).toEqual(['the upstream refuses the key; check PICSART_API_KEY']);
-    expect(JSON.stringify(refused.log)).not.toContain('not-the-key');
-    await refused.end();
+    try {
+      const gauge = (now: Samples): number | undefined => now.get('likeness_upstream_key_refused');
+      const refusals = 'likeness_upstream_calls_total{call="balance",outcome="UPSTREAM_AUTH"}';
+      const now = (): Promise<Samples> => scrape(refused.metricsUrl);
+      await eventually('repeated refusals', now, (found) => gauge(found) === 1 && found.get(refusals)! > 1);
+      status = 404;
+      let asked = 0;
+      service.on('request', () => (asked += 1));
+      await eventually(
+        'checks without a balance',
+        () => Promise.resolve(asked),
+        (count) => count > 1,
+      );
+      expect(gauge(await now())).toBe(1);
+      status = 402;
+      await eventually('the end of the refusals', now, (found) => gauge(found) === 0);
+      const lines = refused.log.filter(({ level }) => level === 'error');
+      expect(lines.map(({ msg }) => msg)).toEqual(['the upstream refuses the key; check PICSART_API_KEY']);
+      expect(JSON.stringify(refused.log)).not.toContain('not-the-key');
+    } finally {
+      await refused.end();
+      service.close();
+    }
   });
 
   it('are answered while the database does not, without its values', async () => {

@@ -65,3 +65,16 @@ it('a migration aborts its wait for a table lock, lets other queries pass, and i
   await holder.query('ROLLBACK');
   await expect(migrated).resolves.toBeUndefined();
 });
+
+it('a migration continues when the session that excludes others ends', async () => {
+  await holder.query('BEGIN; LOCK TABLE migrations');
+  const migrated = migrate(database.url);
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  while ((await database.rows(waiting)).length === 0) await new Promise(setImmediate);
+  await database.rows(
+    `SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+      WHERE datname = current_database() AND application_name = 'likeness migration'`,
+  );
+  await holder.query('ROLLBACK');
+  await expect(migrated).resolves.toBeUndefined();
+});

@@ -11,6 +11,7 @@ const everything = `query ($m: ID!, $g: ID!, $p: ID!) {
 const training = 'subscription ($id: ID!) { trainingProgress(modelId: $id) { status } }';
 const generating = 'subscription ($id: ID!) { generationProgress(generationId: $id) { status } }';
 const collecting = 'subscription ($id: ID!) { avatarCompleted(select: { modelId: $id }) { cursor } }';
+const following = 'subscription { activity { cursor } }';
 const nothing = { photos: 0, models: 0, generations: 0, avatars: 0 };
 
 let gateway: TestGateway;
@@ -56,6 +57,7 @@ describe('deleteMyData', () => {
   it('erases all data of a person, and keeps an anonymous receipt', async () => {
     const anna = await Client.of(gateway, 'anna-to-be-erased');
     const { modelId, generationId, photoIds } = await anna.settle('anna on a red bicycle', 3);
+    await gateway.moveToLaterKey(photoIds[0]!);
     const avatars = await avatarsOf(anna, generationId);
     const ids = [...photoIds, ...avatars.map(({ id }) => id)];
     expect(await filesOf(ids)).toHaveLength(5 + 2 * 3);
@@ -211,7 +213,8 @@ describe('deleteMyData', () => {
     socket.subscribe('1', training, { id: trains });
     socket.subscribe('2', generating, { id: generates });
     socket.subscribe('3', collecting, { id: modelId });
-    await until(async () => ['1', '2', '3'].every((id) => socket.of(id).length > 0));
+    socket.subscribe('4', following, {});
+    await until(async () => ['1', '2', '3', '4'].every((id) => socket.of(id).length > 0));
 
     const { counts } = await rita.erase();
 
@@ -221,6 +224,8 @@ describe('deleteMyData', () => {
     for (const id of ['1', '2', '3']) ends.push(endOf((await socket.ended(id)).at(-1)!));
     expect(ends[2]).toBe('NOT_FOUND');
     expect(ends.filter((end) => end !== 'NOT_FOUND' && end !== 'complete')).toEqual([]);
+    // All of it is gone, so that there is nothing else to read.
+    expect(endOf((await socket.ended('4')).at(-1)!)).toBe('complete');
     socket.socket.close();
     await until(async () => (await filesOf([...photoIds])).length === 0);
     expect(await gateway.database.tablesWith('rita')).toEqual(['erasures']);

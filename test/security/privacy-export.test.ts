@@ -71,6 +71,7 @@ describe('exportMyData', () => {
       'mutation ($id: ID!) { setFavorite(input: { avatarIds: [$id], favorite: true }) { avatars { id } } }',
       { id: avatar },
     );
+    await gateway.moveToLaterKey(settled.photoIds[0]!);
     const { url, expiresAt } = await offer(anna);
     const leftMs = Date.parse(expiresAt) - Date.now();
     expect(leftMs).toBeGreaterThan(3_500_000);

@@ -1,4 +1,5 @@
 import { runProgram } from '../../src/cli/program';
+import { testEngine } from './database';
 
 /** The result of a command. */
 export interface CommandResult {
@@ -9,7 +10,7 @@ export interface CommandResult {
   remarks: string;
 }
 
-/** Runs a command of the operator's command line in this process with the given environment. */
+/** Runs a command of the operator's command line in this process with the given environment, and the engine of the run. */
 export async function likeness(
   environment: Readonly<Record<string, string>>,
   ...words: string[]
@@ -17,7 +18,7 @@ export async function likeness(
   const out: string[] = [];
   const remarks: string[] = [];
   const code = await runProgram(words, {
-    environment,
+    environment: { DATABASE_ENGINE: testEngine.name, ...environment },
     print: (text) => void out.push(text),
     remark: (text) => void remarks.push(text),
   });

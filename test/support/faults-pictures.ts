@@ -75,7 +75,7 @@ export async function orphans(environment: FaultsEnvironment, store: PictureStor
   const known = await environment.rows<{ key: string }>(
     `SELECT 'avatars/' || id || coalesce('.' || media_token, '') || ending AS key
        FROM avatars, unnest(ARRAY['.picture', '.preview.jpg']) AS ending WHERE status = 'STORED' OR media_token IS NOT NULL
-      UNION ALL SELECT 'photos/' || id || '.jpg' FROM photos WHERE status = 'READY'
+      UNION ALL SELECT 'photos/' || id || coalesce('.' || nullif(media_token, ''), '') || '.jpg' FROM photos WHERE status = 'READY'
       UNION ALL SELECT 'renditions/' || r.id FROM avatar_renditions r JOIN avatars a ON a.id = r.avatar_id`,
   );
   const keys = new Set(known.map(({ key }) => key));

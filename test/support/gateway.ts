@@ -1,9 +1,10 @@
-import { symlink } from 'node:fs/promises';
+import { rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApp, type App } from '../../src/app/app';
 import { createLogger } from '../../src/core/logger';
 import { readConfig } from '../../src/read-config';
 import type { Sandbox } from '../../src/sandbox/sandbox';
+import { mediaPath } from '../../src/storage/disk-store';
 import { Client, uuidOf } from './client';
 import { TestDatabase } from './database';
 import { Environment, newDataDir, type Settings } from './environment';
@@ -142,6 +143,14 @@ export class TestGateway extends Environment {
          failure_message = 'It failed.', failure_retryable = $2 WHERE id = $1`,
       [uuidOf(id), isRetryable],
     );
+  }
+
+  /** Moves the bytes of a photo to the media key that a later try to store it would have. */
+  async moveToLaterKey(photoId: string): Promise<void> {
+    const id = uuidOf(photoId);
+    await this.rows("UPDATE photos SET media_token = 'later' WHERE id = $1", [id]);
+    const path = (name: string): string => join(this.mediaDir, mediaPath(`photos/${id}${name}.jpg`));
+    await rename(path(''), path('.later'));
   }
 
   protected async halt(): Promise<void> {

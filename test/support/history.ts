@@ -101,7 +101,7 @@ export class History {
     const before = this.latest.get(id);
     return (state) => {
       if (!state) return;
-      if (before) for (const problem of readProblems(before, state)) this.observed.add(problem);
+      if (before) for (const problem of this.readProblems(before, state)) this.observed.add(problem);
       this.latest.set(id, state);
     };
   }
@@ -229,7 +229,20 @@ export class History {
     const now = target === null ? undefined : current.get(target);
     if (!now) return [];
     const jobs = results.flatMap((result) => (typeof result === 'object' ? [result] : []));
-    return jobs.flatMap((job) => readProblems(job, now).map((problem) => `after ${name}: ${problem}`));
+    return jobs.flatMap((job) => this.readProblems(job, now).map((problem) => `after ${name}: ${problem}`));
+  }
+
+  /** Lists violations between two reads of a state, with possible changes between them. */
+  private readProblems(from: JobState, to: JobState): string[] {
+    const closure = isModel(to) ? closures.model : closures.generation;
+    const isMove = from.status === to.status || closure.get(from.status)!.has(to.status);
+    // A retry that ends before its call keeps the number of the attempt before.
+    const isEndedRetry =
+      to.progress === 0 && endsOfRetries.includes(to.status) && this.retriesOf([to.id]).length > 0;
+    return [
+      ...(isMove ? [] : [moveProblem(from, to)]),
+      ...(isEndedRetry && from.attempt === to.attempt ? [] : progressProblems(from, to)),
+    ];
   }
 
   private ownershipProblems(): string[] {
@@ -244,6 +257,9 @@ const creating: Readonly<Record<string, true>> = {
   generateAvatars: true,
   generateInstantAvatars: true,
 };
+
+/** The states in which a retry may end before its call. */
+const endsOfRetries: readonly string[] = ['FAILED', 'CANCELLED'];
 
 /** Whether the upstream receives the label. */
 const isPrompted = (name: string): boolean => name in creating && name !== 'trainModel';
@@ -331,13 +347,6 @@ const lineOf = ({ cursor, id, state }: StreamEvent): string =>
 export function stepProblems(from: JobState, to: JobState): string[] {
   const moves: Readonly<Record<string, readonly string[]>> = isModel(to) ? modelMoves : generationMoves;
   const isMove = from.status === to.status || moves[from.status]!.includes(to.status);
-  return [...(isMove ? [] : [moveProblem(from, to)]), ...progressProblems(from, to)];
-}
-
-/** Lists violations between two reads of a state, with possible changes between them. */
-function readProblems(from: JobState, to: JobState): string[] {
-  const closure = isModel(to) ? closures.model : closures.generation;
-  const isMove = from.status === to.status || closure.get(from.status)!.has(to.status);
   return [...(isMove ? [] : [moveProblem(from, to)]), ...progressProblems(from, to)];
 }
 

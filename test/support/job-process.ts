@@ -63,6 +63,8 @@ class ProcessDatabase implements Transactions {
   isDead = false;
   /** Called with each statement outside of transactions, before it runs. */
   onStatement: (text: string) => void = () => undefined;
+  /** Awaited before each transaction. */
+  onTransaction: () => Promise<void> = () => Promise.resolve();
 
   constructor(private readonly inner: Transactions) {
     this.engine = inner.engine;
@@ -82,8 +84,9 @@ class ProcessDatabase implements Transactions {
     return this.inner.entities(...statement);
   };
 
-  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> {
     this.check();
+    await this.onTransaction();
     return this.inner.transaction(work);
   }
 
@@ -173,6 +176,11 @@ export class JobProcess {
   /** Runs a function before each statement outside of transactions. */
   set onStatement(happens: (text: string) => void) {
     this.database.onStatement = happens;
+  }
+
+  /** Runs a function before each transaction. */
+  set onTransaction(happens: () => Promise<void>) {
+    this.database.onTransaction = happens;
   }
 
   /** Runs one pass of polls, and one of the late watch. */

@@ -42,7 +42,7 @@ export class JournalFolder {
   /** Opens a journal as at the start of a gateway. By default a file is orphaned when it was seen twice without a change. */
   start(orphanedMs = 0): Journal {
     const before = this.files;
-    const journal = new Journal(this.path, orphanedMs);
+    const journal = new Journal(this.path, { orphanedMs });
     journal.start();
     this.opened.push(journal);
     this.names.set(

@@ -52,10 +52,16 @@ class WatchedStore extends DiskStore {
     return super.put(key, bytes, maxBytes);
   }
 
-  override async deleteMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+  override async deleteMany(
+    keys: readonly string[],
+    mayDelete?: () => boolean,
+  ): Promise<ReadonlyMap<string, unknown>> {
     const failures = new Map<string, unknown>();
     for (const key of keys) await this.beforeDelete(key).catch((error: unknown) => failures.set(key, error));
-    const others = await super.deleteMany(keys.filter((key) => !failures.has(key)));
+    const others = await super.deleteMany(
+      keys.filter((key) => !failures.has(key)),
+      mayDelete,
+    );
     return new Map([...failures, ...others]);
   }
 

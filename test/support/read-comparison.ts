@@ -1,9 +1,9 @@
 import { WebSocket } from 'ws';
-import { DatabaseClock } from '../../src/database/database-clock';
 import { jwtSecret, jwtSettings } from './client';
 import { TestGateway } from './gateway';
 import { signed } from './issuer';
 import { ReadRows } from './read-rows';
+import { rowsAt } from './test-server';
 import { until } from './until';
 
 const settings = {
@@ -21,25 +21,21 @@ export class ReadComparison {
     private readonly planned: TestGateway,
     private readonly resolved: TestGateway,
     readonly rows: ReadRows,
-    private readonly clock: jest.SpyInstance,
   ) {}
 
   /** With random rows of `alice` and `bob`, and an owner `erased`, whose data are being erased. */
   static async start(seed: number): Promise<ReadComparison> {
-    // Progress and estimates depend on the time.
-    const clock = jest.spyOn(DatabaseClock.prototype, 'nowMs').mockReturnValue(Date.UTC(2026, 0, 7));
-    const planned = await TestGateway.start(settings, { watchesStatements: true });
+    const planned = await TestGateway.start(settings, { watchesStatements: true, prepare: fixTime });
     const resolved = await planned.startAnother({ PLANNED_READS: 'false' });
     const database = await planned.database.session();
     const rows = new ReadRows(database, seed);
     for (const owner of ['alice', 'bob']) await rows.add(owner);
     await rows.addUsable('alice');
     await database.query(`INSERT INTO erasures (id, owner) VALUES (gen_random_uuid(), 'erased')`);
-    return new ReadComparison(planned, resolved, rows, clock);
+    return new ReadComparison(planned, resolved, rows);
   }
 
   stop(): Promise<void> {
-    this.clock.mockRestore();
     return this.planned.stop();
   }
 
@@ -128,6 +124,19 @@ export class ReadComparison {
     const matches = text.matchAll(/^likeness_reads_total\{outcome="(\w+)"\} (\d+)$/gm);
     return new Map([...matches].map(([, outcome, count]) => [outcome!, Number(count)]));
   }
+}
+
+/** Replaces the time of statements, on which progress and estimates depend. */
+async function fixTime(databaseUrl: string): Promise<void> {
+  await rowsAt(
+    databaseUrl,
+    `CREATE FUNCTION public.statement_timestamp() RETURNS timestamptz LANGUAGE sql IMMUTABLE
+       RETURN timestamptz '2026-01-07 00:00:00Z'`,
+  );
+  await rowsAt(
+    databaseUrl,
+    `DO $$BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END$$`,
+  );
 }
 
 async function ask(gateway: TestGateway, operation: object, token: string): Promise<string> {

@@ -36,8 +36,8 @@ const wrong: Record<string, { values: string[]; problem: RegExp }> = {
     problem: /is not a port; use a number from 0 to 65535$/,
   },
   PUBLIC_URL: {
-    values: ['avatars.example.com', 'ftp://example.com', 'javascript:alert(1)', 'http://'],
-    problem: /is not a URL \(example: https:\/\/\S+\)$/,
+    values: ['a.org', 'ftp://a.org', 'javascript:x', 'http://', 'http://a/b', 'http://a?b', 'http://b@a'],
+    problem: /(is not a URL|a host name of its own) \(example: https:\/\/\S+\)$/,
   },
   PICSART_BASE_URL: { values: ['picsart', 'file:///etc/passwd'], problem: /\(example: https:\/\/\S+\)$/ },
   JWT_JWKS_URL: { values: ['login.example.com'], problem: /\(example: https:\/\/\S+\)$/ },
@@ -205,10 +205,10 @@ describe('settings that are given', () => {
     expect(readConfig({}).RATE_LIMIT_OWNER).toBeUndefined();
   });
 
-  it('lose the trailing slash of a URL', () => {
-    expect(readConfig({ PUBLIC_URL: 'https://example.com/avatars//' }).PUBLIC_URL).toBe(
-      'https://example.com/avatars',
-    );
+  it('have the public URL as browsers write it', () => {
+    const written = (url: string): string => readConfig({ PUBLIC_URL: url }).PUBLIC_URL!;
+    expect(written('https://example.com//')).toBe('https://example.com');
+    expect(written('HTTPS://Bücher.de:443/')).toBe('https://xn--bcher-kva.de');
   });
 });
 

@@ -1,6 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import promises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createBackupFolder } from '../../src/cli/backup-manifest';
 import { createFolder, createFolderSync } from '../../src/core/folders';
 
 describe('a folder', () => {
@@ -36,6 +38,22 @@ describe('a folder', () => {
     for (const path of process.platform === 'linux' ? paths : []) {
       await expect(createFolder(path)).rejects.toMatchObject({ code: 'ENOENT' });
       expect(() => createFolderSync(path)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    }
+  });
+
+  it.each(['', 'tables'])('"%s" of a backup is named if a full disk refuses it', async (part) => {
+    const refused = join(root, 'backup', part);
+    const { mkdir } = promises;
+    const spy = jest.spyOn(promises, 'mkdir').mockImplementation((path, options) => {
+      if (path === refused) return Promise.reject(Object.assign(new Error('Full'), { code: 'ENOSPC' }));
+      return mkdir(path, options);
+    });
+    try {
+      await expect(createBackupFolder(join(root, 'backup'))).rejects.toThrow(
+        `The folder ${refused} cannot be created: the disk is full. Free space there, or name another disk.`,
+      );
+    } finally {
+      spy.mockRestore();
     }
   });
 

@@ -216,6 +216,19 @@ describe('the history checker', () => {
     expect(problems().at(-1)).toBe(`${id} went from COMPLETED to QUEUED`);
   });
 
+  it('accepts that the progress of a job is 0 after a retry that ended before its call', () => {
+    const cancelRetry = (): void => {
+      history.read(id)(state('FAILED', 40));
+      history.read(id)(state('CANCELLED', 0));
+    };
+    send('retryGeneration', state('QUEUED'));
+    cancelRetry();
+    expect(problems()).toEqual([]);
+    history = new History();
+    cancelRetry();
+    expect(problems()).toEqual([`${id} went back from 40 to 0 percent`]);
+  });
+
   it('finds an id that was shown to two owners', () => {
     history.see('bob', { models: [{ id: model }], note: null });
     history.see('bob', null);

@@ -103,6 +103,23 @@ describe('a journal file', () => {
     expect(start().unsettled).toEqual([first]);
   });
 
+  it('writes an entry again if its new file is adopted before it contains the entry', () => {
+    const [writer, journal] = [start(), start()];
+    journal.adopt();
+    journal.adopt();
+    const { openSync } = fs;
+    const open = jest.spyOn(fs, 'openSync').mockImplementationOnce((...parameters) => {
+      const file = openSync(...parameters);
+      // The process is suspended here.
+      journal.adopt();
+      journal.adopt();
+      return file;
+    });
+    writer.append(first);
+    open.mockRestore();
+    expect(start().unsettled).toEqual([first]);
+  });
+
   it('resumes an interrupted adoption', () => {
     const dead = start();
     dead.append(first);
@@ -142,7 +159,7 @@ describe('a journal file', () => {
 
   it('writes entries that a full disk refused as soon as it can', () => {
     const journal = start();
-    const spy = jest.spyOn(fs, 'writeFileSync').mockImplementation(() => {
+    const spy = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
       throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
     });
     try {
@@ -152,13 +169,47 @@ describe('a journal file', () => {
       spy.mockRestore();
     }
     expect(journal.unsettled).toEqual([first]);
+    // That a later entry could be written does not mean that the file has the earlier ones.
+    journal.append(second);
     journal.retryWrites();
-    expect(start().unsettled).toEqual([first]);
+    expect(start().unsettled).toEqual([first, second]);
+  });
+
+  it('needs no more space for the ids of paid calls than it has reserved before them', () => {
+    const journal = start();
+    journal.reserve();
+    const size = (): number => statSync(journals.fileOf(journal)).size;
+    const reserved = size();
+    const { writeSync } = fs;
+    const full = jest.spyOn(fs, 'writeSync').mockImplementation((...parameters: unknown[]) => {
+      const [file, bytes, at, length, position] = parameters as [number, Uint8Array, number, number, number];
+      if (position + length > size())
+        throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
+      return writeSync(file, bytes, at, length, position);
+    });
+    try {
+      // As many calls as can be in flight at a time, and what is reserved for them.
+      for (let attempt = 1; attempt <= 32; attempt += 1) {
+        journal.append({ ...first, attempt });
+        journal.settle({ ...first, attempt });
+        journal.append({ ...first, attempt: attempt + 100 });
+      }
+      expect(size()).toBe(reserved);
+      const fill = { ...second, correlationId: 'x'.repeat(40_000) };
+      expect(() => {
+        for (let attempt = 200; attempt < 203; attempt += 1) journal.append({ ...fill, attempt });
+      }).toThrow('No space');
+      expect(() => journal.reserve()).toThrow('No space');
+    } finally {
+      full.mockRestore();
+    }
+    journal.reserve();
+    expect(start().unsettled).toHaveLength(journal.unsettled.length);
   });
 
   it('writes such entries when it is stopped', () => {
     const journal = start();
-    const spy = jest.spyOn(fs, 'writeFileSync').mockImplementation(() => {
+    const spy = jest.spyOn(fs, 'writeSync').mockImplementation(() => {
       throw Object.assign(new Error('No space left on device'), { code: 'ENOSPC' });
     });
     expect(() => journal.append(first)).toThrow('No space');

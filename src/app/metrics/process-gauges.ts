@@ -34,6 +34,8 @@ export interface ProcessSources {
   readonly redis: { readonly isUp: boolean; readonly lossCount: number };
   /** Requests that wait for a change of a job. */
   readonly waits: { readonly count: number };
+  /** The journal of paid calls; absent in a process that makes none. */
+  readonly journal: { readonly isWritable: boolean };
 }
 
 /** A field of package.json, which is outside of what TypeScript compiles. */
@@ -143,6 +145,11 @@ function gaugesOfClients(registry: Registry, sources: Partial<ProcessSources>): 
     name: 'likeness_waits',
     help: 'Requests of this process that wait for a change of a model or generation.',
     read: () => oneOf(sources.waits?.count),
+  });
+  gaugeOf(registry, {
+    name: 'likeness_journal_writable',
+    help: '1 if the journal in DATA_DIR has space for ids of paid calls, 0 if no paid call is made since it has none. No value with ROLE=api.',
+    read: () => oneOf(sources.journal && Number(sources.journal.isWritable)),
   });
 }
 

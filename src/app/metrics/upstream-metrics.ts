@@ -8,6 +8,10 @@ export interface UpstreamMetrics {
   upstreamCall: (call: UpstreamCall) => void;
   /** A paid call was answered, or was not. */
   submission: (kind: string, outcome: CallOutcome) => void;
+  /** Whether the key was refused when this process last learned of it. */
+  isKeyRefused: () => boolean;
+  /** The key is accepted, as other processes know. */
+  keyAccepted: () => void;
 }
 
 /** Creates the counters. All outcomes begin at 0, so that the first refused key is an increase. */
@@ -38,26 +42,21 @@ export function createUpstreamMetrics(registry: Registry): UpstreamMetrics {
     },
     ['kind', 'outcome'],
   );
-  const noteKey = gaugeOfKey(registry);
+  let isKeyRefused = false;
+  gaugeOf(registry, {
+    name: 'likeness_upstream_key_refused',
+    help: '1 if the avatar service refused the key when this process last learned of it, otherwise 0; checked again while it is 1.',
+    read: () => [[{}, isKeyRefused ? 1 : 0]],
+  });
   return {
     upstreamCall: ({ call, outcome, seconds }) => {
       calls({ call, outcome });
       durations({ call }, seconds);
-      noteKey(outcome);
+      if (outcome === 'UPSTREAM_AUTH') isKeyRefused = true;
+      else if (outcome === 'OK') isKeyRefused = false;
     },
     submission: (kind, outcome) => submissions({ kind, outcome }),
-  };
-}
-
-function gaugeOfKey(registry: Registry): (outcome: CallOutcome) => void {
-  let isRefused = false;
-  gaugeOf(registry, {
-    name: 'likeness_upstream_key_refused',
-    help: '1 if the avatar service has refused the key in the last call of this process that it answered, otherwise 0.',
-    read: () => [[{}, isRefused ? 1 : 0]],
-  });
-  return (outcome) => {
-    if (outcome === 'UPSTREAM_AUTH') isRefused = true;
-    else if (outcome === 'OK') isRefused = false;
+    isKeyRefused: () => isKeyRefused,
+    keyAccepted: () => void (isKeyRefused = false),
   };
 }

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { inLongTransaction } from '../../src/cli/long-transaction.repository';
+import { DomainError } from '../../src/core/errors';
+import type { Sql } from '../../src/core/sql';
+import { TestDatabase } from '../support/database';
+import { until } from '../support/until';
+
+jest.setTimeout(120_000);
+
+const program = join(__dirname, '../../dist/cli/likeness.js');
+
+describe('a backup', () => {
+  let folder: string;
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
+    database = await TestDatabase.create();
+  });
+  afterAll(async () => {
+    await database.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('holds no lock once its process has been suspended, and may work outside the database for as long', async () => {
+    const holder = await database.session();
+    await holder.query('BEGIN; LOCK TABLE learned_durations IN ACCESS EXCLUSIVE MODE');
+    const child = spawn(process.execPath, [program, 'backup', join(folder, 'backup')], {
+      env: { ...process.env, DATABASE_URL: database.url, DATA_DIR: folder },
+    });
+    const ended = Promise.all([once(child, 'close'), text(child.stderr)]);
+    const waiting = `SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'learned_durations'::regclass
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    await until(async () => (await database.rows(waiting)).length > 0);
+    const working = inLongTransaction(await database.pool(1), async (sql) => {
+      child.kill('SIGSTOP');
+      await holder.query('COMMIT');
+      await holder.query(`BEGIN; SET LOCAL lock_timeout = '60s'; LOCK TABLE learned_durations; COMMIT`);
+      return sql.rows<{ works: boolean }>('SELECT true AS works');
+    }).finally(() => child.kill('SIGCONT'));
+    expect(await working).toEqual([{ works: true }]);
+    const [[code], remarks] = await ended;
+    expect({ code, remarks }).toEqual({
+      code: 1,
+      remarks: expect.stringContaining('was suspended for more than 10 seconds'),
+    });
+  });
+
+  it('reports the failure of a commit that took long as it is', async () => {
+    const failure = new DomainError('SERVICE_UNAVAILABLE', 'The database is temporarily unavailable.');
+    const { now } = Date;
+    const clock = jest.spyOn(Date, 'now');
+    const transaction = async (work: (sql: Sql) => Promise<unknown>): Promise<never> => {
+      await work({} as Sql);
+      clock.mockImplementation(() => now() + 11_000);
+      throw failure;
+    };
+    const committed = inLongTransaction({ transaction } as never, () => Promise.resolve());
+    await expect(committed).rejects.toBe(failure);
+    clock.mockRestore();
+  });
+});
