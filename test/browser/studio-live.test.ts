@@ -248,6 +248,29 @@ describe('the studio while things change elsewhere', () => {
     await other.page.close();
   });
 
+  it('shows what is ordered elsewhere while the list is being read', async () => {
+    const other = await StudioPage.open(browser, gateway.url, { context: studio.context });
+    let isEventReceived = false;
+    other.page.on('websocket', (socket) =>
+      socket.on('framereceived', ({ payload }) => (isEventReceived ||= payload.includes('"GENERATING"'))),
+    );
+    await other.page.reload();
+    let id = '';
+    await intercept(other.page, 'query Generations', async (route) => {
+      if (id !== '') return route.fallback();
+      const response = await route.fetch();
+      await gateway.sandbox.fault({ on: 'generate', kind: 'never-done' });
+      ({ id } = await gateway.client.generate(modelId, [{ style: 'watercolor', count: 1 }]));
+      await until(() => isEventReceived);
+      await route.fulfill({ response });
+    });
+    await other.page.goto(`${gateway.url}/#/models/${modelId}`);
+    await other.page.getByRole('article', { name: /^Watercolor/ }).waitFor();
+    await gateway.client.change('cancelGeneration', id);
+    await gateway.client.delete('deleteGeneration', id);
+    await other.page.close();
+  });
+
   it('copies operations that GraphiQL can run', async () => {
     await studio.context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await studio.button('Developer').click();

@@ -7,6 +7,7 @@ import { updates } from './cacheUpdates';
 import { coalesceExchange } from './coalesce';
 import { newestJobsExchange } from './newestJobs';
 import { loggedFetch, operationLogExchange } from './operationLog';
+import { outdatedReadsExchange } from './outdatedReads';
 import { clockedFetch } from './serverClock';
 
 /** Types without an id, which are part of the object that has them. */
@@ -130,6 +131,7 @@ function createGraphQLClient(likeness: LikenessClient, send: typeof fetch): Clie
       cacheExchange({ keys: embedded, updates }),
       newestJobsExchange,
       coalesceExchange,
+      outdatedReadsExchange,
       operationLogExchange,
       fetchExchange,
       subscriptionExchange({
