@@ -4,9 +4,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const checkMs = 50;
 const checkTimeoutMs = 2_000;
+/** On a busy machine a check or two may have no answer in time. */
+const maxUnanswered = 3;
 
 /**
- * A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. A connection that a
+ * A load balancer of TCP connections: round-robin between the servers whose `/readyz` answers 200. A server leaves when it
+ * refuses connections, answers with another status, or lets three checks in turn wait for too long. A connection that a
  * server refuses is made to the next one.
  */
 export class Balancer {
@@ -52,12 +55,12 @@ export class Balancer {
 
   private async check(port: string): Promise<void> {
     const { signal } = this.stopping;
+    let unanswered = 0;
     while (!signal.aborted) {
-      const options = { signal: AbortSignal.timeout(checkTimeoutMs) };
-      const response = await fetch(`http://127.0.0.1:${port}/readyz`, options).catch(() => null);
-      await response?.text().catch(() => undefined);
-      if (response?.ok) this.ready.add(port);
-      else this.ready.delete(port);
+      const isReady = await answersReady(port);
+      unanswered = isReady === null ? unanswered + 1 : 0;
+      if (isReady === true) this.ready.add(port);
+      else if (isReady === false || unanswered >= maxUnanswered) this.ready.delete(port);
       await pause(checkMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -91,5 +94,17 @@ export class Balancer {
       other.destroy();
     });
     socket.pipe(other);
+  }
+}
+
+/** Whether a server reports that it is ready; null without an answer in time. */
+async function answersReady(port: string): Promise<boolean | null> {
+  const limit = AbortSignal.timeout(checkTimeoutMs);
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/readyz`, { signal: limit });
+    await response.text();
+    return response.ok;
+  } catch {
+    return limit.aborted ? null : false;
   }
 }
