@@ -1,4 +1,4 @@
-import { elapsedSince } from '../core/clock';
+import { SuspensionWatch } from '../core/clock';
 import { isServiceUnavailable } from '../core/errors';
 import type { Sql, Transactions } from '../core/sql';
 import { CommandError } from './shell';
@@ -15,30 +15,21 @@ export async function inLongTransaction<Result>(
   database: Transactions,
   work: (sql: Sql) => Promise<Result>,
 ): Promise<Result> {
-  let sinceCheck = elapsedSince();
-  let maxGapMs = 0;
-  const check = (): void => {
-    maxGapMs = Math.max(maxGapMs, sinceCheck());
-    sinceCheck = elapsedSince();
-  };
+  const watch = new SuspensionWatch(maxIdleMs);
   try {
-    const run = (sql: Sql): Promise<Result> => neverIdle(sql, check, work);
+    // The commit may take any time.
+    const run = (sql: Sql): Promise<Result> => neverIdle(sql, work).finally(() => watch.stop());
     return await database.transaction(run, { isLong: true });
   } catch (error) {
-    if (maxGapMs > maxIdleMs && isServiceUnavailable(error)) throw suspended(error);
+    if (watch.wasSuspended() && isServiceUnavailable(error)) throw suspended(error);
     throw error;
+  } finally {
+    watch.stop();
   }
 }
 
-/**
- * Runs `work` while the transaction is not idle. Statements are run one after the other.
- * @param onInterval - called every 2 s while this process runs, and at the end of `work`; the commit may take any time
- */
-async function neverIdle<Result>(
-  sql: Sql,
-  onInterval: () => void,
-  work: (sql: Sql) => Promise<Result>,
-): Promise<Result> {
+/** Runs `work` while the transaction is not idle. Statements are run one after the other. */
+async function neverIdle<Result>(sql: Sql, work: (sql: Sql) => Promise<Result>): Promise<Result> {
   let pending = 0;
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = async <Answer>(statement: () => Promise<Answer>): Promise<Answer> => {
@@ -48,7 +39,6 @@ async function neverIdle<Result>(
     return answer;
   };
   const interval = setInterval(() => {
-    onInterval();
     if (pending === 0) inTurn(() => sql.rows('SELECT 1')).catch(() => undefined);
   }, statementIntervalMs);
   try {
@@ -59,7 +49,6 @@ async function neverIdle<Result>(
     });
   } finally {
     clearInterval(interval);
-    onInterval();
     await last;
   }
 }

@@ -26,7 +26,10 @@ export function elapsedSince(): () => number {
   return () => Math.max(performance.now() - monotonicMs, Date.now() - wallMs);
 }
 
-/** Notices that the process, or the machine, was suspended for longer than `maxMs`. Call {@link stop} at the end. */
+/**
+ * Notices that the process, or the machine, was suspended for longer than `maxMs`. Call {@link stop} at the end, after which
+ * it remembers whether it was.
+ */
 export class SuspensionWatch {
   private isNoticed = false;
   private elapsedMs = elapsedSince();
@@ -44,7 +47,9 @@ export class SuspensionWatch {
   }
 
   stop(): void {
+    const isNoticed = this.wasSuspended();
     clearInterval(this.timer);
+    this.wasSuspended = () => isNoticed;
   }
 }
 

@@ -160,9 +160,10 @@ export class Database implements Transactions, PreparedStatements {
     });
   }
 
+  /** Statements may take any time, but not as long as a suspended process leaves their rows unread. */
   private async liftLimits(runner: QueryRunner): Promise<void> {
     this.silence?.lift((await runner.connect()) as PoolClient);
-    await runner.query('SET LOCAL statement_timeout = 0');
+    await runner.query(`SET LOCAL statement_timeout = 0; SET LOCAL tcp_user_timeout = '10s'`);
   }
 
   /** TypeORM prepares no statements, so its connection is used directly. */

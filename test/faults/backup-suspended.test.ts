@@ -51,6 +51,34 @@ describe('a backup', () => {
     });
   });
 
+  it('holds no lock once its process has been suspended while it receives many rows', async () => {
+    const many = await TestDatabase.create();
+    await many.rows(`INSERT INTO notices (id, owner, kind, message)
+      SELECT gen_random_uuid(), 'owner', 'SPENDING_LIMIT_NEAR', repeat('x', 100_000) FROM generate_series(1, 3000)`);
+    const child = spawn(process.execPath, [program, 'backup', join(folder, 'many')], {
+      env: { ...process.env, DATABASE_URL: many.url, DATA_DIR: folder },
+    });
+    const ended = Promise.all([once(child, 'close'), text(child.stderr)]);
+    const sending = `SELECT 1 FROM pg_stat_activity
+      WHERE datname = current_database() AND query LIKE 'FETCH%' AND wait_event = 'ClientWrite'`;
+    await until(async () => {
+      if ((await many.rows(sending)).length === 0) return false;
+      child.kill('SIGSTOP');
+      if ((await many.rows(sending)).length > 0) return true;
+      child.kill('SIGCONT');
+      return false;
+    });
+    const holder = await many.session();
+    await holder.query(`BEGIN; SET LOCAL lock_timeout = '60s'; LOCK TABLE notices; COMMIT`);
+    child.kill('SIGCONT');
+    const [[code], remarks] = await ended;
+    expect({ code, remarks }).toEqual({
+      code: 1,
+      remarks: expect.stringContaining('was suspended for more than 10 seconds'),
+    });
+    await many.drop();
+  });
+
   it('reports the failure of a commit that took long as it is', async () => {
     const failure = new DomainError('SERVICE_UNAVAILABLE', 'The database is temporarily unavailable.');
     const { now } = Date;
