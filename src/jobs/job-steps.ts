@@ -1,3 +1,4 @@
+import { toGlobalId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { PhotoEntity } from '../photos/photo.entity';
 import type { Accepted, PollOptions, PollPlan, UpstreamResult, UpstreamState } from '../upstream/provider';
@@ -14,7 +15,8 @@ import type { PollNote } from './timeline-note';
 export type Preparation =
   /** `call` makes the paid call. Everything that can fail locally has been done before. */
   | { go: 'submit'; call: (signal: AbortSignal) => Promise<Accepted> }
-  | { go: 'wait'; ms: number }
+  /** `reason` is for the operator, and not given where the wait is short. */
+  | { go: 'wait'; ms: number; reason?: string | null }
   /** It was not submitted until its `startBy`. */
   | { go: 'cancel' }
   | { go: 'fail'; failure: JobFailure };
@@ -131,7 +133,9 @@ export abstract class JobSteps<Row extends JobRow = JobRow> {
     if (problem) return { go: 'fail', failure: problem };
     if (given.some(({ status }) => status !== 'READY')) return { go: 'wait', ms: photosPendingMs };
     // The upstream refuses a call whose photos it cannot fetch.
-    if (!(await photos.canOpen(given[0]!))) return { go: 'wait', ms: photosPendingMs };
+    const [first] = given;
+    if (!(await photos.canOpen(first!)))
+      return { go: 'wait', ms: photosPendingMs, reason: `${toGlobalId('Photo', first!.id)} cannot be read` };
     const expiresAtMs = Date.now() + Math.max(this.deadlineMs, provider.facts.photoFetchMs) + urlSlackMs;
     const photoUrls = given.map(({ id }) => photos.upstreamUrl(id, { jobId, attempt }, expiresAtMs));
     return { go: 'submit', call: (signal) => call(photoUrls, signal) };

@@ -118,15 +118,23 @@ export class SubmissionWork {
       return endJob(jobs, this.steps, row, cancellationMove(this.steps.kind, row, hold));
     if (preparation.go === 'fail')
       return endJob(jobs, this.steps, row, failureMove(this.steps.kind, row, hold, preparation.failure));
-    if (preparation.go === 'wait') {
-      const dueInMs = beforeDeadline(row, claimedAt, preparation.ms);
-      await jobs.move(this.steps.kind, [{ id: row.id, ...hold, set: {}, dueInMs, appendsEvent: false }]);
-      return;
-    }
+    if (preparation.go === 'wait') return this.wait(row, preparation);
     const { call } = preparation;
     await tracedJob(`submit ${this.steps.kind.noun}`, this.steps.kind, row, () =>
       this.makeCall(row, claimedAt, call),
     );
+  }
+
+  private async wait(
+    row: Claimed<JobRow>,
+    { ms, reason = row.lastError }: Preparation & { go: 'wait' },
+  ): Promise<void> {
+    const { kind } = this.steps;
+    if (reason !== row.lastError)
+      this.deps.logger.warn({ id: loggedId(kind, row), reason }, `${kind.noun} is not submitted yet`);
+    const hold = { id: row.id, from: ['QUEUED'], lease: row.lease };
+    const dueInMs = beforeDeadline(row, row.claimedAt, ms);
+    await this.deps.jobs.move(kind, [{ ...hold, set: { lastError: reason }, dueInMs, appendsEvent: false }]);
   }
 
   private async makeCall(

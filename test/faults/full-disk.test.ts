@@ -94,10 +94,22 @@ describe('a media store that is unavailable', () => {
     );
     expect(isOver(await readJob(environment, 'generation', id))).toBe(false);
     expect((await fetch(`${environment.gateway.url}/readyz`)).status).toBe(503);
+    await eventually(
+      'the reason of the training that waits',
+      async () => environment.gateway.said(/^model is not submitted yet$/, 'warn'),
+      (lines) => lines.length > 0,
+    );
     expect(await readJob(environment, 'training', training.id)).toMatchObject({ status: 'QUEUED' });
     await giveBack();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
     expect(await ending(environment, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
+    // Once, however often it was tried.
+    expect(environment.gateway.said(/^model is not submitted yet$/, 'warn')).toEqual([
+      expect.objectContaining({
+        id: training.id,
+        reason: expect.stringMatching(/^photo_[0-9a-f]{32} cannot be read$/),
+      }),
+    ]);
     expect(await findViolations(environment)).toEqual([]);
   });
 
