@@ -257,7 +257,10 @@ export function overdueDue({ table }: JobKind): DueQuery {
   return dueAt(`(SELECT now() FROM ${table} WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1)`);
 }
 
-/** Locks jobs whose deadline has passed and that no other process has locked, at most 100 per condition. */
+/**
+ * Locks jobs whose deadline has passed, at most 100 per condition, without those that another process has locked where the
+ * engine can leave them out. It ends them at their progress at the time of the read, which is after it has waited.
+ */
 export function lockOverdue<Row extends JobRow>(
   sql: Sql,
   kind: JobKind<Row>,
@@ -270,9 +273,11 @@ export function lockOverdue<Row extends JobRow>(
   );
   return sql.entities<Row, { readAt: Date }>(
     entity,
-    `SELECT *, now() AS "readAt" FROM ${table}
-      WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
-        FOR UPDATE ${sql.engine.skipLocked}`,
+    `SELECT *, clock_timestamp() AS "readAt"
+       FROM (SELECT * FROM ${table}
+              WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
+                FOR UPDATE ${sql.engine.skipLocked}) overdue
+      WHERE ${limitsIdleTime(maxIdleMs)}`,
     [provider, marginMs],
   );
 }

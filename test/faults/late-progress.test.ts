@@ -19,7 +19,8 @@ describe('progress that is stored or read late', () => {
   let second: RecordingClient;
 
   beforeAll(async () => {
-    const settings = { WORK_CHECK_INTERVAL: '1s' };
+    // Without SKIP LOCKED, also the end of overdue jobs waits for other changes.
+    const settings = { WORK_CHECK_INTERVAL: '1s', DATABASE_ENGINE: 'portable' };
     environment = await FaultsEnvironment.open({ gateways: 2, maxFollowed: 0, settings });
     [first, second] = environment.gateways.map((_, index) =>
       environment.clientOf(() => environment.gateways[index]!),
@@ -151,6 +152,24 @@ describe('progress that is stored or read late', () => {
       gateway.release();
     }
     await untilWaiting(['models']);
+    const seen = await rise(id);
+    await unlock();
+    const failed = await eventually(
+      'the failure',
+      () => second.model(id),
+      (model) => model!.status === 'FAILED',
+    );
+    expect(failed!.progress).toBeGreaterThanOrEqual(seen.progress);
+  });
+
+  it('does not go back when the end at the deadline has waited for another change', async () => {
+    const id = await startTraining();
+    // Lets the row be updated, but not be locked for its end.
+    const unlock = await lock(`SELECT FROM models WHERE status = 'TRAINING' FOR KEY SHARE`);
+    await environment.rows(`UPDATE models SET deadline_at = now() - interval '1 h' WHERE id = $1`, [
+      uuidOf(id),
+    ]);
+    await untilWaiting(['deadline_at <= now()']);
     const seen = await rise(id);
     await unlock();
     const failed = await eventually(
