@@ -48,7 +48,7 @@ const withoutEngine =
   /^(capabilities|deprecated-uses|direct-uploads|entity-rows|examples|graphi|graphql-over|http-|job-fields|media-route|migrat|mutation-forms|photo-(graphql|refusals)|planned-reads|prepared-statements|provenance|refusals|sse-|statements|studio|style-|transports|upload-route|websocket)/;
 
 /**
- * Groups of test files, each of which Jest runs as one file: loading the gateway takes longer than the tests of most files.
+ * Groups of test files, each of which Jest runs as one file: loading the modules takes longer than the tests of most files.
  * Long files stay alone. A run of files that the command line names uses no groups.
  */
 const groupsOf = (name, count) => {
@@ -94,8 +94,8 @@ module.exports = {
   // Several times what a test needs on a busy machine.
   testTimeout: 120_000,
   projects: [
-    suite('unit'),
-    suite('contract'),
+    suite('unit', groupsOf('unit', 4)),
+    suite('contract', groupsOf('contract', 2)),
     suite('api', { ...withDatabase, ...groupsOf('api', 6) }),
     suite('security', { ...withDatabase, ...groupsOf('security', 8) }),
     suite('faults', { ...withProcesses, ...groupsOf('faults', 12) }),
