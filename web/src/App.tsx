@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from 'react';
 import { Provider } from 'urql';
-import { forgetAccessKey, readAccessKey, storeAccessKey } from './api/accessKey';
+import { forgetAccessKey, forgetAllKeys, readAccessKey, storeAccessKey } from './api/accessKey';
 import { connect, ConnectionContext } from './api/connection';
 import { forgetOwner } from './api/forgetOwner';
 import { clearOperationLog } from './api/operationLog';
@@ -19,7 +19,7 @@ export function App(): React.JSX.Element {
   }, [connection]);
   const signOut = useCallback(
     (owner: string) => {
-      forgetAccessKey();
+      forgetAllKeys();
       // Closes the connection before, since what it receives would be stored.
       reconnect();
       forgetOwner(owner);

@@ -1,6 +1,9 @@
 /** The key that the viewer pasted. It lives as long as the tab, and is never shown or logged. */
 const storageKey = 'likeness.accessKey';
 
+/** Where GraphiQL keeps the key that was pasted there, in the same tab. */
+const graphiqlStorageKey = 'likeness:key';
+
 /** Where the browser permits no storage, or it is full, the key lives until the page is loaded again. */
 let unstored: string | null = null;
 
@@ -26,6 +29,16 @@ export function forgetAccessKey(): void {
   unstored = null;
   try {
     sessionStorage.removeItem(storageKey);
+  } catch {
+    // There is no storage.
+  }
+}
+
+/** Forgets the keys of the studio and of GraphiQL in this tab, for the next person at it. */
+export function forgetAllKeys(): void {
+  forgetAccessKey();
+  try {
+    sessionStorage.removeItem(graphiqlStorageKey);
   } catch {
     // There is no storage.
   }
