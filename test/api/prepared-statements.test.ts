@@ -4,6 +4,7 @@ import { createDataSource } from '../../src/database/data-source';
 import { Database } from '../../src/database/database';
 import { entities } from '../../src/entities';
 import { TestDatabase } from '../support/database';
+import { countLockWaits } from '../support/lock-waits';
 import { StatementWatch } from '../support/statements';
 import { until } from '../support/until';
 
@@ -90,7 +91,7 @@ describe('prepared statements', () => {
       database.text(blocked, ['a'], 'alice'),
       database.text(half, ['2'], 'alice'),
     ]);
-    await until(async () => (await blocker.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
+    await until(async () => (await countLockWaits(testDatabase)) > 0);
     await watch.disconnect();
     await blocker.end();
     const [lost, other] = await waiting;

@@ -148,7 +148,8 @@ describe('cursors of activity', () => {
       await client.train({ photoIds: await client.upload() });
       await until(async () => {
         const waiting = await gateway.rows(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%owner_streams%'`,
+          `SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%owner_streams%'`,
         );
         return waiting.length > 0;
       });

@@ -6,6 +6,7 @@ import { modelKind } from '../../src/models/model.kind';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { begin } from '../support/job-scenarios';
 import { ledgerLines } from '../support/ledger-check';
+import { countLockWaits } from '../support/lock-waits';
 import { refuses } from '../support/scripted-provider';
 import { until } from '../support/until';
 
@@ -68,10 +69,7 @@ describe('money, after the data of its owner', () => {
       await harness.database.transaction(async (sql) => {
         await changes[0]!(sql);
         second = harness.database.transaction(changes[1]!);
-        await until(async () => {
-          const waiting = await harness.database.rows('SELECT FROM pg_locks WHERE NOT granted');
-          return waiting.length > 0;
-        });
+        await until(async () => (await countLockWaits(harness.database)) > 0);
       });
       await second;
       expect(await entries()).toEqual(['1 RESERVED', '1 SPENT']);

@@ -1,6 +1,7 @@
 import { Client, jwtSettings } from '../support/client';
 import { TestGateway } from '../support/gateway';
 import type { Result } from '../support/graphql-client';
+import { countLockWaits } from '../support/lock-waits';
 import { until } from '../support/until';
 import { receiverSettings, WebhookReceiver } from '../support/webhook-receiver';
 import { createWebhook } from '../support/webhooks';
@@ -33,15 +34,13 @@ describe('operations in flight', () => {
       await work();
     });
   };
-  const waitingStatements = async (): Promise<number> =>
-    (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`)).length;
 
   it.each(operations)('of one owner are limited, and those of others are answered: %s', async (query) => {
     const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];
     let waiting: Promise<Result[]> = Promise.resolve([]);
     await whileLocked(async () => {
       waiting = Promise.all(Array.from({ length: maximum }, () => alice.execute('HTTP', { query })));
-      await until(async () => (await waitingStatements()) === maximum);
+      await until(async () => (await countLockWaits(gateway, 'models')) === maximum);
       for (const transport of ['HTTP', 'WebSocket', 'SSE'] as const) {
         const refused = await alice.execute(transport, { query: '{ viewer { owner } }' });
         expect(refused.errors).toMatchObject([
@@ -67,11 +66,7 @@ describe('operations in flight', () => {
       others = Promise.all(
         Array.from({ length: maximum }, () => client.execute('HTTP', { query: '{ photos { totalCount } }' })),
       );
-      await until(
-        async () =>
-          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'photos'::regclass`))
-            .length === maximum,
-      );
+      await until(async () => (await countLockWaits(gateway, 'photos')) === maximum);
       await work();
     });
     await others;
@@ -152,11 +147,7 @@ describe('operations of one owner that wait for the database', () => {
           return result;
         }),
       );
-      await until(
-        async () =>
-          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`))
-            .length === 2,
-      );
+      await until(async () => (await countLockWaits(gateway, 'models')) === 2);
       for (let count = 0; count < 5; count += 1)
         expect(codeOf(await bob.execute('HTTP', { query: '{ photos { totalCount } }' }))).toBeUndefined();
       expect(answered).toEqual([]);
@@ -179,11 +170,7 @@ describe('operations of one owner that wait for the database', () => {
     await pool.transaction(async (sql) => {
       await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
       waiting = Promise.all(Array.from({ length: 40 }, () => alice.execute('HTTP', { query: usages })));
-      await until(
-        async () =>
-          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`))
-            .length === 2,
-      );
+      await until(async () => (await countLockWaits(gateway, 'models')) === 2);
       expect(codeOf(await bob.execute('HTTP', { query: lookup }))).toBeUndefined();
     });
     expect((await waiting).every((result) => codeOf(result) === undefined)).toBe(true);
@@ -200,11 +187,7 @@ describe('operations of one owner that wait for the database', () => {
     await pool.transaction(async (sql) => {
       await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
       waiting = Promise.all(Array.from({ length: 40 }, () => alice.execute('HTTP', { query })));
-      await until(
-        async () =>
-          (await gateway.rows(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'models'::regclass`))
-            .length === 2,
-      );
+      await until(async () => (await countLockWaits(gateway, 'models')) === 2);
       expect(codeOf(await bob.execute('HTTP', { query: '{ photos { totalCount } }' }))).toBeUndefined();
     });
     expect((await waiting).every((result) => codeOf(result) === undefined)).toBe(true);

@@ -6,6 +6,7 @@ import { Client, jwtSettings, uuidOf } from '../support/client';
 import { Backend } from '../support/client-tokens';
 import { finalCheck } from '../support/erasures';
 import { TestGateway } from '../support/gateway';
+import { countLockWaits } from '../support/lock-waits';
 import { until } from '../support/until';
 import { unzip } from '../support/unzip';
 import { receiverSettings, status, WebhookReceiver } from '../support/webhook-receiver';
@@ -187,7 +188,7 @@ describe('deleteMyData of an owner with webhooks, client tokens, notices and mon
     const { erasing } = await database.transaction(async (sql) => {
       await sql.rows('SELECT FROM webhooks WHERE id = $1 FOR NO KEY UPDATE', [uuidOf(webhook.id)]);
       const started = paul.erase();
-      await until(async () => (await gateway.rows('SELECT FROM pg_locks WHERE NOT granted')).length > 0);
+      await until(async () => (await countLockWaits(gateway)) > 0);
       // Its time is after that of the erasure, as that of a worker's transaction may be.
       await insertNotice(database, {
         ...{ owner: paul.name, kind: 'WEBHOOK_DISABLED', message: 'Paul’s webhook was disabled.' },

@@ -2,6 +2,7 @@ import { WebSocket } from 'ws';
 import { jwtSecret, jwtSettings } from './client';
 import { TestGateway } from './gateway';
 import { signed } from './issuer';
+import { countLockWaits } from './lock-waits';
 import { ReadRows } from './read-rows';
 import { rowsAt } from './test-server';
 import { until } from './until';
@@ -92,13 +93,10 @@ export class ReadComparison {
 
   /** Asks the gateway that plans reads, and closes its connections while the database works on the answer. */
   async interrupted(operation: object): Promise<string> {
-    const [blocker, observer] = [
-      await this.planned.database.session(),
-      await this.planned.database.session(),
-    ];
+    const blocker = await this.planned.database.session();
     await blocker.query('BEGIN; LOCK TABLE models');
     const answer = ask(this.planned, operation, await this.tokenOf('alice'));
-    await until(async () => (await observer.query('SELECT FROM pg_locks WHERE NOT granted')).rowCount! > 0);
+    await until(async () => (await countLockWaits(this.planned)) > 0);
     await this.planned.watch.disconnect();
     await blocker.query('ROLLBACK');
     return answer;
