@@ -8,7 +8,7 @@ import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
 import { checkDirectSession } from '../database/direct-session';
 import { engines } from '../database/engine';
-import { agreeOnEngine } from '../database/installation';
+import { agreeOnEngine, checkEngineAt } from '../database/installation';
 import { checkMigrated, migrateDirectly, waitUntilMigrated } from '../database/migrate';
 import { explainReadOnly } from '../database/read-only';
 import { ReplicaReads } from '../database/replica-reads';
@@ -80,9 +80,14 @@ function openReplica({ config, logger, shutdown }: Startup, primary: Database): 
 /** @param url - of the embedded database, or of one whose sessions {@link checkDirectSession} has accepted */
 async function prepareSchema({ MIGRATE, DATABASE_URL, DATABASE_ENGINE }: Config, url: string): Promise<void> {
   const engine = engines[DATABASE_ENGINE];
-  if (DATABASE_URL === undefined) await migrateDirectly(url, undefined, engine);
-  else if (!engine.migratesAtStart) await explained(() => waitUntilMigrated(url));
-  else await explained(() => (MIGRATE ? migrateDirectly(url) : checkMigrated(url)));
+  if (DATABASE_URL === undefined) {
+    await checkEngineAt(url, engine);
+    await migrateDirectly(url, undefined, engine);
+  } else if (engine.migratesAtStart) {
+    // First: the advice about missing migrations is a command that would also change the engine.
+    await explained(() => checkEngineAt(url, engine));
+    await explained(() => (MIGRATE ? migrateDirectly(url) : checkMigrated(url)));
+  } else await explained(() => waitUntilMigrated(url));
 }
 
 /** Runs a part of the start; if the configured database cannot be reached, the error says so. */

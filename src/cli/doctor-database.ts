@@ -26,19 +26,22 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
       migrations(facts.missingMigrations, facts.unknownMigrations),
       clockFinding('clock', 'database', facts.clockMs),
       ...(await checkReplicas(config, database)),
-      ...(facts.missingMigrations === 0
-        ? [await checkEngine(database), await checkStore(database, config, dataDir)]
-        : []),
+      ...(facts.missingMigrations === 0 ? await checkInstallation(database, config, dataDir) : []),
       ...(facts.waiting ? waiting(facts.waiting) : []),
     ];
   });
 }
 
-/** Whether the processes of the database have the engine of the settings. */
-async function checkEngine(sql: Sql): Promise<Finding> {
+/** Whether the processes of the database have the engine of the settings, and its store of pictures. */
+async function checkInstallation(sql: Sql, config: Config, dataDir: string): Promise<Finding[]> {
   const other = await findOtherEngine(sql);
-  if (other) return finding('engine', 'fail', other.problem, other.cure);
-  return finding('engine', 'ok', `DATABASE_ENGINE=${sql.engine.name}`);
+  if (other === null) {
+    const agreed = finding('engine', 'ok', `DATABASE_ENGINE=${sql.engine.name}`);
+    return [agreed, await checkStore(sql, config, dataDir)];
+  }
+  const refused = finding('engine', 'fail', other.problem, other.cure);
+  // The row that is missing also records the store.
+  return other.agreed === null ? [refused] : [refused, await checkStore(sql, config, dataDir)];
 }
 
 /** Whether the store of pictures is that of the database. Changes nothing. */

@@ -10,7 +10,7 @@ import type { Viewer } from '../core/viewer';
 import { createDataSource } from '../database/data-source';
 import { Database } from '../database/database';
 import { engines } from '../database/engine';
-import { findOtherEngine } from '../database/installation';
+import { findOtherEngine, findOtherEngineAt, isUnrecorded } from '../database/installation';
 import { checkMigrated, migrate } from '../database/migrate';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
@@ -85,19 +85,25 @@ export function withDatabase<Result>(
 }
 
 async function requireEngine(sql: Sql): Promise<void> {
-  const other = await findOtherEngine(sql).catch((error: unknown) => {
-    if (schemaDiffers.has(String((error as { code?: unknown }).code))) return null;
-    throw error;
-  });
-  if (other === null) return;
-  const { agreed, problem, cure } = other;
-  throw new CommandError(`${problem} Set DATABASE_ENGINE=${agreed} for this command. ${cure}`);
+  refuseOther(
+    await findOtherEngine(sql).catch((error: unknown) => {
+      if (isUnrecorded(error)) return null;
+      throw error;
+    }),
+  );
 }
 
-/** `42P01`: undefined_table, `42703`: undefined_column. Databases of earlier versions record no engine. */
-const schemaDiffers: ReadonlySet<string> = new Set(['42P01', '42703']);
+function refuseOther(other: Awaited<ReturnType<typeof findOtherEngine>>): void {
+  if (other === null) return;
+  const { agreed, problem, cure } = other;
+  const here = agreed === null ? '' : ` Set DATABASE_ENGINE=${agreed} for this command.`;
+  throw new CommandError(`${problem}${here} ${cure}`);
+}
 
-/** As {@link withDatabase}, also if the processes of the database have another engine than the settings. */
+/**
+ * As {@link withDatabase}, also if the processes of the database have another engine than the settings. With `isFirst` it is then
+ * refused, before it is migrated.
+ */
 export async function withAnyDatabase<Result>(
   shell: Shell,
   work: (context: OperatorContext) => Promise<Result>,
@@ -116,6 +122,7 @@ export async function withAnyDatabase<Result>(
     throw error;
   });
   try {
+    if (isFirst !== false) refuseOther(await findOtherEngineAt(url, engine));
     if (typeof isFirst === 'function') await isFirst(url, engine);
     else if (isFirst) await (config.MIGRATE ? migrate(url, undefined, engine) : checkMigrated(url));
     const source = await createDataSource({ url, poolSize: 2, entities }).initialize();
