@@ -112,14 +112,21 @@ export async function removeDeleted(sql: Sql, deleted: readonly PendingDeletion[
   );
 }
 
-/** Sets when the deletion of each key is tried again. */
+/** Sets when the deletion of each key is tried again, except of those that have been scheduled again, or leased again. */
 export async function postponeKeys(
   sql: Sql,
-  keys: readonly { key: string; waitMs: number }[],
+  failed: readonly (PendingDeletion & { waitMs: number })[],
 ): Promise<void> {
   await sql.rows(
     `UPDATE media_deletions SET due_at = now() + failed.wait_ms * interval '1 ms'
-       FROM unnest($1::text[], $2::float8[]) AS failed (key, wait_ms) WHERE media_deletions.key = failed.key`,
-    [keys.map(({ key }) => key), keys.map(({ waitMs }) => waitMs)],
+       FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[]) AS failed (key, mark, tries, wait_ms)
+      WHERE media_deletions.key = failed.key AND media_deletions.created_at = failed.mark::timestamptz
+        AND media_deletions.tries = failed.tries`,
+    [
+      failed.map(({ key }) => key),
+      failed.map(({ mark }) => mark),
+      failed.map(({ tries }) => tries),
+      failed.map(({ waitMs }) => waitMs),
+    ],
   );
 }

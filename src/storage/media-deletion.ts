@@ -13,7 +13,7 @@ import {
   scheduleOrphans,
   type PendingDeletion,
 } from './media-deletion.repository';
-import { type MediaStore, readMediaKey } from './media-store';
+import { DeletionRefused, type MediaStore, readMediaKey } from './media-store';
 
 /** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
@@ -98,13 +98,13 @@ export class MediaDeletion {
 
   /**
    * Deletes what `claim` has leased, while the lease lasts: what a process that was suspended deletes afterwards may have been
-   * restored meanwhile.
+   * restored meanwhile. Keys with the fewest tries come first, so that they do not wait for those that fail each time.
    * @returns the number of leased keys
    */
   private async remove(claim: () => Promise<readonly PendingDeletion[]>): Promise<number> {
     const elapsedMs = elapsedSince();
     const isLeased = (): boolean => elapsedMs() < deletionLeaseMs;
-    const pending = await claim();
+    const pending = [...(await claim())].sort((one, other) => one.tries - other.tries);
     if (pending.length === 0) return 0;
     await failpoint('delete:marked');
     const keys = pending.map(({ key }) => key);
@@ -112,12 +112,10 @@ export class MediaDeletion {
     await failpoint('delete:bytes-gone');
     const gone = pending.filter(({ key }) => !failures.has(key));
     await removeDeleted(this.database, gone);
-    // Those of an ended lease are due.
-    if (isLeased())
-      await this.postpone(
-        pending.filter(({ key }) => failures.has(key)),
-        failures,
-      );
+    // Those that were not tried are due when their lease ends.
+    const isTried = ({ key }: PendingDeletion): boolean =>
+      failures.has(key) && !(failures.get(key) instanceof DeletionRefused);
+    await this.postpone(pending.filter(isTried), failures);
     return pending.length;
   }
 
@@ -130,8 +128,8 @@ export class MediaDeletion {
     if (!first) return;
     const facts = { err: errors.get(first.key), key: first.key, tries: first.tries, count: failed.length };
     this.logger.warn(facts, 'bytes could not be deleted; retrying');
-    const postponed = failed.map(({ key, tries }) => {
-      return { key, waitMs: backoffMs(tries, firstRetryMs, maxRetryDelayMs) };
+    const postponed = failed.map((pending) => {
+      return { ...pending, waitMs: backoffMs(pending.tries, firstRetryMs, maxRetryDelayMs) };
     });
     await postponeKeys(this.database, postponed);
   }

@@ -48,6 +48,12 @@ const partBytes = 5 * 1024 * 1024;
 /** Maximum concurrent deletions of a call. Not all compatible stores can delete several objects at once. */
 const deletionsAtOnce = 16;
 
+/**
+ * How long a bucket may take to answer a deletion, in milliseconds: less than a lease, so that the deletion is postponed before
+ * another process repeats it, and less than a mutation may take.
+ */
+const deletionMs = 5_000;
+
 /** Overwritten by each check; no valid key. */
 const checkKey = '.check';
 
@@ -137,8 +143,9 @@ export class S3Store implements MediaStore {
 
   async delete(key: string): Promise<void> {
     const target = this.target(key);
+    const abortSignal = AbortSignal.timeout(deletionMs);
     await inStore(() =>
-      this.client.send(new DeleteObjectCommand(target)).catch((error: unknown) => {
+      this.client.send(new DeleteObjectCommand(target), { abortSignal }).catch((error: unknown) => {
         if (!isNoObject(error)) throw error;
       }),
     );

@@ -1,0 +1,64 @@
+import { createServer, request } from 'node:http';
+import { uuidOf } from '../support/client';
+import { FaultsEnvironment } from '../support/faults-environment';
+import { S3Server } from '../support/s3-server';
+import { listening, stopped } from '../support/servers';
+import { eventually } from '../support/until';
+
+jest.setTimeout(180_000);
+
+const bucket = 'hanging-deletions';
+
+describe('a deletion that the bucket does not answer', () => {
+  let server: S3Server;
+  let environment: FaultsEnvironment;
+  /** The UUIDs of objects whose deletion is not answered. */
+  const hanging = new Set<string>();
+  const proxy = createServer((incoming, response) => {
+    const { method, url = '', headers } = incoming;
+    if (method === 'DELETE' && [...hanging].some((id) => url.includes(id))) return void incoming.resume();
+    const options = { method, headers: { ...headers, connection: 'close' }, agent: false };
+    const outgoing = request(new URL(url, server.url), options, (answer) => {
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    outgoing.on('error', () => response.destroy());
+    incoming.pipe(outgoing);
+  });
+
+  beforeAll(async () => {
+    server = await S3Server.start();
+    const S3_ENDPOINT = `http://127.0.0.1:${await listening(proxy)}`;
+    environment = await FaultsEnvironment.open({
+      settings: { ...server.settings(bucket), S3_ENDPOINT },
+    });
+  });
+
+  afterAll(async () => {
+    await environment.stop();
+    await stopped(proxy);
+    await server.stop();
+  });
+
+  const keys = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const key of server.store(bucket).list('', 0)) found.push(key);
+    return found;
+  };
+
+  it('delays no answer beyond its time limit, and is repeated and logged at growing intervals', async () => {
+    const { client, gateway } = environment;
+    const [photo, other] = await client.upload(2);
+    hanging.add(uuidOf(photo!));
+    expect(await client.delete('deletePhoto', photo!)).toBe(photo);
+    const failed = (): Promise<unknown[]> =>
+      Promise.resolve(gateway.said(/^bytes could not be deleted; retrying$/).map(({ tries }) => tries));
+    await eventually('the third failure', failed, (tries) => tries.length > 2);
+    expect(await failed()).toEqual([1, 2, 3]);
+
+    await client.delete('deletePhoto', other!);
+    expect(await keys()).toEqual([expect.stringContaining(uuidOf(photo!))]);
+    hanging.clear();
+    await eventually('the deletion', keys, (found) => found.length === 0);
+  });
+});
