@@ -23,10 +23,12 @@ export class S3Links implements ObjectLinks {
     return new URL(await this.upload(exampleKey, 1, Date.now() + 1_000)).origin;
   }
 
-  async sizeOf(key: string): Promise<number | null> {
+  async sizeOf(key: string, abortSignal?: AbortSignal): Promise<number | null> {
     assertKey(key);
     const command = new HeadObjectCommand({ Bucket: this.bucket, Key: key });
-    const head = await inStore(() => unlessMissing(this.client.send(command)).catch(withStatus));
+    const head = await inStore(() =>
+      unlessMissing(this.client.send(command, { abortSignal })).catch(withStatus),
+    );
     return head && (head.ContentLength ?? 0);
   }
 

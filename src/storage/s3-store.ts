@@ -149,7 +149,7 @@ export class S3Store implements MediaStore {
         if (!isNoObject(error)) throw error;
       }),
     );
-    if ((await this.links.sizeOf(key)) !== null)
+    if ((await this.links.sizeOf(key, abortSignal)) !== null)
       throw new StorageUnavailableError(new Error('The bucket has not deleted what it confirmed.'));
   }
 

@@ -12,11 +12,13 @@ const bucket = 'hanging-deletions';
 describe('a deletion that the bucket does not answer', () => {
   let server: S3Server;
   let environment: FaultsEnvironment;
-  /** The UUIDs of objects whose deletion is not answered. */
+  /** The UUIDs of objects whose deletion is not answered, or the check of it. */
   const hanging = new Set<string>();
+  let hangingMethod = 'DELETE';
   const proxy = createServer((incoming, response) => {
     const { method, url = '', headers } = incoming;
-    if (method === 'DELETE' && [...hanging].some((id) => url.includes(id))) return void incoming.resume();
+    if (method === hangingMethod && [...hanging].some((id) => url.includes(id)))
+      return void incoming.resume();
     const options = { method, headers: { ...headers, connection: 'close' }, agent: false };
     // Swift sends a body after HEAD, which ends with an error.
     const outgoing = request(new URL(url, server.url), options, (answer) => {
@@ -64,5 +66,15 @@ describe('a deletion that the bucket does not answer', () => {
     const pending = (): Promise<unknown[]> => environment.rows('SELECT FROM media_deletions');
     await eventually('that no deletion is pending', pending, (rows) => rows.length === 0);
     expect((await failed()).slice(3).every((tries) => Number(tries) > 3)).toBe(true);
+  });
+
+  it('delays no answer either if the bucket does not answer the check of it', async () => {
+    const { client } = environment;
+    const [photo] = await client.upload(1);
+    hangingMethod = 'HEAD';
+    hanging.add(uuidOf(photo!));
+    expect(await client.delete('deletePhoto', photo!)).toBe(photo);
+    expect(await keys()).toEqual([]);
+    hanging.clear();
   });
 });
