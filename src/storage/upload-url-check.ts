@@ -3,8 +3,10 @@ import { Readable } from 'node:stream';
 import { inStore, type MediaStore, readObject, StorageUnavailableError } from './media-store';
 import type { ObjectLinks } from './object-links';
 
-/** The time limit of a request, and the validity of its URL, in milliseconds. */
+/** The time limit of a request, in milliseconds. */
 const timeoutMs = 15_000;
+/** The validity of a URL, for several requests and the difference of the clocks, in milliseconds. */
+const validMs = 60_000;
 
 const own = 'x';
 
@@ -42,27 +44,44 @@ export async function checkUploadUrls(
   }
 }
 
+/** A refusal counts only if the same URL is accepted without the headers afterwards: it may have expired. */
 async function storesOther(
   store: MediaStore & { readonly links: ObjectLinks },
   headers: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   const key = newKey();
-  const url = await store.links.upload(key, own.length, Date.now() + timeoutMs);
+  const url = await store.links.upload(key, own.length, Date.now() + validMs);
   try {
-    await inStore(async () => {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const { body, status } = await fetch(url, { method: 'PUT', body: own, headers, signal });
-      await body?.cancel();
-      // An overloaded bucket may accept the same upload later.
-      if (temporaryStatuses.has(status))
-        throw new Error(`The bucket answered a trial upload with status ${status}.`);
-    });
+    const status = await upload(url, headers);
+    // It has looked for the other object.
+    if (status === 404) return true;
+    if (status >= 300) {
+      const control = await upload(url, {});
+      if (control < 300) return false;
+      throw unclear(`The bucket answered a trial upload with status ${control}.`);
+    }
     const stored = await store.open(key);
-    return stored !== null && (await readObject(stored)).toString() !== own;
+    if (stored === null) throw unclear('The bucket does not have the trial upload that it accepted.');
+    return (await readObject(stored)).toString() !== own;
   } finally {
     await store.delete(key);
   }
 }
+
+/** @returns the status of the answer */
+function upload(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
+  return inStore(async () => {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const { body, status } = await fetch(url, { method: 'PUT', body: own, headers, signal });
+    await body?.cancel();
+    // An overloaded bucket may accept the same upload later.
+    if (temporaryStatuses.has(status))
+      throw new Error(`The bucket answered a trial upload with status ${status}.`);
+    return status;
+  });
+}
+
+const unclear = (message: string): StorageUnavailableError => new StorageUnavailableError(new Error(message));
 
 const newKey = (): string => `uploads/${randomUUID()}`;
 

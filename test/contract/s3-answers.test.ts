@@ -95,18 +95,55 @@ describe('a bucket whose answers are wrong', () => {
     });
   });
 
-  it('is not taken for one that refuses to copy other objects while it is overloaded', async () => {
-    let isStored = false;
-    answer = ({ method, headers }) => {
-      if (headers['x-amz-copy-source'] !== undefined) return [503, error('SlowDown')];
-      if (method === 'GET') return [404, error('NoSuchKey')];
-      if (method === 'HEAD') return isStored ? [200, '', { 'content-length': 5 }] : [404];
-      isStored = method === 'PUT';
-      return [200];
+  describe('that is asked to store a copy of another object by an upload URL', () => {
+    /** @param refused - how it answers an upload with another header than that of the URL */
+    const check = (refused: number, accepts: (uploads: number) => boolean = () => true): Promise<void> => {
+      const stored = new Set<string>();
+      let uploads = 0;
+      const put = (key: string, isPresigned: boolean): [number, string?] => {
+        if (isPresigned && !accepts(++uploads)) return [403, error('AccessDenied', 'Request has expired')];
+        stored.add(key);
+        return [200];
+      };
+      answer = ({ method, headers, url }) => {
+        const key = url!.split('?')[0]!;
+        if (Object.keys(headers).some((name) => /copy|manifest|symlink/.test(name)))
+          return [refused, error('AccessDenied')];
+        if (method === 'PUT') return put(key, url!.includes('X-Amz-Signature'));
+        if (method === 'DELETE') return [stored.delete(key) ? 204 : 200];
+        const isFound = method === 'HEAD' && stored.has(key);
+        return isFound ? [200, '', { 'content-length': 5 }] : [404, error('NoSuchKey')];
+      };
+      return checkUploadUrls(store, 'pictures');
     };
-    await expect(checkUploadUrls(store, 'pictures')).rejects.toMatchObject({
-      ...unavailable,
-      cause: { message: 'The bucket answered a trial upload with status 503.' },
+
+    it('refuses it', async () => {
+      await expect(check(403)).resolves.toBeUndefined();
+    });
+
+    it.each([
+      ['is overloaded', 503, undefined, 503],
+      ['does not accept the URL itself, such as since it has expired', 403, () => false, 403],
+      ['no longer accepts the URL', 400, (uploads: number) => uploads < 2, 403],
+    ])('is not taken for one that refuses it if it %s', async (_, status, accepts, named) => {
+      await expect(check(status, accepts)).rejects.toMatchObject({
+        ...unavailable,
+        cause: { message: `The bucket answered a trial upload with status ${named}.` },
+      });
+    });
+
+    it('is not taken for one that refuses it if it does not find the other object', async () => {
+      await expect(check(404)).rejects.toMatchObject({
+        ...unavailable,
+        cause: { message: expect.stringContaining('by the header x-amz-copy-source') },
+      });
+    });
+
+    it('is not taken for one that refuses it if what it accepted is not there', async () => {
+      await expect(check(200)).rejects.toMatchObject({
+        ...unavailable,
+        cause: { message: 'The bucket does not have the trial upload that it accepted.' },
+      });
     });
   });
 
