@@ -48,7 +48,8 @@ export class OverdueWork {
     const { jobs, logger } = this.deps;
     const { kind } = this.steps;
     const isQueued = rows.some(({ status }) => status === 'QUEUED');
-    const neverSubmitted = neverSubmittedFailure(isQueued ? await this.deps.budget.pauseReason() : null);
+    const pauseReason = isQueued ? await this.deps.budget.pauseReason(sql) : null;
+    const neverSubmitted = neverSubmittedFailure(pauseReason);
     const moves = rows.map((row) => this.moveOf(row, neverSubmitted));
     const moved = moves.length > 0 ? await jobs.moveWithin(sql, kind, moves) : [];
     const isEnded = new Set(moves.filter(({ appendsEvent }) => appendsEvent).map(({ id }) => id));

@@ -210,8 +210,8 @@ export class UpstreamBudget {
   }
 
   /** Why submissions are paused; null if they are not. */
-  async pauseReason(): Promise<PauseReason | null> {
-    return readPauseReason(this.sql, this.provider.account);
+  async pauseReason(sql: Sql = this.sql): Promise<PauseReason | null> {
+    return readPauseReason(sql, this.provider.account);
   }
 
   /**

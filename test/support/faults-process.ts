@@ -44,6 +44,8 @@ export class GatewayProcess {
   errors = '';
   private readonly waiting: { fits: (message: Message) => boolean; resolve: () => void }[] = [];
   private readonly exited: Promise<unknown>;
+  /** Whether the test has caused, or may have caused, its end. */
+  private isEnding = false;
 
   private constructor(
     private readonly child: ChildProcess,
@@ -61,6 +63,15 @@ export class GatewayProcess {
     child.on('message', (message) => {
       this.onMessage(message as Message);
     });
+    child.on('exit', (code, signal) => {
+      if (this.isReady && !this.isEnding) this.reportEnd(code ?? signal);
+    });
+  }
+
+  /** Else a failed test would say only that there is no answer. */
+  private reportEnd(how: number | string | null): void {
+    const last = this.log.slice(-5).map((line) => JSON.stringify(line).slice(0, 2_000));
+    process.stderr.write(`A gateway has ended by itself (${how}):\n${last.join('\n')}\n${this.errors}\n`);
   }
 
   /** {@link launch}, and returns when the gateway is ready. A port that another test has taken meanwhile is replaced. */
@@ -134,12 +145,14 @@ export class GatewayProcess {
 
   /** Causes an error that the program does not handle, and returns the exit code. */
   async fail(how: 'exception' | 'rejection'): Promise<number | null> {
+    this.isEnding = true;
     this.child.send({ fail: how });
     return this.exitCode();
   }
 
   /** Sends a signal without waiting for its effect. */
   signal(name: NodeJS.Signals): void {
+    this.isEnding = true;
     this.child.kill(name);
   }
 
@@ -151,6 +164,7 @@ export class GatewayProcess {
 
   /** Kills it with SIGKILL, and returns when it has exited. */
   async kill(): Promise<void> {
+    this.isEnding = true;
     this.child.kill('SIGKILL');
     await this.exited;
   }
@@ -158,6 +172,7 @@ export class GatewayProcess {
   /** Sends SIGTERM, and returns when the process has exited. */
   async stop(): Promise<void> {
     if (!this.isRunning) return;
+    this.isEnding = true;
     this.child.kill('SIGTERM');
     const late = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
     await this.exited;
