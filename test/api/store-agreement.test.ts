@@ -204,8 +204,9 @@ describe('an installation', () => {
     const drafts = join(gateway.mediaDir, '.drafts');
     await mkdir(gateway.mediaDir);
     await writeFile(drafts, 'not a folder');
+    const before = gateway.log.length;
     await gateway.begin();
-    expect(gateway.log.map(({ msg }) => msg)).not.toContain('the database is unavailable');
+    expect(gateway.log.slice(before).map(({ msg }) => msg)).not.toContain('the database is unavailable');
     await rm(drafts);
     expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200);
     expect(await refusal({ DATA_DIR: await newDataDir() })).toMatch(notTheStore);
