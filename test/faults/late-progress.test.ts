@@ -101,6 +101,13 @@ describe('progress that is stored or read late', () => {
       ({ status }) => status === 'CANCELLED',
     );
 
+  const untilFailed = (id: string): Promise<Job | null> =>
+    eventually(
+      'the failure',
+      () => second.model(id),
+      (model) => model!.status === 'FAILED',
+    );
+
   it('does not go back when the cancellation has waited for another change', async () => {
     const id = await startTraining();
     const unlock = await lockRow();
@@ -154,11 +161,7 @@ describe('progress that is stored or read late', () => {
     await untilWaiting(['models']);
     const seen = await rise(id);
     await unlock();
-    const failed = await eventually(
-      'the failure',
-      () => second.model(id),
-      (model) => model!.status === 'FAILED',
-    );
+    const failed = await untilFailed(id);
     expect(failed!.progress).toBeGreaterThanOrEqual(seen.progress);
   });
 
@@ -172,11 +175,7 @@ describe('progress that is stored or read late', () => {
     await untilWaiting(['deadline_at <= now()']);
     const seen = await rise(id);
     await unlock();
-    const failed = await eventually(
-      'the failure',
-      () => second.model(id),
-      (model) => model!.status === 'FAILED',
-    );
+    const failed = await untilFailed(id);
     expect(failed!.progress).toBeGreaterThanOrEqual(seen.progress);
   });
 
