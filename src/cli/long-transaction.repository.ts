@@ -15,16 +15,23 @@ export async function inLongTransaction<Result>(
   database: Transactions,
   work: (sql: Sql) => Promise<Result>,
 ): Promise<Result> {
-  const watch = new SuspensionWatch(maxIdleMs);
+  const lastAttempt = { wasSuspended: false };
+  /** Called again if the database repeats the transaction. */
+  const run = async (sql: Sql): Promise<Result> => {
+    const watch = new SuspensionWatch(maxIdleMs);
+    try {
+      return await neverIdle(sql, work);
+    } finally {
+      // Before the commit, which may take any time.
+      watch.stop();
+      lastAttempt.wasSuspended = watch.wasSuspended();
+    }
+  };
   try {
-    // The commit may take any time.
-    const run = (sql: Sql): Promise<Result> => neverIdle(sql, work).finally(() => watch.stop());
     return await database.transaction(run, { isLong: true });
   } catch (error) {
-    if (watch.wasSuspended() && isServiceUnavailable(error)) throw suspended(error);
+    if (lastAttempt.wasSuspended && isServiceUnavailable(error)) throw suspended(error);
     throw error;
-  } finally {
-    watch.stop();
   }
 }
 

@@ -79,6 +79,25 @@ describe('a backup', () => {
     await many.drop();
   });
 
+  it('says that it was suspended, also while its transaction was repeated', async () => {
+    const { now } = Date;
+    const clock = jest.spyOn(Date, 'now');
+    const work = jest.fn(() => Promise.resolve());
+    const transaction = async (attempt: (sql: Sql) => Promise<unknown>): Promise<never> => {
+      await attempt({} as Sql);
+      work.mockImplementation(() => {
+        clock.mockImplementation(() => now() + 11_000);
+        return Promise.resolve();
+      });
+      await attempt({} as Sql);
+      throw new DomainError('SERVICE_UNAVAILABLE', 'The database is temporarily unavailable.');
+    };
+    await expect(inLongTransaction({ transaction } as never, work)).rejects.toThrow(
+      'was suspended for more than 10 seconds',
+    );
+    clock.mockRestore();
+  });
+
   it('reports the failure of a commit that took long as it is', async () => {
     const failure = new DomainError('SERVICE_UNAVAILABLE', 'The database is temporarily unavailable.');
     const { now } = Date;

@@ -50,6 +50,16 @@ describe.each(jobTypes)('a %s whose deadline has passed', (jobType) => {
     expect(calls()).toBe(0);
   });
 
+  it('fails within its transaction, which waits for no second connection of a busy pool', async () => {
+    const job = await begin(harness, jobType);
+    await harness.age(job, dayMs);
+    const elsewhere: string[] = [];
+    harness.worker.onStatement = (text) => void elsewhere.push(text);
+    await harness.worker.endOverdue(job.table);
+    expect(elsewhere).toEqual([]);
+    expect(await harness.row(job)).toMatchObject({ status: 'FAILED' });
+  });
+
   it('fails while the upstream runs it and cannot be polled, and completes late', async () => {
     const job = await submitted(jobType);
     const before = calls();

@@ -144,6 +144,30 @@ describe('a picture that is being stored', () => {
     expect(await scheduled()).toHaveLength(2);
   });
 
+  it('does not wait for its deletion behind bytes whose deletion has failed', async () => {
+    const job = await harness.finished(url);
+    await harness.tryAgain();
+    const [row] = await harness.avatars(job);
+    const { database, media } = harness;
+    const keys = avatarKeys(row!);
+    const orderAfterFailuresOf = async (key: string): Promise<string[]> => {
+      await scheduleDeletion(database, keys);
+      await database.rows('UPDATE media_deletions SET tries = 3 WHERE key = $1', [key]);
+      const deleted: string[] = [];
+      const recorded = Object.assign(Object.create(media) as typeof media, {
+        deleteMany: (each: readonly string[], mayDelete: () => boolean) => {
+          deleted.push(...each);
+          return media.deleteMany(each, mayDelete);
+        },
+      });
+      await new MediaDeletion(database, recorded, createLogger('silent')).sweep(10);
+      return deleted;
+    };
+    const [picture, preview] = keys;
+    expect(await orderAfterFailuresOf(picture!)).toEqual([preview, picture]);
+    expect(await orderAfterFailuresOf(preview!)).toEqual([picture, preview]);
+  });
+
   it('is not marked as damaged by a process that was suspended while another store became that of the database', async () => {
     const job = await harness.finished(url);
     await harness.tryAgain();
