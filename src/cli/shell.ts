@@ -94,10 +94,7 @@ async function requireEngine(sql: Sql): Promise<void> {
 }
 
 function refuseOther(other: Awaited<ReturnType<typeof findOtherEngine>>): void {
-  if (other === null) return;
-  const { agreed, problem, cure } = other;
-  const here = agreed === null ? '' : ` Set DATABASE_ENGINE=${agreed} for this command.`;
-  throw new CommandError(`${problem}${here} ${cure}`);
+  if (other !== null) throw new CommandError(`${other.problem} ${other.cure}`);
 }
 
 /**

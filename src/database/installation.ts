@@ -66,7 +66,7 @@ function compare(agreed: string, name: string): OtherEngine | null {
   return {
     agreed,
     problem: `The processes of this database use DATABASE_ENGINE=${agreed}, and this one ${name}.`,
-    cure: `To change it, stop all of them, then run \`likeness migrate\` with DATABASE_ENGINE=${name}.`,
+    cure: `Set DATABASE_ENGINE=${agreed} here; or, to change it for all, stop all of them, then run \`likeness migrate\` with DATABASE_ENGINE=${name}.`,
   };
 }
 

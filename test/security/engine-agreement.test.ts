@@ -53,7 +53,7 @@ describe('an empty database', () => {
       { engine: 'portable', migrator: null },
     ]);
     expect((await start(empty, 'postgresql'))?.message).toMatch(
-      /use DATABASE_ENGINE=portable, and this one postgresql/,
+      /use DATABASE_ENGINE=portable, and this one postgresql\. Set DATABASE_ENGINE=portable here; or, /,
     );
     await likeness({ DATABASE_URL: empty.url, DATABASE_ENGINE: 'postgresql' }, 'migrate');
     expect((await start(empty, 'portable'))?.message).toMatch(
@@ -63,7 +63,9 @@ describe('an empty database', () => {
     for (const words of [['status'], ['models', 'list'], ['keys', 'create', '--owner', 'me']]) {
       const { code, out, remarks } = await likeness(other, ...words);
       expect([code, out]).toEqual([1, '']);
-      expect(remarks).toMatch(/and this one portable\. Set DATABASE_ENGINE=postgresql for this command\./);
+      expect(remarks).toMatch(
+        /and this one portable\. Set DATABASE_ENGINE=postgresql here; or, to change it for all, stop/,
+      );
     }
   });
 
@@ -106,11 +108,13 @@ describe('a database of an earlier version', () => {
     const other = { DATABASE_URL: earlier.url, DATABASE_ENGINE: 'postgresql' };
     const { code, out, remarks } = await likeness(other, 'keys', 'create', '--owner', 'me');
     expect([code, out]).toEqual([1, '']);
-    expect(remarks).toMatch(/and this one postgresql\. Set DATABASE_ENGINE=portable for this command\./);
+    expect(remarks).toMatch(
+      /and this one postgresql\. Set DATABASE_ENGINE=portable here; or, to change it for all, stop/,
+    );
     expect(await applied()).toEqual(before);
     for (const isMigrating of ['true', 'false']) {
       expect((await start(earlier, 'postgresql', isMigrating))?.message).toMatch(
-        /use DATABASE_ENGINE=portable, and this one postgresql/,
+        /use DATABASE_ENGINE=portable, and this one postgresql\. Set DATABASE_ENGINE=portable here; or, /,
       );
     }
     expect(await applied()).toEqual(before);
