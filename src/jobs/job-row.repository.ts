@@ -259,7 +259,7 @@ export function overdueDue({ table }: JobKind): DueQuery {
 
 /**
  * Locks jobs whose deadline has passed, at most 100 per condition, without those that another process has locked where the
- * engine can leave them out. It ends them at their progress at the time of the read, which is after it has waited.
+ * engine can leave them out. They end at their progress at the time of the read, which is after the wait for the last of them.
  */
 export function lockOverdue<Row extends JobRow>(
   sql: Sql,
@@ -273,7 +273,7 @@ export function lockOverdue<Row extends JobRow>(
   );
   return sql.entities<Row, { readAt: Date }>(
     entity,
-    `SELECT *, clock_timestamp() AS "readAt"
+    `SELECT *, max(clock_timestamp()) OVER () AS "readAt"
        FROM (SELECT * FROM ${table}
               WHERE id = ANY(ARRAY(${ids.join(' UNION ALL ')})) AND due_at IS NOT NULL AND (${conditions.join(' OR ')})
                 FOR UPDATE ${sql.engine.skipLocked}) overdue
