@@ -1,3 +1,4 @@
+import { Client, type ClientConfig } from 'pg';
 import { DataSource, DefaultNamingStrategy, type EntityTarget, type ObjectLiteral } from 'typeorm';
 import { snakeName } from '../core/sql';
 import { Foundation1764000000000 } from './migrations/1764000000000-foundation';
@@ -185,8 +186,21 @@ export function createDataSource({
       // Node.js then probes every second, ten times: the loss of a machine ends long statements as well.
       keepAliveInitialDelayMillis: 10_000,
       types: typeParsers,
+      Client: ListenedClient,
     },
   });
+}
+
+/**
+ * A client whose loss never ends the process. The pool has a listener for errors of idle clients, and users have one for
+ * theirs. In between a new session has no listener, and the message that it is ended may arrive with the one that it is ready.
+ */
+class ListenedClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    // Statements report the loss.
+    this.on('error', () => undefined);
+  }
 }
 
 /**

@@ -130,8 +130,6 @@ export class NamedStatements implements PreparedStatements {
   }
 
   private async runOn(client: PoolClient, queue: Queue): Promise<void> {
-    // A lost connection rejects the query, and also emits an event, which would end the process without a listener.
-    client.on('error', ignoreError);
     const { reads: prepared } = this.preparedOf(client);
     let isUsable = true;
     const atOnce = takePrepared(queue, prepared);
@@ -146,7 +144,6 @@ export class NamedStatements implements PreparedStatements {
       if (next) isUsable = await runAlone(client, next, prepared);
     }
     if (isUsable && prepared.length > maxLength.ofReads) isUsable = await forget(client, prepared);
-    client.off('error', ignoreError);
     client.release(!isUsable);
   }
 
@@ -265,8 +262,4 @@ async function forget(client: PoolClient, prepared: PreparedSet): Promise<boolea
 /** The part of a client of `pg` that knows what it has prepared, by name. It is not part of its types. */
 interface PreparingClient {
   readonly connection: { readonly parsedStatements: Record<string, string> };
-}
-
-function ignoreError(): void {
-  // The query reports it.
 }
