@@ -25,7 +25,7 @@ export interface Place {
 export interface EventReader {
   /** The page of each place with up to `limit` events. */
   read(places: readonly Place[], limit: number): Promise<(EventPage | undefined)[]>;
-  /** The streams that have events after the given places or no longer exist. */
+  /** The streams that do not end at the given places, or no longer exist. */
   behind(places: readonly Place[]): Promise<string[]>;
 }
 
@@ -75,7 +75,7 @@ function eventOf(
   };
 }
 
-/** The streams that have events after the given places or no longer exist. */
+/** The streams that do not end at the given places, or no longer exist. */
 async function findBehind(sql: Sql, places: readonly Place[]): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>(behindStatement, parametersOf(places));
   return rows.map(({ id }) => id);
@@ -105,7 +105,7 @@ const behindStatement = `
   SELECT f.stream_id AS id
     FROM unnest($1::uuid[], $2::bigint[]) AS f (stream_id, after)
     LEFT JOIN streams s ON s.id = f.stream_id
-   WHERE s.id IS NULL OR s.sequence > f.after`;
+   WHERE s.id IS NULL OR s.sequence <> f.after`;
 
 /** A stored event, as exported to its owner. */
 export interface ExportedEvent {

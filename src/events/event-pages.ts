@@ -55,7 +55,7 @@ export class EventPages {
     this.reading ??= this.readAll();
   }
 
-  /** Returns the streams that have events after the given positions or no longer exist. Never rejects. */
+  /** Returns the streams that do not end at the given positions, or no longer exist. Never rejects. */
   async behind(places: readonly Place[]): Promise<string[]> {
     const ids: string[] = [];
     for (const chunk of chunks(places, maxCompared)) {

@@ -130,6 +130,10 @@ export class EventFeed implements SubscriptionSource {
 
   /** Sends the page at `position` to the live subscriptions. */
   private *deliver(tail: Tail, position: number, page: EventPage): Steps {
+    if (isBeyond(position, page)) {
+      yield* this.refuse(tail);
+      return;
+    }
     const reached = endOf(page, position);
     // Set before the page is sent: a subscription that becomes live meanwhile may not receive it.
     tail.position = reached;
@@ -143,6 +147,20 @@ export class EventFeed implements SubscriptionSource {
     if (isBehind && tail.subscriptions.size > 0) this.readOn(tail, reached);
   }
 
+  /**
+   * Ends the live subscriptions of a stream that has lost events, since other events will get their numbers: PostgreSQL has
+   * failed over to a standby without its last commits.
+   */
+  private *refuse(tail: Tail): Steps {
+    tail.position = null;
+    tail.isReading = false;
+    for (const each of tail.subscriptions) {
+      if (each.phase !== 'live') continue;
+      each.fail(invalidCursor());
+      yield;
+    }
+  }
+
   /** Reads pages for one subscription until it is live or has buffered events. */
   private readForOne(tail: Tail, subscription: Subscription): void {
     const { streamId, position } = subscription;
@@ -150,7 +168,7 @@ export class EventFeed implements SubscriptionSource {
   }
 
   private *deliverToOne(tail: Tail, subscription: Subscription, page: EventPage): Steps {
-    if (page.head !== null && subscription.position > page.head) subscription.fail(invalidCursor());
+    if (isBeyond(subscription.position, page)) subscription.fail(invalidCursor());
     this.send(subscription, page);
     if (subscription.phase === 'over') return;
     if (subscription.position >= (tail.position ?? page.head ?? 0)) this.goLive(tail, subscription);
@@ -197,6 +215,11 @@ export class EventFeed implements SubscriptionSource {
 /** The position after the page at `position`. */
 function endOf({ events, head }: EventPage, position: number): number {
   return events.at(-1)?.sequence ?? Math.max(position, head ?? 0);
+}
+
+/** Whether a position is beyond the end of its stream. */
+function isBeyond(position: number, { head }: EventPage): boolean {
+  return head !== null && position > head;
 }
 
 function newTail(streamId: string): Tail {

@@ -129,13 +129,13 @@ const pageStatement = `
          ) e ON true
    ORDER BY f.place, e.sequence`;
 
-/** The streams of owners that have events after the given places, numbered or not, or no longer exist. */
+/** The streams of owners that do not end at the given places, have events without numbers, or no longer exist. */
 export async function findOwnersBehind(sql: Sql, places: readonly Place[]): Promise<string[]> {
   const rows = await sql.rows<{ id: string }>(
     `SELECT f.id
        FROM unnest($1::uuid[], $2::bigint[]) AS f (id, after)
        LEFT JOIN owner_streams o ON o.id = f.id
-      WHERE o.id IS NULL OR o.sequence > f.after OR ${hasUnnumberedEvents}`,
+      WHERE o.id IS NULL OR o.sequence <> f.after OR ${hasUnnumberedEvents}`,
     parametersOf(places),
   );
   return rows.map(({ id }) => id);

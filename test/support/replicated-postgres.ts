@@ -63,16 +63,7 @@ export class ReplicatedPostgres {
 
   /** Starts the standby. Returns when commits wait for it. */
   async startStandby(): Promise<void> {
-    const data = join(this.folder, 'standby/data');
-    const binaries = await findBinaries(join(this.folder, 'lib'));
-    const identity = await chooseIdentity(binaries, data, null);
-    const [program, ...args] = withIdentity(identity, [
-      // It ends with this process.
-      ...(['setpriv', '--pdeathsig', 'INT', '--', binaries.postgres] as const),
-      ...['-D', data, '-p', String(this.standbyPort)],
-      ...['listen_addresses=127.0.0.1', 'unix_socket_directories='].flatMap((setting) => ['-c', setting]),
-    ]);
-    this.standby = spawn(program, args, { cwd: '/', env: binaries.env, stdio: 'ignore' });
+    await this.launchStandby();
     await eventually(
       'a synchronous standby',
       async () => {
@@ -83,6 +74,19 @@ export class ReplicatedPostgres {
     );
   }
 
+  private async launchStandby(): Promise<void> {
+    const data = join(this.folder, 'standby/data');
+    const binaries = await findBinaries(join(this.folder, 'lib'));
+    const identity = await chooseIdentity(binaries, data, null);
+    const [program, ...args] = withIdentity(identity, [
+      // It ends with this process.
+      ...(['setpriv', '--pdeathsig', 'INT', '--', binaries.postgres] as const),
+      ...['-D', data, '-p', String(this.standbyPort)],
+      ...['listen_addresses=127.0.0.1', 'unix_socket_directories='].flatMap((setting) => ['-c', setting]),
+    ]);
+    this.standby = spawn(program, args, { cwd: '/', env: binaries.env, stdio: 'ignore' });
+  }
+
   /** Ends the standby at once, and lets the primary commit without it. */
   async crashStandby(): Promise<void> {
     await this.waitForStandbys('');
@@ -90,14 +94,20 @@ export class ReplicatedPostgres {
   }
 
   /**
-   * Kills the primary, promotes the standby, and leads all connections to it.
+   * Kills the primary, promotes the standby, and leads all connections to it. After {@link crashStandby} it lacks the commits
+   * since then.
    * @param meanwhile - called while there is no primary
    */
   async failOver(meanwhile: () => Promise<unknown>): Promise<void> {
     await crashPostgres(this.primary.pid);
     await this.proxy.close();
     await meanwhile();
-    await rowsAt(this.standbyUrl, 'SELECT pg_promote(true, 60)');
+    if (!this.standby) await this.launchStandby();
+    await eventually(
+      'a promotion',
+      () => rowsAt(this.standbyUrl, 'SELECT pg_promote(true, 60)'),
+      () => true,
+    );
     this.proxy.target = new URL(this.standbyUrl);
     await this.proxy.open();
   }
