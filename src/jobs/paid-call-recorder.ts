@@ -13,7 +13,7 @@ import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
 import { settleLedger } from './ledger-settlement.repository';
 import { startPace } from './pace';
-import { acceptAttempt, closeAttempt, type FailedCall } from './submission.repository';
+import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './submission.repository';
 
 const uniqueViolation = '23505';
 
@@ -25,7 +25,10 @@ export class PaidCallRecorder {
   private readonly storing = new Set<JournalEntry>();
 
   constructor(
-    private readonly deps: Pick<JobContext, 'database' | 'jobs' | 'journal' | 'logger' | 'graceMs'>,
+    private readonly deps: Pick<
+      JobContext,
+      'database' | 'jobs' | 'provider' | 'journal' | 'logger' | 'graceMs'
+    >,
     private readonly stepsOf: Readonly<Record<JournalEntry['table'], JobSteps>>,
   ) {}
 
@@ -168,6 +171,7 @@ export class PaidCallRecorder {
     expectation: AcceptedExpectation | null,
   ): Promise<JobRow[]> {
     const { logger, jobs } = this.deps;
+    await this.reopenLost(sql, steps, entry);
     const row = await lockJob(sql, steps.kind, entry.id);
     const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
     // A repeated journal entry changes nothing: the owner may have retried the job since.
@@ -184,6 +188,26 @@ export class PaidCallRecorder {
     // A retry that waited is not made: its money is released.
     if (row.status === 'QUEUED') await settleLedger(sql, steps.kind, [row.id]);
     return moved;
+  }
+
+  /**
+   * Repeats the intent to call of a job that the database has QUEUED without it: a failover or the restore of a backup has lost
+   * the last commits. Otherwise the job would be paid a second time.
+   */
+  private async reopenLost(sql: Sql, { kind }: JobSteps, entry: JournalEntry): Promise<void> {
+    const { jobs, logger, provider } = this.deps;
+    if (entry.provider !== provider.name) return;
+    const hold = { id: entry.id, from: ['QUEUED'], attempt: entry.attempt - 1 };
+    const set = { status: 'SUBMITTING', attempt: entry.attempt };
+    const [calling] = await jobs.moveWithin(sql, kind, [
+      { ...hold, set, dueInMs: 0, appendsEvent: true, notes: [{ kind: 'SUBMITTED' }] },
+    ]);
+    if (!calling) return;
+    await openAttempt(sql, kind, calling, { account: provider.account, photoUrl: null });
+    logger.warn(
+      { id: this.loggedIdOf(entry), attempt: entry.attempt, providerRef: entry.ref },
+      'the database had lost a paid call, which the journal has',
+    );
   }
 
   /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */
@@ -208,6 +232,7 @@ type AcceptedExpectation = Awaited<ReturnType<JobSteps['expect']>> & { isTimed: 
 function rejectionReason(row: JobRow | null, entry: JournalEntry): string | null {
   if (!row) return 'the upstream accepted a job that was deleted in the meantime';
   if (row.attempt === entry.attempt && row.providerRef === null) return null;
+  if (row.attempt < entry.attempt) return 'the database has lost an attempt that the upstream accepted';
   return 'the upstream accepted an earlier attempt as well: the job was paid twice';
 }
 

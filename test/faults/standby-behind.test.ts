@@ -1,9 +1,11 @@
 import { activityCursor } from '../support/activity';
 import { followIds } from '../support/activity-follower';
+import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
+import { ending } from '../support/faults-jobs';
 import type { FeedEnd } from '../support/feed';
 import { ReplicatedPostgres } from '../support/replicated-postgres';
-import { eventually } from '../support/until';
+import { eventually, until, within } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -70,5 +72,26 @@ describe('a failover to a standby that lacks the last commits', () => {
     expect(known!.avatar.id).toBe(avatars.messages[0]!.avatar.id);
     expect(later!.avatar.id).not.toBe(avatars.messages[1]!.avatar.id);
     fresh.drop();
+  });
+
+  it('pays once for a call that only the journal has, since its job is QUEUED there', async () => {
+    const { client, gateway } = environment;
+    const photoIds = await client.upload(5);
+    const called = await gateway.arm('move:before-commit');
+    const { id } = await client.train({ photoIds });
+    await within('the intent to call', called.reached);
+    await servers.crashStandby();
+    const { reached } = await gateway.arm('submission:answered');
+    gateway.release();
+    await within('the answer', reached);
+    await servers.failOver(async () => {
+      gateway.release();
+      const message = /could not be stored yet/;
+      await until(() => gateway.said(message).length > 0);
+    });
+    const job = await ending(environment, 'training', id);
+    expect(job).toMatchObject({ status: 'READY', attempt: 1 });
+    expect(await environment.paid()).toBe(1);
+    expect(await findViolations(environment)).toEqual([]);
   });
 });
