@@ -85,6 +85,15 @@ export function totalOf(files: readonly DataFile[]): FileTotal {
   return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
+/** Throws an error if files may no longer be written or removed: called before each of them. */
+export type AssertAllowed = () => void;
+
+/** What {@link copyDataFiles} calls. */
+export interface CopyHooks {
+  readonly onCopied: () => void;
+  readonly assertAllowed?: AssertAllowed | undefined;
+}
+
 /**
  * Copies files between two folders durably; those that were deleted meanwhile are left out.
  * @returns the copies
@@ -92,7 +101,7 @@ export function totalOf(files: readonly DataFile[]): FileTotal {
 export async function copyDataFiles(
   files: readonly DataFile[],
   { from, to }: { from: string; to: string },
-  onCopied: () => void,
+  { onCopied, assertAllowed }: CopyHooks,
 ): Promise<CopiedFile[]> {
   const copies: CopiedFile[] = [];
   const folders = new Set([to]);
@@ -100,6 +109,7 @@ export async function copyDataFiles(
     const target = join(to, path);
     await createFolder(dirname(target));
     for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(join(to, made));
+    assertAllowed?.();
     const copy = await unlessDeleted(copyDurably(join(from, path), target));
     if (copy !== null) copies.push({ path, ...copy });
     onCopied();
@@ -109,9 +119,14 @@ export async function copyDataFiles(
 }
 
 /** Removes copies of {@link copyDataFiles} that cannot be used, also parts of them, and the folders that are empty then. */
-export async function removeCopies(paths: readonly string[], folder: string): Promise<void> {
+export async function removeCopies(
+  paths: readonly string[],
+  folder: string,
+  assertAllowed: AssertAllowed,
+): Promise<void> {
   const folders = new Set<string>();
   for (const path of paths) {
+    assertAllowed();
     await rm(join(folder, path), { force: true });
     for (let made = dirname(path); made !== '.'; made = dirname(made)) folders.add(made);
   }

@@ -41,11 +41,13 @@ export const backupParts = {
 /** Creates the folder of a new backup, readable by this user only. It may exist if it is empty. */
 export async function createBackupFolder(folder: string): Promise<void> {
   await createNamedFolder(folder);
-  if ((await readdir(folder)).length > 0) {
-    throw new CommandError(`${folder} is not empty. Name a new folder for each backup.`);
-  }
-  await createNamedFolder(join(folder, backupParts.tables));
+  if ((await readdir(folder)).length > 0) throw notEmpty(folder);
+  // Of several backups into the folder, only one creates this one.
+  if (!(await createNamedFolder(join(folder, backupParts.tables)))) throw notEmpty(folder);
 }
+
+const notEmpty = (folder: string): CommandError =>
+  new CommandError(`${folder} is not empty. Name a new folder for each backup.`);
 
 /** Makes the folder of a backup that has copied nothing usable for the next try. */
 export async function releaseBackupFolder(folder: string): Promise<void> {

@@ -11,6 +11,7 @@ import {
   copyDataFiles,
   dataFiles,
   writeLines,
+  type AssertAllowed,
   type CopiedFile,
   type DataFile,
 } from './backup-files';
@@ -182,10 +183,12 @@ export async function copyFiles(
   shell: Shell,
   files: readonly DataFile[],
   { from, to }: { from: string; to: string },
+  assertAllowed?: AssertAllowed,
 ): Promise<CopiedFile[]> {
   await createFolder(to);
   const bar = new ProgressBar(shell, files.length);
-  const copies = await copyDataFiles(files, { from, to }, () => bar.add(1, 'files'));
+  const onCopied = (): void => bar.add(1, 'files');
+  const copies = await copyDataFiles(files, { from, to }, { onCopied, assertAllowed });
   bar.end();
   return copies;
 }

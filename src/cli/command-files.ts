@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -39,11 +40,12 @@ export async function writePrivateFile(path: string, text: AsyncIterable<string>
 
 /**
  * Creates a folder with its parents, readable by this user only.
+ * @returns whether it did not exist
  * @throws CommandError naming the path
  */
-export async function createNamedFolder(path: string): Promise<void> {
+export async function createNamedFolder(path: string): Promise<boolean> {
   try {
-    await createFolder(path);
+    return (await createFolder(path)) !== undefined;
   } catch (error) {
     throw withCause(
       error,
@@ -62,7 +64,8 @@ function withCause(error: unknown, problem: string, cure: string): unknown {
 }
 
 async function replace(path: string, text: AsyncIterable<string>): Promise<void> {
-  const draft = `${path}.${process.pid}.part`;
+  // Processes of several containers have the same id.
+  const draft = `${path}.${randomUUID()}.part`;
   try {
     await pipeline(Readable.from(text), createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true }));
     await rename(draft, path);

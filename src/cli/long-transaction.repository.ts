@@ -10,20 +10,28 @@ const statementIntervalMs = 2_000;
 /**
  * Runs `work` in a transaction that may take any time, also between its statements, while this process runs. If the process is
  * suspended, the database ends the transaction: its locks would stop migrations, and its snapshot the removal of old rows.
+ * @param work - `assertHeld` throws a CommandError if the database may have ended the transaction so: call it before what needs
+ * its locks without a statement, such as a change of files
  */
 export async function inLongTransaction<Result>(
   database: Transactions,
-  work: (sql: Sql) => Promise<Result>,
+  work: (sql: Sql, assertHeld: () => void) => Promise<Result>,
 ): Promise<Result> {
   const lastAttempt = { wasSuspended: false };
   /** Called again if the database repeats the transaction. */
   const run = async (sql: Sql): Promise<Result> => {
     const watch = new SuspensionWatch(maxIdleMs);
+    // The transaction may have been idle since its last statement.
+    const lockWatch = new SuspensionWatch(maxIdleMs - statementIntervalMs);
+    const assertHeld = (): void => {
+      if (lockWatch.wasSuspended()) throw new CommandError('The command was suspended. Run it again.');
+    };
     try {
-      return await neverIdle(sql, work);
+      return await neverIdle(sql, (inTurn) => work(inTurn, assertHeld));
     } finally {
       // Before the commit, which may take any time.
       watch.stop();
+      lockWatch.stop();
       lastAttempt.wasSuspended = watch.wasSuspended();
     }
   };

@@ -11,7 +11,7 @@ import { prepareDataDirectory } from '../storage/data-directory';
 import { nameOfStore, openBucket } from '../storage/open-store';
 import { adoptStore } from '../storage/store-agreement';
 import { resumeErasures } from './backup-erasures.repository';
-import { dataFiles, readLines, removeCopies, type DataFile } from './backup-files';
+import { dataFiles, readLines, removeCopies, type AssertAllowed, type DataFile } from './backup-files';
 import { backupParts, readManifest, type Manifest } from './backup-manifest';
 import { nameSome, PictureComparison } from './backup-pictures';
 import {
@@ -93,10 +93,11 @@ async function restore(
     shell,
     async ({ database, config, dataDir }) => {
       // Files last, before the commit: a backup that cannot be restored leaves nothing behind.
-      const result = await inLongTransaction(database, async (sql) => {
-        if (await isComplete(sql, manifest, { earlier, dataDir })) return null;
+      const result = await inLongTransaction(database, async (sql, assertHeld) => {
+        const target = { to: dataDir, assertHeld };
+        if (await isComplete(sql, manifest, { ...target, earlier })) return null;
         const held = await loadTables(shell, sql, folder, { manifest, moved, pictures });
-        await restoreFiles(shell, sql, files, { from, to: dataDir, manifest });
+        await restoreFiles(shell, sql, files, { ...target, from, manifest });
         return held;
       });
       await removeMarker(dataDir);
@@ -120,6 +121,12 @@ async function restore(
   report(shell, manifest, held, json);
 }
 
+/** Where files are written while the locks of the transaction are held. */
+interface Target {
+  readonly to: string;
+  readonly assertHeld: AssertAllowed;
+}
+
 /**
  * Locks the tables, and checks that they and DATA_DIR are empty. Files of an earlier restore that failed are removed before.
  * @returns true if an earlier restore into this database and DATA_DIR is complete: it was interrupted after the commit
@@ -127,7 +134,7 @@ async function restore(
 async function isComplete(
   sql: Sql,
   manifest: Manifest,
-  { earlier, dataDir }: { earlier: RestoreMarker | null; dataDir: string },
+  { earlier, to: dataDir, assertHeld }: Target & { earlier: RestoreMarker | null },
 ): Promise<boolean> {
   // Another restore, or a gateway that is started meanwhile, waits.
   await lockTables(
@@ -144,19 +151,22 @@ async function isComplete(
   await assertMigrations(sql, manifest);
   await assertUnused(sql, manifest);
   if (earlier !== null) {
-    await removeCopies(earlier.paths, dataDir);
+    await removeCopies(earlier.paths, dataDir, assertHeld);
     await removeMarker(dataDir);
   }
   await assertEmpty(dataDir);
   return false;
 }
 
-/** Copies the files; if that fails, such as with a full disk, their copies are removed, so that the restore can be repeated. */
+/**
+ * Copies the files; if that fails, such as with a full disk, their copies are removed, so that the restore can be repeated. After
+ * a suspension they are left as they are: another restore may have written them since.
+ */
 async function restoreFiles(
   shell: Shell,
   sql: Sql,
   files: readonly DataFile[],
-  { from, to, manifest }: { from: string; to: string; manifest: Manifest },
+  { from, to, manifest, assertHeld }: Target & { from: string; manifest: Manifest },
 ): Promise<void> {
   const paths = files.map(({ path }) => path);
   const marker = { ...(await describeTransaction(sql)), paths };
@@ -170,9 +180,10 @@ async function restoreFiles(
     throw describe(error);
   });
   try {
-    assertTotals(from, await copyFiles(shell, files, { from, to }), manifest);
+    assertTotals(from, await copyFiles(shell, files, { from, to }, assertHeld), manifest);
   } catch (error) {
-    await removeCopies(paths, to);
+    assertHeld();
+    await removeCopies(paths, to, assertHeld);
     await removeMarker(to);
     throw describe(error);
   }

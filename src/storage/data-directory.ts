@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { constants, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -103,7 +103,8 @@ export function signingSecrets(given: readonly string[], dataDir: string): [stri
   if (first !== undefined) return [first, ...others];
   const path = join(dataDir, 'signing-secret');
   createFolderSync(dataDir);
-  const draft = `${path}.${process.pid}`;
+  // Processes of several containers have the same id, and one that was killed may have left its draft as a link to the secret.
+  const draft = `${path}.${randomUUID()}`;
   writeFileSync(draft, randomBytes(32).toString('base64url'), { mode: 0o600, flush: true });
   try {
     linkSync(draft, path);

@@ -1,18 +1,55 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { inLongTransaction } from '../../src/cli/long-transaction.repository';
 import { DomainError } from '../../src/core/errors';
 import type { Sql } from '../../src/core/sql';
-import { TestDatabase } from '../support/database';
+import { likeness } from '../support/command-line';
+import { TestDatabase, testEngine } from '../support/database';
 import { until } from '../support/until';
 
 jest.setTimeout(120_000);
 
 const program = join(__dirname, '../../dist/cli/likeness.js');
+
+describe('a restore', () => {
+  it('that was suspended while it copied files leaves those of another restore as they are', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'likeness-backup-'));
+    const [original, database] = [await TestDatabase.create(), await TestDatabase.create()];
+    const [from, to, backup] = ['from', 'to', 'backup'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const names = Array.from({ length: 500 }, (_, n) => `picture-${n}`).sort();
+    await mkdir(join(from, 'media'), { recursive: true });
+    for (const name of names) await writeFile(join(from, 'media', name), name);
+    await likeness({ DATABASE_URL: original.url, DATA_DIR: from }, 'backup', backup);
+
+    const there = { DATABASE_URL: database.url, DATA_DIR: to };
+    const child = spawn(process.execPath, [program, 'restore', backup], {
+      env: { ...process.env, DATABASE_ENGINE: testEngine.name, ...there },
+    });
+    const ended = Promise.all([once(child, 'close'), text(child.stderr)]);
+    await until(() => existsSync(join(to, 'restore.json')));
+    child.kill('SIGSTOP');
+    expect(await likeness(there, 'restore', backup)).toMatchObject({ code: 0 });
+    // Its copies fail when it continues.
+    await rename(backup, `${backup}-elsewhere`);
+    child.kill('SIGCONT');
+    const [[code], remarks] = await ended;
+    expect({ code, remarks }).toEqual({ code: 1, remarks: expect.stringContaining('was suspended') });
+    const restored = await readdir(join(to, 'media'));
+    expect(restored.filter((name) => name.startsWith('picture-')).sort()).toEqual(names);
+    await database.drop();
+    await original.drop();
+    await rm(folder, { recursive: true, force: true });
+  });
+});
 
 describe('a backup', () => {
   let folder: string;
