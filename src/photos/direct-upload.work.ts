@@ -90,10 +90,7 @@ export class DirectUploadWork {
   private async look(photo: ClaimedPhoto): Promise<void> {
     try {
       const isSettled = await this.settle(photo);
-      if (!isSettled) return;
-      const key = uploadKey(photo.id);
-      await scheduleDeletion(this.deps.database, [key]);
-      await this.deps.deletion.deleteNow([key]);
+      if (isSettled) await this.deps.deletion.deleteNow([uploadKey(photo.id)]);
     } catch (error) {
       this.report(
         photo,
@@ -103,24 +100,33 @@ export class DirectUploadWork {
     }
   }
 
-  /** @returns whether the photo has become READY or REJECTED by this worker */
+  /** @returns whether the photo has become READY or REJECTED by this worker, and the deletion of its file is scheduled */
   private async settle(photo: ClaimedPhoto): Promise<boolean> {
-    const { database, media, intake } = this.deps;
+    const { media, intake } = this.deps;
+    const key = uploadKey(photo.id);
     try {
-      const object = await media.open(uploadKey(photo.id));
+      const object = await media.open(key);
       if (object === null) {
         await this.rows.release(photo, nextLookMs(photo), 'tries = 0');
         return false;
       }
       const checked = await this.check(object, photo.owner);
-      return (await intake.keep(photo.id, checked, photo.lease)) !== null;
+      return (await intake.keep(photo.id, checked, photo.lease, [key])) !== null;
     } catch (error) {
       const problem = problemOf(error, photo.tries);
-      if (problem) return markFetchRejected(database, photo.id, problem, photo.lease);
+      if (problem) return this.reject(photo, problem);
       this.report(photo, error, 'an uploaded photo could not be checked; retrying');
       await this.rows.release(photo, backoffMs(photo.tries, firstRetryMs, maxRetryDelayMs));
       return false;
     }
+  }
+
+  private reject({ id, lease }: ClaimedPhoto, problem: PhotoProblemRow): Promise<boolean> {
+    return this.deps.database.transaction(async (sql) => {
+      const isRejected = await markFetchRejected(sql, id, problem, lease);
+      if (isRejected) await scheduleDeletion(sql, [uploadKey(id)]);
+      return isRejected;
+    });
   }
 
   private async check({ stream }: OpenObject, owner: string): Promise<CheckedPhoto> {

@@ -49,12 +49,14 @@ export class PhotoIntake {
   /**
    * Stores the photo and moves its row to READY.
    * @param lease - the lease of the fetch; null for an upload to the gateway
+   * @param usedKeys - of files that are not needed when the photo is READY; their deletion is scheduled then
    * @returns the row, or null if it does not expect these bytes; what was stored is then scheduled for deletion
    */
   async keep(
     photoId: string,
     { sha256, prepared }: CheckedPhoto,
     lease: string | null,
+    usedKeys: readonly string[] = [],
   ): Promise<PhotoEntity | null> {
     const { jpeg, sourceWidth, sourceHeight } = prepared;
     const bytes = { id: photoId, lease, sha256 };
@@ -63,21 +65,20 @@ export class PhotoIntake {
     const { mediaToken, earlierToken } = tokens;
     const name = { id: photoId, mediaToken };
     await this.store(name, jpeg);
-    const row = await markReady(this.database, {
-      ...bytes,
-      mediaToken,
-      width: sourceWidth,
-      height: sourceHeight,
-      byteSize: jpeg.length,
-    });
-    if (row) {
-      await scheduleDeletion(this.database, earlierKeysOf(name, earlierToken));
+    // In one transaction, so that a process that is killed leaves no bytes that nothing deletes.
+    return this.database.transaction(async (sql) => {
+      const row = await markReady(sql, {
+        ...bytes,
+        mediaToken,
+        width: sourceWidth,
+        height: sourceHeight,
+        byteSize: jpeg.length,
+      });
+      if (row) await scheduleDeletion(sql, [...earlierKeysOf(name, earlierToken), ...usedKeys]);
+      // An earlier version may have accepted the same photo under the key of the first try.
+      else if (!(await hasBytes(sql, photoId, mediaToken))) await scheduleDeletion(sql, [photoKey(name)]);
       return row;
-    }
-    // An earlier version may have accepted the same photo under the key of the first try.
-    if (!(await hasBytes(this.database, photoId, mediaToken)))
-      await scheduleDeletion(this.database, [photoKey(name)]);
-    return null;
+    });
   }
 
   private async store(name: PhotoName, jpeg: Buffer): Promise<void> {

@@ -1,3 +1,4 @@
+import { Client as PostgresClient } from 'pg';
 import { LikenessClient } from '../../src/client/index.ts';
 import { photo, photos } from '../support/client-module';
 import { likeness } from '../support/command-line';
@@ -110,6 +111,31 @@ async function erasesUnchecked(access: DirectAccess): Promise<void> {
   );
 }
 
+/** Kills the gateway when it schedules the deletion of a checked file, which another statement delays. */
+async function leavesNothingAfterKill(access: DirectAccess): Promise<void> {
+  const { environment } = access;
+  const session = new PostgresClient({ connectionString: environment.databaseUrl });
+  await session.connect();
+  await session.query('BEGIN; LOCK TABLE media_deletions IN SHARE ROW EXCLUSIVE MODE');
+  const bytes = await facePhoto(1, { width: 640 });
+  const [slot] = await environment.client.slots([{ byteSize: bytes.length }]);
+  await fetch(slot!.uploadUrl, { method: 'PUT', body: new Uint8Array(bytes) });
+  const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    AND query LIKE '%INSERT INTO media_deletions%'`;
+  await eventually(
+    'the deletion of the checked file',
+    () => environment.rows(`SELECT pid ${waiting}`),
+    (found) => found.length > 0,
+  );
+  await environment.gateway.kill();
+  await environment.rows(`SELECT pg_terminate_backend(pid) ${waiting}`);
+  await session.end();
+  await environment.restartGateway();
+  await environment.client.becomes('photo', slot!.photo.id, 'READY');
+  await untilKeys(access, 'the deletion of the uploaded file', (found) => uploads(found).length === 0);
+  await environment.client.erase();
+}
+
 async function examinesCors(access: DirectAccess): Promise<void> {
   const { settings, environment } = access;
   const { databaseUrl, dataDir } = environment;
@@ -129,5 +155,6 @@ export const directAccessSuite: readonly [
   ['learn which photos cannot be used', learnsRefusals],
   ['cannot use the URL for another size or another photo', signsOnePhoto],
   ['leave nothing when their data are erased before the check', erasesUnchecked],
+  ['leave no unchecked file when the process is killed that has checked it', leavesNothingAfterKill],
   ['are warned by the doctor that pages cannot upload without CORS rules', examinesCors],
 ];
