@@ -73,9 +73,9 @@ export class PhotoResolver {
   })
   async deletePhoto(
     @Arg('input', () => DeletePhotoInput, { description: 'The photo.' }) { id }: DeletePhotoInput,
-    @Ctx() { viewer }: GraphQLContext,
+    @Ctx() { viewer, withoutTurn }: GraphQLContext,
   ): Promise<DeletePhotoPayload> {
-    await this.service.delete(viewer, fromGlobalId('Photo', id, 'input.id'));
+    await this.service.delete(viewer, fromGlobalId('Photo', id, 'input.id'), withoutTurn);
     return { deletedId: id };
   }
 

@@ -6,6 +6,7 @@ import { DomainError, notFound, type ErrorCode, type InputProblem } from '../cor
 import { newId, toGlobalId } from '../core/ids';
 import { ProblemCollector } from '../core/input-problems';
 import { OwnedList } from '../core/owned-list';
+import type { WithoutTurn } from '../core/owner-turns';
 import type { Sql, Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
 import { pictureRules } from '../images/photo-image';
@@ -181,12 +182,13 @@ export class PhotoService {
   /**
    * Deletes the photo and its bytes. A training that uses it fails unless it has been submitted. Returns the same
    * answer for a deleted photo and for another owner's.
+   * @param withoutTurn - runs the requests to the store. \@defaultValue they are only made
    */
-  async delete(viewer: Viewer, id: string): Promise<void> {
+  async delete(viewer: Viewer, id: string, withoutTurn?: WithoutTurn): Promise<void> {
     const { database, deletion } = this;
     const deleted = await writeTransaction(database, viewer, (sql) => deleteRow(sql, viewer, id));
     if (deleted === null) return;
-    await deletion.deleteNow(keysOf(deleted.photo));
+    await deletion.deleteNow(keysOf(deleted.photo), withoutTurn);
     await makeJobsDue(database, deleted.waiting);
   }
 

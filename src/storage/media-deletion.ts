@@ -1,6 +1,7 @@
-import { backoffMs, elapsedSince } from '../core/clock';
+import { backoffMs, elapsedSince, withinMs } from '../core/clock';
 import { failpoint } from '../core/failpoint';
 import type { Logger } from '../core/logger';
+import type { WithoutTurn } from '../core/owner-turns';
 import type { Transactions } from '../core/sql';
 import {
   claimDue,
@@ -13,7 +14,7 @@ import {
   scheduleOrphans,
   type PendingDeletion,
 } from './media-deletion.repository';
-import { DeletionRefused, type MediaStore, readMediaKey } from './media-store';
+import { DeletionRefused, type MediaStore, readMediaKey, StorageUnavailableError } from './media-store';
 
 /** The first and the maximum delay after a failure, in milliseconds. */
 const firstRetryMs = 2_000;
@@ -31,6 +32,12 @@ const uploadPrefix = 'uploads/';
 /** How many keys are compared with the database in one statement. */
 const batchSize = 500;
 
+/**
+ * How long the comparison of the store may delay an answer, in milliseconds: with the time limit of a deletion less than the time
+ * limit of an operation.
+ */
+const maxComparisonMs = 3_000;
+
 /** Deletes scheduled bytes, with retries, and finds orphaned bytes. */
 export class MediaDeletion {
   constructor(
@@ -43,13 +50,14 @@ export class MediaDeletion {
 
   /**
    * Deletes bytes that were just scheduled, AFTER the commit, so that they are deleted before the caller responds.
-   * Never throws: failures are logged and left to {@link sweep}.
+   * Never throws: failures are logged and left to {@link sweep}, and so is what the store does not answer within seconds.
+   * @param withoutTurn - runs the requests to the store. \@defaultValue they are only made
    */
-  async deleteNow(keys: readonly string[]): Promise<void> {
+  async deleteNow(keys: readonly string[], withoutTurn: WithoutTurn = (work) => work()): Promise<void> {
     if (keys.length === 0) return;
     try {
-      await this.requireStore();
-      await this.remove(() => claimKeys(this.database, keys));
+      await withoutTurn(() => withinMs(maxComparisonMs, this.requireStore(), noAnswer));
+      await this.remove(() => claimKeys(this.database, keys), withoutTurn);
     } catch (error) {
       this.logger.warn({ err: error }, 'bytes could not be deleted immediately; the sweep will delete them');
     }
@@ -62,7 +70,10 @@ export class MediaDeletion {
    */
   async sweep(limit: number): Promise<number> {
     await this.requireStore();
-    return this.remove(() => claimDue(this.database, limit));
+    return this.remove(
+      () => claimDue(this.database, limit),
+      (work) => work(),
+    );
   }
 
   /**
@@ -101,14 +112,17 @@ export class MediaDeletion {
    * restored meanwhile. Keys with the fewest tries come first, so that they do not wait for those that fail each time.
    * @returns the number of leased keys
    */
-  private async remove(claim: () => Promise<readonly PendingDeletion[]>): Promise<number> {
+  private async remove(
+    claim: () => Promise<readonly PendingDeletion[]>,
+    withoutTurn: WithoutTurn,
+  ): Promise<number> {
     const elapsedMs = elapsedSince();
     const isLeased = (): boolean => elapsedMs() < deletionLeaseMs;
     const pending = [...(await claim())].sort((one, other) => one.tries - other.tries);
     if (pending.length === 0) return 0;
     await failpoint('delete:marked');
     const keys = pending.map(({ key }) => key);
-    const failures = await this.store.deleteMany(keys, isLeased);
+    const failures = await withoutTurn(() => this.store.deleteMany(keys, isLeased));
     await failpoint('delete:bytes-gone');
     const gone = pending.filter(({ key }) => !failures.has(key));
     await removeDeleted(this.database, gone);
@@ -134,6 +148,9 @@ export class MediaDeletion {
     await postponeKeys(this.database, postponed);
   }
 }
+
+const noAnswer = (): Error =>
+  new StorageUnavailableError(new Error(`The store did not answer within ${maxComparisonMs / 1_000} s.`));
 
 async function* batchesOf(keys: AsyncIterable<string>): AsyncGenerator<string[]> {
   let batch: string[] = [];

@@ -3,7 +3,7 @@ import { uuidOf } from '../support/client';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { S3Server } from '../support/s3-server';
 import { listening, stopped } from '../support/servers';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -15,10 +15,15 @@ describe('a deletion that the bucket does not answer', () => {
   /** The UUIDs of objects whose deletion is not answered, or the check of it. */
   const hanging = new Set<string>();
   let hangingMethod = 'DELETE';
+  /** Whether no request is answered. */
+  let isSilent = false;
+  let unanswered = 0;
   const proxy = createServer((incoming, response) => {
     const { method, url = '', headers } = incoming;
-    if (method === hangingMethod && [...hanging].some((id) => url.includes(id)))
+    if (isSilent || (method === hangingMethod && [...hanging].some((id) => url.includes(id)))) {
+      unanswered += 1;
       return void incoming.resume();
+    }
     const options = { method, headers: { ...headers, connection: 'close' }, agent: false };
     // Swift sends a body after HEAD, which ends with an error.
     const outgoing = request(new URL(url, server.url), options, (answer) => {
@@ -76,5 +81,25 @@ describe('a deletion that the bucket does not answer', () => {
     expect(await client.delete('deletePhoto', photo!)).toBe(photo);
     expect(await keys()).toEqual([]);
     hanging.clear();
+  });
+
+  it('is answered in time while the bucket answers nothing, and delays no other operation of its owner', async () => {
+    const { client } = environment;
+    // More than the operations that are executed at once.
+    const photos = await client.upload(20);
+    isSilent = true;
+    unanswered = 0;
+    let isAnswered = false;
+    const deletions = Promise.all(photos.map((photo) => client.delete('deletePhoto', photo)));
+    deletions.then(
+      () => (isAnswered = true),
+      () => (isAnswered = true),
+    );
+    await until(() => unanswered > 0);
+    await client.slots(1);
+    expect(isAnswered).toBe(false);
+    expect(await deletions).toEqual(photos);
+    isSilent = false;
+    await eventually('the deletions', keys, (found) => found.length === 0);
   });
 });
