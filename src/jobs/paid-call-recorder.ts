@@ -171,8 +171,7 @@ export class PaidCallRecorder {
     expectation: AcceptedExpectation | null,
   ): Promise<JobRow[]> {
     const { logger, jobs } = this.deps;
-    await this.reopenLost(sql, steps, entry);
-    const row = await lockJob(sql, steps.kind, entry.id);
+    const row = await this.lockCalled(sql, steps, entry);
     const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
     // A repeated journal entry changes nothing: the owner may have retried the job since.
     if (row && !isFirstAcceptance) return [];
@@ -191,23 +190,24 @@ export class PaidCallRecorder {
   }
 
   /**
-   * Repeats the intent to call of a job that the database has QUEUED without it: a failover or the restore of a backup has lost
-   * the last commits. Otherwise the job would be paid a second time.
+   * Locks the job of an answer. Repeats the intent to call of a job that the database has QUEUED without it, since a failover
+   * or the restore of a backup has lost the last commits: otherwise the job would be paid a second time.
    */
-  private async reopenLost(sql: Sql, { kind }: JobSteps, entry: JournalEntry): Promise<void> {
+  private async lockCalled(sql: Sql, { kind }: JobSteps, entry: JournalEntry): Promise<ReadJob | null> {
     const { jobs, logger, provider } = this.deps;
-    if (entry.provider !== provider.name) return;
-    const hold = { id: entry.id, from: ['QUEUED'], attempt: entry.attempt - 1 };
+    const row = await lockJob(sql, kind, entry.id);
+    const isLost = row?.status === 'QUEUED' && row.attempt === entry.attempt - 1;
+    if (!isLost || entry.provider !== provider.name) return row;
     const set = { status: 'SUBMITTING', attempt: entry.attempt };
-    const [calling] = await jobs.moveWithin(sql, kind, [
-      { ...hold, set, dueInMs: 0, appendsEvent: true, notes: [{ kind: 'SUBMITTED' }] },
-    ]);
-    if (!calling) return;
-    await openAttempt(sql, kind, calling, { account: provider.account, photoUrl: null });
+    const notes: JobMove['notes'] = [{ kind: 'SUBMITTED' }];
+    const move = { id: row.id, from: [row.status], set, dueInMs: 0, appendsEvent: true, notes };
+    const [calling] = await jobs.moveWithin(sql, kind, [move]);
+    await openAttempt(sql, kind, calling!, { account: provider.account, photoUrl: null });
     logger.warn(
       { id: this.loggedIdOf(entry), attempt: entry.attempt, providerRef: entry.ref },
       'the database had lost a paid call, which the journal has',
     );
+    return Object.assign(calling!, { readAt: row.readAt });
   }
 
   /** The upstream returned an id that already belongs to another job. That job keeps it; this one becomes UNCERTAIN. */
