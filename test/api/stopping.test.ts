@@ -89,6 +89,7 @@ describe('stopping', () => {
       expect(socket.closed).toMatchObject({ code: 1001 });
       expect(socket.of('1')).toEqual([]);
     }
+    expect(gateway.log.filter(({ msg }) => msg === 'unexpected error')).toEqual([]);
   });
 
   it('terminates the sockets of clients that ignore the close after the grace period', async () => {

@@ -185,7 +185,8 @@ export class WebSocketHandler {
   ): OperationArgs | readonly GraphQLError[] {
     if (this.isStopping) {
       connection.socket.closeFor('stopping');
-      return [new GraphQLError(stoppingError().message)];
+      const originalError = stoppingError();
+      return [new GraphQLError(originalError.message, { originalError })];
     }
     const { maxOperations } = this.limits;
     const given = connection.socket.takeGiven();
