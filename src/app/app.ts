@@ -222,7 +222,10 @@ async function openEvents(
   if (redis) metrics.readProcess({ redis });
   // Due times are read on this connection as often, so that a process with work needs no other check of it.
   const checkMs = config.WORK_CHECK_INTERVAL + wakeupCheckDelayMs;
-  const own = new Wakeups({ url: database.engine.notifies ? directUrl : null, logger, checkMs });
+  const own = new Wakeups({
+    ...{ url: database.engine.notifies ? directUrl : null, logger, checkMs },
+    isDirect: config.DATABASE_DIRECT_URL !== undefined,
+  });
   const wakeups = redis ? new RedisWakeups(own, redis) : own;
   shutdown.onStop(() => wakeups.stop());
   await wakeups.start();

@@ -1,17 +1,20 @@
 import { isDiskFull } from '../core/errors';
 import { StorageUnavailableError } from '../storage/media-store';
 
+/** The setting whose URL the commands use. */
+const url = 'DATABASE_URL (DATABASE_DIRECT_URL, if it is set)';
+
 /** Messages for errors of PostgreSQL and the network, by code. */
 const messages: Readonly<Record<string, string>> = {
   '42P01': 'The database schema has a different version. Start this version of the gateway once.',
   '42703': 'The database schema has a different version. Start this version of the gateway once.',
-  '28P01': 'The database refuses the user or the password of DATABASE_URL. Correct them.',
-  '3D000': 'There is no database with the name in DATABASE_URL. Correct it, or create the database.',
-  ECONNREFUSED: 'The database cannot be reached. Check DATABASE_URL, or start the database.',
-  ENOTFOUND: 'The database cannot be reached. Check DATABASE_URL.',
-  EAI_AGAIN: 'The database cannot be reached. Check DATABASE_URL.',
-  ETIMEDOUT: 'The database cannot be reached. Check DATABASE_URL.',
-  EHOSTUNREACH: 'The database cannot be reached. Check DATABASE_URL.',
+  '28P01': `The database refuses the user or the password of ${url}. Correct them.`,
+  '3D000': `There is no database with the name in ${url}. Correct it, or create the database.`,
+  ECONNREFUSED: `The database cannot be reached. Check ${url}, or start the database.`,
+  ENOTFOUND: `The database cannot be reached. Check ${url}.`,
+  EAI_AGAIN: `The database cannot be reached. Check ${url}.`,
+  ETIMEDOUT: `The database cannot be reached. Check ${url}.`,
+  EHOSTUNREACH: `The database cannot be reached. Check ${url}.`,
   SERVICE_UNAVAILABLE: 'The database is unavailable. Retry in a few seconds.',
 };
 

@@ -16,7 +16,7 @@ export interface DatabaseUrls {
 /**
  * Checks that a session of `directUrl` receives the notifications that are sent through `url`. A pooler in transaction mode
  * gives sessions to other clients after each transaction: LISTEN is accepted there, but has no effect.
- * @throws Error with advice if none arrives
+ * @throws Error with advice if none arrives, or if only `directUrl` cannot be used
  */
 export async function checkDirectSession({ url, directUrl }: DatabaseUrls): Promise<void> {
   const channel = `likeness_check_${randomBytes(6).toString('hex')}`;
@@ -24,7 +24,7 @@ export async function checkDirectSession({ url, directUrl }: DatabaseUrls): Prom
   const [listener, sender] = clients;
   const ended = new AbortController();
   try {
-    await Promise.all(clients.map((client) => client.connect()));
+    await Promise.all([url === directUrl ? listener.connect() : connectDirectly(listener), sender.connect()]);
     const received = new Promise<boolean>((resolve) => listener.once('notification', () => resolve(true)));
     await listener.query(`LISTEN ${channel}`);
     for (let ms = 0; ms < limits.totalMs; ms += limits.intervalMs) {
@@ -47,6 +47,16 @@ const pooled =
 const unrelated =
   'A notification that was sent through DATABASE_URL did not arrive at DATABASE_DIRECT_URL. ' +
   'Both must lead to the same database, DATABASE_DIRECT_URL without a pooler in transaction mode.';
+
+/** Names the setting: the errors of PostgreSQL and of the network do not. */
+async function connectDirectly(client: Client): Promise<void> {
+  try {
+    await client.connect();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`DATABASE_DIRECT_URL cannot be used: ${why}`, { cause: error });
+  }
+}
 
 function clientOf(connectionString: string): Client {
   const client = new Client({

@@ -13,6 +13,11 @@ export interface WakeupsOptions {
   url: string | null;
   logger: Logger;
   /**
+   * Whether `url` is that of DATABASE_DIRECT_URL. A loss of the connection is then logged, since the database may be available.
+   * @defaultValue false
+   */
+  isDirect?: boolean;
+  /**
    * The NOTIFY channel. Only processes with the same channel notify each other.
    * @defaultValue `likeness`
    */
@@ -29,6 +34,8 @@ const pollMs = { changes: 1_000, reconnect: 30_000 } as const;
 
 const firstPauseMs = 100;
 const maxPauseMs = 2_000;
+/** After how many failed attempts a loss is logged: a connection that was only ended is there again before. */
+const loggedFailures = 3;
 
 /**
  * Notifies listeners in all processes on the database of committed changes, with one LISTEN/NOTIFY connection per process
@@ -226,10 +233,19 @@ export class Wakeups {
         failures += 1;
         // The end is logged below; that the database is unavailable, by those who use it.
         this.options.logger.debug({ err: error }, 'lost the wake-up connection; reconnecting');
+        if (failures === loggedFailures) this.logLoss(error);
         await pause(backoffMs(failures, firstPauseMs, maxPauseMs), signal);
       }
     }
     ready.resolve();
+  }
+
+  private logLoss(error: unknown): void {
+    if (!this.options.isDirect) return;
+    this.options.logger.warn(
+      { err: error },
+      'the server of DATABASE_DIRECT_URL cannot be reached: changes by other processes are noticed up to 5 s later, revoked keys up to 30 s',
+    );
   }
 
   /** Calls the listeners as if all other processes had announced changes. Work is found by its due times. */

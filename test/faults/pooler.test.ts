@@ -9,9 +9,11 @@ import { likeness } from '../support/command-line';
 import { findViolations } from '../support/faults-audit';
 import { FaultsEnvironment } from '../support/faults-environment';
 import { ending } from '../support/faults-jobs';
+import type { LogLine } from '../support/faults-process';
 import { Pooler } from '../support/pooler';
+import { TcpProxy } from '../support/servers';
 import { urlOfDatabase } from '../support/test-server';
-import { eventually } from '../support/until';
+import { eventually, until } from '../support/until';
 
 jest.setTimeout(180_000);
 
@@ -109,6 +111,24 @@ describe('gateways on pgbouncer in transaction mode', () => {
     );
   });
 
+  it('log once that the server of DATABASE_DIRECT_URL is away, and its return', async () => {
+    const proxy = new TcpProxy(new URL(settings.DATABASE_DIRECT_URL));
+    await proxy.open();
+    const gateway = await environment.addGateway({ ...settings, DATABASE_DIRECT_URL: proxy.url });
+    const lines = (): LogLine[] => gateway.said(/DATABASE_DIRECT_URL/);
+    try {
+      await proxy.close();
+      await until(() => lines().length > 0);
+      await proxy.open();
+      await until(() => gateway.said(/^wake-up connection restored$/).length > 0);
+      expect(lines()).toEqual([expect.objectContaining({ level: 'warn', err: expect.anything() })]);
+    } finally {
+      await gateway.stop();
+      environment.gateways.pop();
+      await proxy.close();
+    }
+  });
+
   it('end each job when their transactions lose the connection, and pay once for each that is ready', async () => {
     const before = await environment.paid();
     const ids = await Promise.all(Array.from({ length: 3 }, trainOne));
@@ -167,5 +187,21 @@ describe('the start', () => {
       expect(message).toMatch(/^A notification .* did not arrive at DATABASE_DIRECT_URL/);
     expect(await migrating).toMatchObject({ code: 1, remarks: expect.stringMatching(/leads to a pooler/) });
     expect(await leftovers()).toEqual([]);
+  });
+
+  it('is refused with the name of DATABASE_DIRECT_URL if that cannot be used', async () => {
+    const { DATABASE_URL, DATABASE_DIRECT_URL } = settings;
+    const [closed, forbidden] = [new URL(DATABASE_DIRECT_URL), new URL(DATABASE_DIRECT_URL)];
+    closed.port = '9';
+    forbidden.password = 'wrong';
+    const urls = [closed.href, forbidden.href, urlOfDatabase(DATABASE_DIRECT_URL, 'missing')];
+    const errors = await Promise.all(
+      urls.map((url) => startError({ DATABASE_URL, DATABASE_DIRECT_URL: url })),
+    );
+    expect(errors.map((error) => (error as Error).message)).toEqual([
+      expect.stringMatching(/^DATABASE_DIRECT_URL cannot be used: .*ECONNREFUSED/),
+      expect.stringMatching(/^DATABASE_DIRECT_URL cannot be used: password authentication failed/),
+      expect.stringMatching(/^DATABASE_DIRECT_URL cannot be used: database "missing" does not exist/),
+    ]);
   });
 });
