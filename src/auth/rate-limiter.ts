@@ -46,7 +46,8 @@ interface Sent extends OwnCount {
 
 /**
  * Rate limits across all processes without a query per request. Each process counts in memory, exchanges its counts every
- * 500 ms through Redis or, without it, through rows of the database, and receives the totals. A limit can therefore be
+ * 500 ms through Redis or, without it, through rows of the database, and receives the totals. While another process lacks Redis,
+ * it uses both, since processes return to Redis at different times. A limit can therefore be
  * exceeded by what other processes admit within that interval. While neither is available, the limit applies per process.
  */
 export class RateLimiter {
@@ -166,15 +167,20 @@ export class RateLimiter {
       return { subject, number, endsAtMs, pending, own };
     });
     const totals = await this.redis?.exchange(sent);
-    if (!totals) {
-      this.isRedisBehind = true;
-      return this.shareInDatabase(sent);
+    if (totals && this.redis?.isShared) {
+      rows.forEach(([, count], index) => {
+        const { pending } = sent[index]!;
+        count.pending -= pending;
+        // A total never decreases within a window, unless Redis has lost its data.
+        count.shared = Math.max(count.shared + pending, totals[index]!);
+      });
+      return;
     }
+    this.isRedisBehind = true;
+    await this.shareInDatabase(sent);
+    // Others may have returned to Redis already.
     rows.forEach(([, count], index) => {
-      const { pending } = sent[index]!;
-      count.pending -= pending;
-      // A total never decreases within a window, unless Redis has lost its data.
-      count.shared = Math.max(count.shared + pending, totals[index]!);
+      if (totals) count.shared = Math.max(count.shared, totals[index]!);
     });
   }
 

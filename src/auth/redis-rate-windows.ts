@@ -56,12 +56,12 @@ export class RedisRateWindows {
   }
 
   /**
-   * Writes counts and returns the totals of all processes, in the same order; null if Redis is unavailable to this process or
-   * another one.
+   * Writes counts and returns the totals of all processes that use Redis, in the same order; null if it is unavailable to this
+   * one.
    */
   async exchange(counts: readonly OwnCount[]): Promise<readonly number[] | null> {
     const { redis } = this;
-    if (!redis.isShared) return null;
+    if (!redis.isUp) return null;
     const now = Date.now();
     const keys = counts.map(({ subject, endsAtMs }) => `${redis.prefix}:rate:${subject}:${endsAtMs}`);
     const values = counts.flatMap(({ number, own, endsAtMs }) => [
