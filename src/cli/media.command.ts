@@ -6,7 +6,7 @@ import { failpoint } from '../core/failpoint';
 import { eachOf } from '../core/iterators';
 import type { Transactions } from '../core/sql';
 import { readConfig } from '../read-config';
-import type { MediaStore } from '../storage/media-store';
+import { inStore, type MediaStore, type OpenObject, StorageUnavailableError } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { adoptStore, checkMove, moveMarker, type NamedStore } from '../storage/store-agreement';
 import { copiesAtOnce, measure } from './backup-files';
@@ -186,7 +186,7 @@ async function copyVerified(
   if ((await hashIn(to, key)) === expected) return 'present';
   const source = await from.open(key);
   if (!source) return 'gone';
-  await to.put(key, source.stream as AsyncIterable<Buffer>, source.byteSize);
+  await to.put(key, readable(source), source.byteSize);
   if ((await hashIn(to, key)) === expected) return 'copied';
   throw new CommandError(
     `The copy of ${key} differs from its original, which was kept. Run the command again.`,
@@ -195,5 +195,14 @@ async function copyVerified(
 
 async function hashIn(store: MediaStore, key: string): Promise<string | null> {
   const object = await store.open(key);
-  return object && (await measure(object.stream)).sha256;
+  return object && (await inStore(() => measure(object.stream))).sha256;
+}
+
+/** The bytes of an object; that they end early is an error of the store. */
+async function* readable({ stream }: OpenObject): AsyncGenerator<Buffer> {
+  try {
+    yield* stream as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw new StorageUnavailableError(error);
+  }
 }

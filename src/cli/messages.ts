@@ -21,8 +21,10 @@ const messages: Readonly<Record<string, string>> = {
 /** The message of an error for the user of a command. */
 export function messageOf(error: unknown): string {
   if (isDiskFull(error)) return 'The disk is full. Free space in DATA_DIR, and run the command again.';
-  if (error instanceof StorageUnavailableError && error.cause instanceof Error)
-    return `${error.message} (${error.cause.message})`;
+  if (error instanceof StorageUnavailableError) {
+    const message = (error.cause as { message?: unknown } | undefined)?.message;
+    return typeof message === 'string' ? `${error.message} (${message})` : error.message;
+  }
   const code = String((error as { code?: unknown }).code);
   const known = Object.hasOwn(messages, code) ? messages[code] : undefined;
   return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');

@@ -257,6 +257,10 @@ describe('a bucket whose answers are wrong', () => {
         /The copy of photos\/.* differs from its original, which was kept/,
       ) as string,
     });
+    const early = { 'content-length': 600, connection: 'close' };
+    answer = ({ method, url }) =>
+      method === 'GET' && url!.includes('/photos/') ? [200, 'a f', early] : [200];
+    expect((await move()).remarks).toContain('Retry in a minute. (aborted)');
     answer = () => [403, error('InvalidAccessKeyId')];
     expect((await move()).remarks).toContain(
       'The bucket pictures (S3_BUCKET) cannot be used. Check S3_ENDPOINT',
