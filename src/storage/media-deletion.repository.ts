@@ -108,7 +108,18 @@ export async function removeDeleted(sql: Sql, deleted: readonly PendingDeletion[
     `DELETE FROM media_deletions USING unnest($1::text[], $2::text[], $3::integer[]) AS gone (key, mark, tries)
       WHERE media_deletions.key = gone.key AND media_deletions.created_at = gone.mark::timestamptz
         AND media_deletions.tries = gone.tries`,
-    [deleted.map(({ key }) => key), deleted.map(({ mark }) => mark), deleted.map(({ tries }) => tries)],
+    leasesOf(deleted),
+  );
+}
+
+/** Gives back keys whose deletion was not tried, except those that have been scheduled again, or leased again. */
+export async function releaseKeys(sql: Sql, untried: readonly PendingDeletion[]): Promise<void> {
+  await sql.rows(
+    `UPDATE media_deletions SET due_at = now(), tries = untried.tries - 1
+       FROM unnest($1::text[], $2::text[], $3::integer[]) AS untried (key, mark, tries)
+      WHERE media_deletions.key = untried.key AND media_deletions.created_at = untried.mark::timestamptz
+        AND media_deletions.tries = untried.tries`,
+    leasesOf(untried),
   );
 }
 
@@ -122,11 +133,11 @@ export async function postponeKeys(
        FROM unnest($1::text[], $2::text[], $3::integer[], $4::float8[]) AS failed (key, mark, tries, wait_ms)
       WHERE media_deletions.key = failed.key AND media_deletions.created_at = failed.mark::timestamptz
         AND media_deletions.tries = failed.tries`,
-    [
-      failed.map(({ key }) => key),
-      failed.map(({ mark }) => mark),
-      failed.map(({ tries }) => tries),
-      failed.map(({ waitMs }) => waitMs),
-    ],
+    [...leasesOf(failed), failed.map(({ waitMs }) => waitMs)],
   );
+}
+
+/** The parameters by which {@link claim}'s leases are recognised: keys, marks and tries. */
+function leasesOf(pending: readonly PendingDeletion[]): unknown[] {
+  return [pending.map(({ key }) => key), pending.map(({ mark }) => mark), pending.map(({ tries }) => tries)];
 }

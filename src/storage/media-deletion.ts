@@ -10,6 +10,7 @@ import {
   type KeyPrefix,
   keyPrefixes,
   postponeKeys,
+  releaseKeys,
   removeDeleted,
   scheduleOrphans,
   type PendingDeletion,
@@ -25,6 +26,12 @@ const maxRetryDelayMs = 300_000;
  * row.
  */
 const orphanAgeMs = 3_600_000;
+
+/**
+ * For how long a process begins deletions of the keys that it has leased, in milliseconds: those in flight then end, and are
+ * recorded, while it still has the lease: a bucket has 5 s for each. Otherwise another process would repeat all of them.
+ */
+const maxBeginMs = deletionLeaseMs - 8_000;
 
 /** Only clients of a store with links write objects with this prefix. */
 const uploadPrefix = 'uploads/';
@@ -117,19 +124,22 @@ export class MediaDeletion {
     withoutTurn: WithoutTurn,
   ): Promise<number> {
     const elapsedMs = elapsedSince();
-    const isLeased = (): boolean => elapsedMs() < deletionLeaseMs;
+    const mayBegin = (): boolean => elapsedMs() < maxBeginMs;
     const pending = [...(await claim())].sort((one, other) => one.tries - other.tries);
     if (pending.length === 0) return 0;
     await failpoint('delete:marked');
     const keys = pending.map(({ key }) => key);
-    const failures = await withoutTurn(() => this.store.deleteMany(keys, isLeased));
+    const failures = await withoutTurn(() => this.store.deleteMany(keys, mayBegin));
     await failpoint('delete:bytes-gone');
-    const gone = pending.filter(({ key }) => !failures.has(key));
-    await removeDeleted(this.database, gone);
-    // Those that were not tried are due when their lease ends.
-    const isTried = ({ key }: PendingDeletion): boolean =>
-      failures.has(key) && !(failures.get(key) instanceof DeletionRefused);
-    await this.postpone(pending.filter(isTried), failures);
+    await removeDeleted(
+      this.database,
+      pending.filter(({ key }) => !failures.has(key)),
+    );
+    const isUntried = ({ key }: PendingDeletion): boolean => failures.get(key) instanceof DeletionRefused;
+    const untried = pending.filter(isUntried);
+    if (untried.length > 0) await releaseKeys(this.database, untried);
+    const failed = pending.filter((each) => failures.has(each.key) && !isUntried(each));
+    await this.postpone(failed, failures);
     return pending.length;
   }
 

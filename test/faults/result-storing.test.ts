@@ -130,7 +130,7 @@ describe('a picture that is being stored', () => {
       new MediaDeletion(database, store, createLogger('silent')).sweep(10);
     expect(await sweep(suspended)).toBe(2);
     jest.restoreAllMocks();
-    expect(await harness.keysOf([row!.id])).toEqual(avatarKeys(row!));
+    expect(await harness.presentKeysOf([row!.id])).toEqual(avatarKeys(row!));
     expect(await scheduled()).toHaveLength(2);
     // Another process has leased them since.
     const taken = Object.assign(Object.create(media) as typeof media, {
@@ -166,6 +166,33 @@ describe('a picture that is being stored', () => {
     const [picture, preview] = keys;
     expect(await orderAfterFailuresOf(picture!)).toEqual([preview, picture]);
     expect(await orderAfterFailuresOf(preview!)).toEqual([picture, preview]);
+  });
+
+  it('is deleted by one process at a slow store, which begins no deletion that could outlast its lease', async () => {
+    const job = await harness.finished(url);
+    await harness.tryAgain();
+    const [row] = await harness.avatars(job);
+    const { database, media } = harness;
+    await scheduleDeletion(database, avatarKeys(row!));
+    /** The deletion of the first key takes 12 s of the 20 s. */
+    const slow: typeof media = Object.assign(Object.create(media) as typeof media, {
+      deleteMany: async ([first, ...others]: readonly string[], mayDelete: () => boolean) => {
+        await media.delete(first!);
+        const now = performance.now.bind(performance);
+        jest.spyOn(performance, 'now').mockImplementation(() => now() + 12_000);
+        return media.deleteMany(others, mayDelete);
+      },
+    });
+    expect(await new MediaDeletion(database, slow, createLogger('silent')).sweep(10)).toBe(2);
+    jest.restoreAllMocks();
+    const kept = await harness.presentKeysOf([row!.id]);
+    expect(kept).toHaveLength(1);
+    // It is free for another process, as if it had not been leased.
+    const pending = await database.rows(
+      'SELECT key, tries, due_at <= now() AS "isDue" FROM media_deletions WHERE key = ANY($1)',
+      [avatarKeys(row!)],
+    );
+    expect(pending).toEqual([{ key: kept[0], tries: 0, isDue: true }]);
   });
 
   it('is not marked as damaged by a process that was suspended while another store became that of the database', async () => {

@@ -121,8 +121,13 @@ class ResultHarness extends JobHarness {
   async keysOf(avatarIds: readonly string[]): Promise<string[]> {
     const { database, media } = this;
     await new MediaDeletion(database, media, createLogger('silent')).sweep(1_000);
+    return this.presentKeysOf(avatarIds);
+  }
+
+  /** The same while scheduled deletions are pending. */
+  async presentKeysOf(avatarIds: readonly string[]): Promise<string[]> {
     const keys: string[] = [];
-    for await (const key of media.list('avatars/', 0)) keys.push(key);
+    for await (const key of this.media.list('avatars/', 0)) keys.push(key);
     return keys.filter((key) => avatarIds.some((id) => key.includes(id))).sort();
   }
 
