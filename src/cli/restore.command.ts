@@ -182,7 +182,6 @@ async function restoreFiles(
   try {
     assertTotals(from, await copyFiles(shell, files, { from, to }, assertHeld), manifest);
   } catch (error) {
-    assertHeld();
     await removeCopies(paths, to, assertHeld);
     await removeMarker(to);
     throw describe(error);
