@@ -26,8 +26,8 @@ interface Progress {
   data: { trainingProgress: { status: string; progress: number } };
 }
 
-/** At this speed a training takes 3 s, so that its progress is visible. */
-const SANDBOX_SPEED = '400';
+/** At this speed a training takes 9 s, so that its progress is visible also in a slow browser. */
+const SANDBOX_SPEED = '133';
 
 let browser: Browser;
 
