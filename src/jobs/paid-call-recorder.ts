@@ -13,7 +13,13 @@ import type { JobRow, JobPatch } from './job.kind';
 import type { JournalEntry } from './journal';
 import { settleLedger } from './ledger-settlement.repository';
 import { startPace } from './pace';
-import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './submission.repository';
+import {
+  acceptAttempt,
+  closeAttempt,
+  openAttempt,
+  type Acceptance,
+  type FailedCall,
+} from './submission.repository';
 
 const uniqueViolation = '23505';
 
@@ -172,10 +178,10 @@ export class PaidCallRecorder {
   ): Promise<JobRow[]> {
     const { logger, jobs } = this.deps;
     const row = await this.lockCalled(sql, steps, entry);
-    const isFirstAcceptance = await acceptAttempt(sql, steps.kind, entry);
+    const acceptance = await acceptAttempt(sql, steps.kind, entry);
     // A repeated journal entry changes nothing: the owner may have retried the job since.
-    if (row && !isFirstAcceptance) return [];
-    const bad = rejectionReason(row, entry);
+    if (row && acceptance === 'REPEATED') return [];
+    const bad = rejectionReason(row, entry, acceptance);
     if (!row || !expectation || bad !== null) {
       logger.error(
         { id: this.loggedIdOf(entry), attempt: entry.attempt, providerRef: entry.ref },
@@ -191,12 +197,13 @@ export class PaidCallRecorder {
 
   /**
    * Locks the job of an answer. Repeats the intent to call of a job that the database has QUEUED without it, since a failover
-   * or the restore of a backup has lost the last commits: otherwise the job would be paid a second time.
+   * or the restore of a backup has lost the last commits: otherwise the job would be paid a second time. In one database the
+   * attempt of a job never decreases.
    */
   private async lockCalled(sql: Sql, { kind }: JobSteps, entry: JournalEntry): Promise<ReadJob | null> {
     const { jobs, logger, provider } = this.deps;
     const row = await lockJob(sql, kind, entry.id);
-    const isLost = row?.status === 'QUEUED' && row.attempt === entry.attempt - 1;
+    const isLost = row?.status === 'QUEUED' && row.attempt < entry.attempt;
     if (!isLost || entry.provider !== provider.name) return row;
     const set = { status: 'SUBMITTING', attempt: entry.attempt };
     const notes: JobMove['notes'] = [{ kind: 'SUBMITTED' }];
@@ -229,8 +236,10 @@ export class PaidCallRecorder {
 type AcceptedExpectation = Awaited<ReturnType<JobSteps['expect']>> & { isTimed: boolean };
 
 /** Why a newly accepted id cannot be stored in the row, for the log; null if it can. */
-function rejectionReason(row: JobRow | null, entry: JournalEntry): string | null {
+function rejectionReason(row: JobRow | null, entry: JournalEntry, acceptance: Acceptance): string | null {
   if (!row) return 'the upstream accepted a job that was deleted in the meantime';
+  if (acceptance === 'OTHER_ID')
+    return 'the upstream accepted an attempt that the database had lost as well: the job was paid twice';
   if (row.attempt === entry.attempt && row.providerRef === null) return null;
   if (row.attempt < entry.attempt) return 'the database has lost an attempt that the upstream accepted';
   return 'the upstream accepted an earlier attempt as well: the job was paid twice';

@@ -50,25 +50,32 @@ export async function openAttempt(
   );
 }
 
+/** What {@link acceptAttempt} has found: `REPEATED`: it was recorded before; `OTHER_ID`: with another id, which is kept. */
+export type Acceptance = 'FIRST' | 'REPEATED' | 'OTHER_ID';
+
 /**
- * Records that the upstream accepted the call.
- * @returns false if that was recorded before
+ * Records that the upstream accepted the call, unless it has accepted the same attempt with another id.
  * @throws the database's unique violation if another submission already has this id
  */
-export async function acceptAttempt(sql: Sql, kind: JobKind, entry: AcceptedCall): Promise<boolean> {
-  const [before] = await sql.rows<{ outcome: SubmissionOutcome }>(
-    `UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, credits_available = $5,
-            http_status = $6, duration_ms = $7, answered_at = coalesce(s.answered_at, now())
-       FROM (SELECT id, outcome FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2 FOR UPDATE) before
-      WHERE s.id = before.id
-     RETURNING before.outcome`,
+export async function acceptAttempt(sql: Sql, kind: JobKind, entry: AcceptedCall): Promise<Acceptance> {
+  const [before] = await sql.rows<{ outcome: SubmissionOutcome; hasId: boolean }>(
+    `WITH before AS (
+       SELECT id, outcome, provider_ref IS NOT DISTINCT FROM $3 AS has_id
+         FROM submissions WHERE ${jobColumn(kind)} = $1 AND attempt = $2 FOR UPDATE
+     ), accepted AS (
+       UPDATE submissions s SET outcome = 'ACCEPTED', provider_ref = $3, correlation_id = $4, credits_available = $5,
+              http_status = $6, duration_ms = $7, answered_at = coalesce(s.answered_at, now())
+         FROM before WHERE s.id = before.id AND (before.outcome <> 'ACCEPTED' OR before.has_id)
+     )
+     SELECT outcome, has_id AS "hasId" FROM before`,
     [
       ...[entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
       ...[entry.httpStatus ?? null, entry.durationMs ?? null],
     ],
   );
   await detachAnswered(sql, kind, entry);
-  return before?.outcome !== 'ACCEPTED';
+  if (before?.outcome !== 'ACCEPTED') return 'FIRST';
+  return before.hasId ? 'REPEATED' : 'OTHER_ID';
 }
 
 /** Records that a call ended without an id. */

@@ -159,7 +159,7 @@ describe('money', () => {
     const job = await begin(harness, 'training');
     harness.provider.next(refuses());
     await submit(job);
-    const accept = (): Promise<boolean> =>
+    const accept = (): Promise<unknown> =>
       harness.database.transaction((sql) =>
         acceptAttempt(sql, modelKind, { id: job.id, attempt: 1, ref: 'late' }),
       );

@@ -1,0 +1,82 @@
+import { type Job, useJobHarness } from '../support/job-harness';
+import type { JobProcess } from '../support/job-process';
+import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
+import { accepts, saysLater } from '../support/scripted-provider';
+
+describe('a paid call whose id is only in the journal, and that the database has lost', () => {
+  const harness = useJobHarness();
+
+  /** Kills the worker when the journal has the id of the job's next call. */
+  const killWithId = async (job: Job, ref: string): Promise<void> => {
+    harness.provider.next(accepts(ref));
+    harness.worker.crashAt('submission:journaled');
+    await harness.worker.submit(job.table);
+  };
+
+  /** Makes the job as it was before its first call: as in a failover to a standby that lacks the last commits. */
+  const loseCalls = async ({ table, id }: Job): Promise<void> => {
+    await harness.database.rows(
+      `DELETE FROM submissions WHERE ${table === 'models' ? 'model_id' : 'generation_id'} = $1`,
+      [id],
+    );
+    await harness.database.rows(
+      `UPDATE ${table} SET status = 'QUEUED', attempt = 0, tries = 0, lease = NULL, due_at = now() WHERE id = $1`,
+      [id],
+    );
+  };
+
+  const replayed = async (): Promise<JobProcess> => {
+    const next = harness.successor(harness.worker);
+    await next.replay();
+    expect(next.recorder.isBehind).toBe(false);
+    return next;
+  };
+
+  describe.each(jobTypes)('of a %s', (jobType) => {
+    const start = (): Promise<Job> => begin(harness, jobType);
+
+    it('continues the job, also if the database has lost several attempts', async () => {
+      const job = await start();
+      harness.provider.next(saysLater(1_000));
+      await harness.worker.submit(job.table);
+      await harness.untilDue(job);
+      await killWithId(job, 'ref-1');
+      await loseCalls(job);
+      const next = await replayed();
+      await next.submit(job.table);
+      expect(harness.provider.calls).toHaveLength(2);
+      expect(await harness.row(job)).toMatchObject({
+        ...{ status: running[job.table], attempt: 2, providerRef: 'ref-1' },
+      });
+      expect(await outcomes(harness, job)).toEqual(['ACCEPTED']);
+      expect(await harness.brokenLedgerEntries()).toEqual([]);
+    });
+
+    it('leaves the id of a job that another process has submitted again', async () => {
+      const job = await start();
+      await killWithId(job, 'ref-1');
+      await loseCalls(job);
+      harness.provider.next(accepts('ref-2'));
+      await harness.process().submit(job.table);
+      await replayed();
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-2' });
+      expect(await harness.ledger(job)).toMatchObject([{ outcome: 'ACCEPTED', providerRef: 'ref-2' }]);
+    });
+
+    it('keeps the id in the journal if another process is submitting the job again', async () => {
+      const job = await start();
+      await killWithId(job, 'ref-1');
+      await loseCalls(job);
+      const other = harness.process();
+      const call = harness.provider.hold();
+      const submitting = other.submit(job.table);
+      await call.arrived;
+      await replayed();
+      call.answer(accepts('ref-2'));
+      await submitting;
+      expect(other.recorder.isBehind).toBe(false);
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
+      expect(await harness.ledger(job)).toMatchObject([{ outcome: 'ACCEPTED', providerRef: 'ref-1' }]);
+    });
+  });
+});
