@@ -35,20 +35,27 @@ interface Count {
   pending: number;
   /** What this process has counted in this window. */
   own: number;
-  /** The count of the database at the last exchange with it. The rest of `shared` was exchanged through Redis. */
+  /** The part of `own` that is in the database. */
+  ownStored: number;
+  /** What the database is known to have. */
   stored: number;
+  /** What the processes that use Redis are known to have counted without the database. */
+  unstored: number;
 }
 
-/** A count as it was when it was sent. */
-interface Sent extends OwnCount {
+/** A count, and what it had pending when it was sent. */
+interface Sent {
+  readonly count: Count;
+  readonly subject: string;
   readonly pending: number;
 }
 
 /**
  * Rate limits across all processes without a query per request. Each process counts in memory, exchanges its counts every
- * 500 ms through Redis or, without it, through rows of the database, and receives the totals. While another process lacks Redis,
- * it uses both, since processes return to Redis at different times. A limit can therefore be
- * exceeded by what other processes admit within that interval. While neither is available, the limit applies per process.
+ * 500 ms through Redis or, without it, through rows of the database, and receives the totals. While another process lacks
+ * Redis, it uses both, since processes return to Redis at different times: first the database, so that a count that Redis has
+ * as stored is stored. A limit can therefore be exceeded by what other processes admit within that interval. While neither is
+ * available, the limit applies per process.
  */
 export class RateLimiter {
   private readonly counts = new Map<string, Count>();
@@ -108,7 +115,8 @@ export class RateLimiter {
   private countOf(key: string, endsAtMs: number): Count {
     const known = this.counts.get(key);
     if (known?.endsAtMs === endsAtMs) return known;
-    const fresh = { number: this.nextNumber++, endsAtMs, shared: 0, pending: 0, own: 0, stored: 0 };
+    const counts = { shared: 0, pending: 0, own: 0, ownStored: 0, stored: 0, unstored: 0 };
+    const fresh = { number: this.nextNumber++, endsAtMs, ...counts };
     // Reinsert at the end, so that the first entry of the map is the oldest window.
     this.counts.delete(key);
     if (this.counts.size >= limits.maxSubjects) this.forgetOldest();
@@ -163,25 +171,30 @@ export class RateLimiter {
   private async share(batch: readonly (readonly [string, Count])[]): Promise<void> {
     // All processes use the same order, which prevents deadlocks.
     const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
-    const sent = rows.map(([subject, { number, endsAtMs, pending, own }]) => {
-      return { subject, number, endsAtMs, pending, own };
-    });
-    const totals = await this.redis?.exchange(sent);
-    if (totals && this.redis?.isShared) {
-      rows.forEach(([, count], index) => {
-        const { pending } = sent[index]!;
-        count.pending -= pending;
-        // A total never decreases within a window, unless Redis has lost its data.
-        count.shared = Math.max(count.shared + pending, totals[index]!);
-      });
-      return;
-    }
+    const sent = rows.map(([subject, count]): Sent => ({ subject, count, pending: count.pending }));
+    if (this.redis?.isShared && (await this.shareInRedis(sent))) return;
     this.isRedisBehind = true;
     await this.shareInDatabase(sent);
     // Others may have returned to Redis already.
-    rows.forEach(([, count], index) => {
-      if (totals) count.shared = Math.max(count.shared, totals[index]!);
-    });
+    await this.shareInRedis(sent.map((each) => ({ ...each, pending: 0 })));
+  }
+
+  /** @returns whether Redis has the counts now, with what was pending */
+  private async shareInRedis(sent: readonly Sent[]): Promise<boolean> {
+    const totals = await this.redis?.exchange(
+      sent.map(({ subject, count, pending }): OwnCount => {
+        const { number, endsAtMs, ownStored } = count;
+        // What is pending may be stored in the database next.
+        return { subject, number, endsAtMs, ownStored, own: count.own - count.pending + pending };
+      }),
+    );
+    if (!totals) return false;
+    for (const [index, { count, pending }] of sent.entries()) {
+      const { unstored, stored } = totals[index]!;
+      count.unstored = Math.max(count.unstored, unstored);
+      receive(count, pending, stored);
+    }
+    return true;
   }
 
   private async shareInDatabase(sent: readonly Sent[]): Promise<void> {
@@ -189,21 +202,16 @@ export class RateLimiter {
     if (added.length === 0) return;
     const counted = await addCounts(
       this.sql,
-      added.map(({ subject, endsAtMs, pending }) => ({
+      added.map(({ subject, count, pending }) => ({
         subject,
-        endsAt: new Date(endsAtMs),
+        endsAt: new Date(count.endsAtMs),
         count: pending,
       })),
     );
-    for (const { subject, endsAtMs, pending } of added) {
-      const count = this.counts.get(subject);
-      if (count?.endsAtMs === endsAtMs) count.pending -= pending;
-    }
-    for (const row of counted) {
-      const count = this.counts.get(row.subject);
-      if (count?.endsAtMs !== row.endsAt.getTime()) continue;
-      count.shared += row.count - count.stored;
-      count.stored = row.count;
+    const totals = new Map(counted.map((row) => [`${row.subject} ${row.endsAt.getTime()}`, row.count]));
+    for (const { subject, count, pending } of added) {
+      count.ownStored += pending;
+      receive(count, pending, totals.get(`${subject} ${count.endsAtMs}`) ?? 0);
     }
   }
 
@@ -214,6 +222,13 @@ export class RateLimiter {
     for (const [key, { endsAtMs }] of this.counts) if (endsAtMs <= now) this.counts.delete(key);
     await deleteEndedWindows(this.sql);
   }
+}
+
+/** Notes that counts were exchanged. A total never decreases within a window, unless Redis has lost its data. */
+function receive(count: Count, pending: number, stored: number): void {
+  count.pending -= pending;
+  count.stored = Math.max(count.stored, stored);
+  count.shared = Math.max(count.shared + pending, count.unstored + count.stored);
 }
 
 function keyOf({ name }: RatePolicy, subject: string): string {

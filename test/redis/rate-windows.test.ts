@@ -37,13 +37,30 @@ describe('rate windows while processes return to Redis at different times', () =
     return { redis, limiter };
   };
 
+  const count = async (
+    { limiter }: { limiter: RateLimiter },
+    subject: string,
+    requests: number,
+  ): Promise<void> => {
+    limiter.consume(policy, subject, requests);
+    await limiter.flush();
+  };
+
+  it('do not count twice what a process that learns of the outage later has seen in Redis', async () => {
+    const [early, late] = [await startProcess(), await startProcess()];
+    early.redis.noteLack(lackMs);
+    await count(early, 'dora', 4);
+    await count(late, 'dora', 1);
+    late.redis.noteLack(lackMs);
+    await count(late, 'dora', 1);
+    expect(late.limiter.consume(policy, 'dora')).toMatchObject({ isAllowed: true, remaining: 3 });
+    await count(early, 'dora', 1);
+    expect(early.limiter.consume(policy, 'dora')).toMatchObject({ isAllowed: true, remaining: 2 });
+  });
+
   it('are shared between those that use it again and those that do not yet, and nothing is counted twice', async () => {
     const [early, late] = [await startProcess(), await startProcess()];
     late.redis.noteLack(lackMs);
-    const count = async ({ limiter }: typeof early, subject: string, requests: number): Promise<void> => {
-      limiter.consume(policy, subject, requests);
-      await limiter.flush();
-    };
     await count(early, 'anna', 6);
     await count(late, 'anna', 4);
     expect(late.limiter.consume(policy, 'anna').isAllowed).toBe(false);
