@@ -2,7 +2,7 @@ import { writeTransaction } from '../accounts/write-admission.repository';
 import { BatchQueue } from '../core/batch-queue';
 import type { Transactions } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { decodeEventCursor, encodeEventCursor, incompleteSnapshot, invalidCursor } from '../events/event';
+import { cursorAhead, decodeEventCursor, encodeEventCursor, incompleteSnapshot } from '../events/event';
 import type { OwnerFeed } from '../events/owner-feed';
 import {
   createOwnerStream,
@@ -116,7 +116,7 @@ export class ActivitySubscriptions {
   private async startAt(viewer: Viewer, after: string | null, estimates: boolean): Promise<ActivityStart> {
     const { id, sequence, oldest } = await this.open(viewer);
     const place = after === null ? incompleteSnapshot : decodeEventCursor(after, id);
-    if (place > sequence) throw invalidCursor();
+    if (place > sequence) throw cursorAhead();
     if (place === incompleteSnapshot || place + 1 < oldest)
       return this.startWithJobs(viewer, id, sequence, after !== null);
     const present = estimates ? await this.unfinished.load(viewer.owner) : [];

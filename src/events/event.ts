@@ -88,6 +88,15 @@ export function invalidCursor(): DomainError {
   );
 }
 
+/** The error for a position beyond the end of the stream: the database has lost events, or it is of another installation. */
+export function cursorAhead(): DomainError {
+  return new DomainError(
+    'INVALID_CURSOR',
+    'The cursor is ahead of this subscription: the server has lost events, such as in a failover of its database. Omit `after` to start with the current state.',
+    { field: 'after' },
+  );
+}
+
 /** Converts rows to event payloads and back. A payload has some properties of its row, with times as JSON. */
 export class PayloadCodec<Payload extends object> {
   /** @param times - those of the properties that are times */

@@ -1,6 +1,6 @@
 import type { Logger } from '../core/logger';
 import type { Steps } from '../core/turns';
-import { invalidCursor } from './event';
+import { cursorAhead } from './event';
 import type { EventPage, EventReader } from './event-page.repository';
 import { EventPages } from './event-pages';
 import { Subscription, type EventSubscription, type SubscriptionSource } from './subscription';
@@ -156,7 +156,7 @@ export class EventFeed implements SubscriptionSource {
     tail.isReading = false;
     for (const each of tail.subscriptions) {
       if (each.phase !== 'live') continue;
-      each.fail(invalidCursor());
+      each.fail(cursorAhead());
       yield;
     }
   }
@@ -168,7 +168,7 @@ export class EventFeed implements SubscriptionSource {
   }
 
   private *deliverToOne(tail: Tail, subscription: Subscription, page: EventPage): Steps {
-    if (isBeyond(subscription.position, page)) subscription.fail(invalidCursor());
+    if (isBeyond(subscription.position, page)) subscription.fail(cursorAhead());
     this.send(subscription, page);
     if (subscription.phase === 'over') return;
     if (subscription.position >= (tail.position ?? page.head ?? 0)) this.goLive(tail, subscription);

@@ -1,8 +1,8 @@
 import type { Listener, PushSource } from '../core/push-source';
 import {
+  cursorAhead,
   decodeEventCursor,
   encodeEventCursor,
-  invalidCursor,
   incompleteSnapshot,
   isTombstone,
   oncePerEvent,
@@ -80,7 +80,7 @@ export async function follow<T>(
   const { streamId, after, present } = options;
   const place = after == null ? incompleteSnapshot : decodeEventCursor(after, streamId);
   const current = await present();
-  if (current && place > current.sequence) throw invalidCursor();
+  if (current && place > current.sequence) throw cursorAhead();
   return new Follower(feed, options, current, place);
 }
 

@@ -267,6 +267,23 @@ describe('the event feed', () => {
     await expect(one.feed.subscribe(streamId, 2).next()).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
   });
 
+  it('ends all subscriptions of a stream that has lost events, without a wake-up, and none that begin then', async () => {
+    const process = await another(20);
+    const streamId = await one.openStream();
+    const subscriptions = [await live(process, streamId), process.feed.subscribe(streamId, 1)];
+    await one.publish(changes(streamId, 2, 3));
+    for (const each of subscriptions) expect(sequencesOf(await take(each, 2))).toEqual([2, 3]);
+    // As a failover to a standby that lacks the last commits.
+    await testDatabase.rows('DELETE FROM events WHERE stream_id = $1 AND sequence > 1', [streamId]);
+    await testDatabase.rows('UPDATE streams SET sequence = 1 WHERE id = $1', [streamId]);
+    const fresh = process.feed.subscribe(streamId, 1);
+    for (const each of subscriptions)
+      await expect(each.next()).rejects.toMatchObject({ code: 'INVALID_CURSOR' });
+    await one.publish([change(streamId, 4)]);
+    expect(sequencesOf(await take(fresh, 1))).toEqual([2]);
+    await fresh.return();
+  });
+
   it('ends with the deletion event, also for later subscribers', async () => {
     const streamId = await one.openStream();
     const early = await live(one, streamId);
