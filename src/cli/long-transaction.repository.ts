@@ -10,8 +10,8 @@ const statementIntervalMs = 2_000;
 /**
  * Runs `work` in a transaction that may take any time, also between its statements, while this process runs. If the process is
  * suspended, the database ends the transaction: its locks would stop migrations, and its snapshot the removal of old rows.
- * @param work - `assertHeld` throws a CommandError if the database may have ended the transaction so: call it before what needs
- * its locks without a statement, such as a change of files
+ * @param work - `assertHeld` throws a CommandError if the database may have ended the transaction so, or is known to have ended it
+ * otherwise: call it before what needs its locks without a statement, such as a change of files
  */
 export async function inLongTransaction<Result>(
   database: Transactions,
@@ -23,11 +23,18 @@ export async function inLongTransaction<Result>(
     const watch = new SuspensionWatch(maxIdleMs);
     // The transaction may have been idle since its last statement.
     const lockWatch = new SuspensionWatch(maxIdleMs - statementIntervalMs);
+    let isLost = false;
     const assertHeld = (): void => {
       if (lockWatch.wasSuspended()) throw new CommandError('The command was suspended. Run it again.');
+      if (isLost)
+        throw new CommandError('The database has ended the transaction of the command. Run it again.');
     };
     try {
-      return await neverIdle(sql, (inTurn) => work(inTurn, assertHeld));
+      return await neverIdle(
+        sql,
+        (inTurn) => work(inTurn, assertHeld),
+        () => (isLost = true),
+      );
     } finally {
       // Before the commit, which may take any time.
       watch.stop();
@@ -43,8 +50,15 @@ export async function inLongTransaction<Result>(
   }
 }
 
-/** Runs `work` while the transaction is not idle. Statements are run one after the other. */
-async function neverIdle<Result>(sql: Sql, work: (sql: Sql) => Promise<Result>): Promise<Result> {
+/**
+ * Runs `work` while the transaction is not idle. Statements are run one after the other.
+ * @param onLost - called when a statement that keeps it from being idle has failed
+ */
+async function neverIdle<Result>(
+  sql: Sql,
+  work: (sql: Sql) => Promise<Result>,
+  onLost: () => void,
+): Promise<Result> {
   let pending = 0;
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = async <Answer>(statement: () => Promise<Answer>): Promise<Answer> => {
@@ -54,7 +68,7 @@ async function neverIdle<Result>(sql: Sql, work: (sql: Sql) => Promise<Result>):
     return answer;
   };
   const interval = setInterval(() => {
-    if (pending === 0) inTurn(() => sql.rows('SELECT 1')).catch(() => undefined);
+    if (pending === 0) inTurn(() => sql.rows('SELECT 1')).catch(onLost);
   }, statementIntervalMs);
   try {
     return await work({

@@ -146,6 +146,26 @@ describe('a backup', () => {
     clock.mockRestore();
   });
 
+  it('ends before a change of files when the database has ended its transaction, as in a failover', async () => {
+    const pool = await database.pool(1);
+    const isHeld = (assertHeld: () => void): boolean => {
+      try {
+        assertHeld();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    const work = async (sql: Sql, assertHeld: () => void): Promise<void> => {
+      const [session] = await sql.rows<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      assertHeld();
+      await database.rows('SELECT pg_terminate_backend($1)', [session!.pid]);
+      await until(() => !isHeld(assertHeld));
+      assertHeld();
+    };
+    await expect(inLongTransaction(pool, work)).rejects.toThrow('has ended the transaction of the command');
+  });
+
   it('reports the failure of a commit that took long as it is', async () => {
     const failure = new DomainError('SERVICE_UNAVAILABLE', 'The database is temporarily unavailable.');
     const { now } = Date;
