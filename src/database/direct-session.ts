@@ -53,9 +53,14 @@ async function connectDirectly(client: Client): Promise<void> {
   try {
     await client.connect();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`DATABASE_DIRECT_URL cannot be used: ${why}`, { cause: error });
+    throw new Error(`DATABASE_DIRECT_URL cannot be used: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** If a host has several addresses, the error has one for each, and no message. */
+function reasonOf(error: unknown): string {
+  const { errors, message } = error as { errors?: readonly unknown[]; message?: string };
+  return errors?.map(reasonOf).join('; ') ?? message ?? String(error);
 }
 
 function clientOf(connectionString: string): Client {
