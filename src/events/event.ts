@@ -80,7 +80,7 @@ export function decodeEventCursor(cursor: string, streamId: string, refusal = in
 }
 
 /** The error for a cursor that does not belong to the stream. */
-export function invalidCursor(): DomainError {
+function invalidCursor(): DomainError {
   return new DomainError(
     'INVALID_CURSOR',
     'The cursor in `after` is not a cursor of this subscription. Send the last cursor received, or omit `after` to start with the current state.',
