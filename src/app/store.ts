@@ -1,5 +1,7 @@
+import type { Logger } from '../core/logger';
+import { OutageLog } from '../core/outage';
 import type { Transactions } from '../core/sql';
-import type { MediaStore } from '../storage/media-store';
+import { type MediaStore, StorageUnavailableError } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { StoreAgreement } from '../storage/store-agreement';
 import type { Startup } from './upstream';
@@ -26,7 +28,11 @@ export async function openStore(
   const agreement = new StoreAgreement({ database, store: media, name, logger });
   await agreement.check();
   return {
-    media: guarded(media, () => agreement.requireForPut()),
+    media: reporting(
+      guarded(media, () => agreement.requireForPut()),
+      name,
+      logger,
+    ),
     checkStore: () => Promise.all([media.check(), agreement.check()]),
     requireStore: () => agreement.require(),
   };
@@ -39,4 +45,34 @@ function guarded(media: MediaStore, requireForPut: () => Promise<void>): MediaSt
     return media.put(...object);
   };
   return Object.assign(Object.create(media) as MediaStore, { put });
+}
+
+/** The store, which logs once that pictures cannot be stored, or not be read or deleted, and that they can be again. */
+function reporting(media: MediaStore, name: string, logger: Logger): MediaStore {
+  const log = logger.child({ store: name });
+  const stores = new OutageLog(log, {
+    begin: 'pictures cannot be stored',
+    end: 'pictures can be stored again',
+  });
+  const others = new OutageLog(log, {
+    begin: 'pictures cannot be read or deleted',
+    end: 'pictures can be read and deleted again',
+  });
+  const watched: Pick<MediaStore, 'open' | 'put' | 'delete'> = {
+    open: (...object) => watch(others, media.open(...object)),
+    put: (...object) => watch(stores, media.put(...object)),
+    delete: (...object) => watch(others, media.delete(...object)),
+  };
+  return Object.assign(Object.create(media) as MediaStore, watched);
+}
+
+async function watch<T>(outages: OutageLog, call: Promise<T>): Promise<T> {
+  try {
+    const result = await call;
+    outages.succeeded();
+    return result;
+  } catch (error) {
+    if (error instanceof StorageUnavailableError) outages.failed(error);
+    throw error;
+  }
 }

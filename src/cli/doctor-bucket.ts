@@ -1,7 +1,7 @@
 import type { Config } from '../config';
 import type { S3Store } from '../storage/s3-store';
 import { examineCdn, type CdnVerdict } from '../upstream/cdn-check';
-import { finding, type Finding } from './doctor-finding';
+import { finding, reasonOf, type Finding } from './doctor-finding';
 
 const timeoutMs = 10_000;
 
@@ -20,6 +20,12 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
         'Delete noncurrent versions by a lifecycle rule, after no more days than your privacy policy states.',
       ),
     );
+  }
+  const refusal = await store.checkUnfinished().catch((error: unknown) => ({ error }));
+  if (refusal) {
+    const detail = `unfinished uploads of killed processes stay in the bucket: ${reasonOf(refusal.error)}`;
+    const cure = 'Allow s3:ListBucketMultipartUploads for the bucket.';
+    findings.push(finding('unfinished uploads', 'warn', detail, cure));
   }
   if (config.S3_UPLOADS === 'direct') findings.push(...(await checkCors(store, config)));
   if (config.S3_PUBLIC_URL !== undefined) findings.push(await checkCdn(store, config.S3_PUBLIC_URL));

@@ -8,6 +8,11 @@ export interface Finding {
   readonly cure: string | null;
 }
 
+/** What the store, or another outside system, has said; the message of the error if it said nothing. */
+export function reasonOf(error: unknown): string {
+  return (((error as Error).cause ?? error) as Error).message;
+}
+
 /** Larger differences disturb deadlines and signed URLs. */
 const maxClockMs = { warn: 1_000, fail: 60_000 };
 

@@ -109,12 +109,18 @@ export class DiskStore implements MediaStore {
     return failures;
   }
 
-  /** Also removes drafts of exited processes. */
   async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
-    await this.sweepDrafts();
     const writtenBefore = olderThanMs === 0 ? Infinity : Date.now() - olderThanMs;
     for await (const key of this.keys()) {
       if (key.startsWith(prefix) && (await isOlder(this.pathOf(key), writtenBefore))) yield key;
+    }
+  }
+
+  async removeUnfinished(): Promise<void> {
+    const writtenBefore = Date.now() - staleDraftMs;
+    for await (const name of entries(this.drafts)) {
+      const draft = join(this.drafts, name);
+      if (await isOlder(draft, writtenBefore)) await inStore(() => rm(draft, { force: true }));
     }
   }
 
@@ -162,13 +168,6 @@ export class DiskStore implements MediaStore {
     }
   }
 
-  private async sweepDrafts(): Promise<void> {
-    const writtenBefore = Date.now() - staleDraftMs;
-    for await (const name of entries(this.drafts)) {
-      const draft = join(this.drafts, name);
-      if (await isOlder(draft, writtenBefore)) await inStore(() => rm(draft, { force: true }));
-    }
-  }
 }
 
 /** The path of a media key in the directory of a {@link DiskStore}. */

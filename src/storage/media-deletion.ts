@@ -85,7 +85,7 @@ export class MediaDeletion {
 
   /**
    * Schedules the deletion of bytes older than an hour that belong to no row, for example after a crash between
-   * storing bytes and their row. Unknown names are left in place.
+   * storing bytes and their row, and removes what was not stored completely. Unknown names are left in place.
    * @param max - stops after about this many with one prefix; not with that of uploads, whose number clients decide
    * @returns the number of scheduled keys
    * @throws Error unless the store is that of the database, whose pictures alone are known
@@ -98,6 +98,8 @@ export class MediaDeletion {
       if (prefix === uploadPrefix && !this.store.links) continue;
       pending += await this.sweepPrefix(prefix, signal, prefix === uploadPrefix ? Infinity : max);
     }
+    // Last, since a bucket may refuse it: the key may lack the right.
+    if (!signal.aborted) await this.store.removeUnfinished();
     return pending;
   }
 

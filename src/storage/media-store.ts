@@ -58,6 +58,8 @@ export interface MediaStore {
    * if the clock of the store is ahead.
    */
   list(prefix: string, olderThanMs: number): AsyncIterable<string>;
+  /** Removes what exited processes have not finished storing. */
+  removeUnfinished(): Promise<void>;
   /** Throws if the store is not writable; for readiness. */
   check(): Promise<void>;
 }

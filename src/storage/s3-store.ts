@@ -169,16 +169,12 @@ export class S3Store implements MediaStore {
     return failures;
   }
 
-  /** Also removes unfinished uploads of exited processes. */
   async *list(prefix: string, olderThanMs: number): AsyncGenerator<string> {
-    await this.sweepUploads();
     for await (const { key } of this.listSizes(prefix, olderThanMs)) yield key;
   }
 
   /** The objects of {@link list} with their sizes in bytes. */
   async *listSizes(prefix: string, olderThanMs: number): AsyncGenerator<ListedObject> {
-    // Some compatible stores round the time up to a whole second.
-    const writtenBefore = olderThanMs === 0 ? Infinity : this.clock.now() - olderThanMs + 1_000;
     let next: string | undefined;
     do {
       const page = await inStore(() =>
@@ -190,6 +186,8 @@ export class S3Store implements MediaStore {
           }),
         ),
       );
+      // Some compatible stores round the time up to a whole second. The answer has corrected the clock.
+      const writtenBefore = olderThanMs === 0 ? Infinity : this.clock.now() - olderThanMs + 1_000;
       for (const object of page.Contents ?? []) {
         const listed = listedIn(object, writtenBefore);
         if (listed) yield listed;
@@ -198,12 +196,33 @@ export class S3Store implements MediaStore {
     } while (next !== undefined);
   }
 
+  async removeUnfinished(): Promise<void> {
+    const { bucket: Bucket, staleUploadMs = 3_600_000 } = this.options;
+    let page: ListMultipartUploadsCommandOutput | null = null;
+    do {
+      const after: ListMultipartUploadsCommandOutput | null = page;
+      page = await inStore(() => this.unfinishedUploads(after));
+      const begunBefore = this.clock.now() - staleUploadMs;
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (!Initiated || Initiated.getTime() > begunBefore) continue;
+        await inStore(() =>
+          unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
+        );
+      }
+    } while (page.IsTruncated && page.NextKeyMarker !== undefined);
+  }
+
   async check(): Promise<void> {
     await inStore(() =>
       this.client.send(
         new PutObjectCommand({ Bucket: this.options.bucket, Key: checkKey, Body: new Uint8Array(1) }),
       ),
     );
+  }
+
+  /** @throws StorageUnavailableError if {@link removeUnfinished} cannot work */
+  async checkUnfinished(): Promise<void> {
+    await inStore(() => this.unfinishedUploads(null));
   }
 
   /** Whether the bucket keeps versions of deleted objects; false if it cannot be asked. */
@@ -249,22 +268,6 @@ export class S3Store implements MediaStore {
       if (statusOf(error) === 501) return { $metadata: {} };
       throw error;
     }
-  }
-
-  private async sweepUploads(): Promise<void> {
-    const { bucket: Bucket, staleUploadMs = 3_600_000 } = this.options;
-    let page: ListMultipartUploadsCommandOutput | null = null;
-    do {
-      const after: ListMultipartUploadsCommandOutput | null = page;
-      page = await inStore(() => this.unfinishedUploads(after));
-      const begunBefore = this.clock.now() - staleUploadMs;
-      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-        if (!Initiated || Initiated.getTime() > begunBefore) continue;
-        await inStore(() =>
-          unlessMissing(this.client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))),
-        );
-      }
-    } while (page.IsTruncated && page.NextKeyMarker !== undefined);
   }
 }
 

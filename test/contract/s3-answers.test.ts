@@ -19,6 +19,11 @@ function validity(url: string): [number, number] {
   return [begin, begin + 1_000 * Number(searchParams.get('X-Amz-Expires'))];
 }
 
+const settingsOf = (port: number): Record<string, string> => ({
+  ...{ S3_BUCKET: 'pictures', S3_ENDPOINT: `http://127.0.0.1:${port}`, S3_FORCE_PATH_STYLE: 'true' },
+  ...{ S3_ACCESS_KEY_ID: 'key', S3_SECRET_ACCESS_KEY: 'secret' },
+});
+
 describe('a bucket whose answers are wrong', () => {
   let answer: (request: IncomingMessage) => [status: number, body?: string, headers?: object];
   const server = createHttpServer((request, response) => {
@@ -230,6 +235,7 @@ describe('a bucket whose answers are wrong', () => {
     };
     const found: string[] = [];
     for await (const key of store.list('', 3_600_000)) found.push(key);
+    await store.removeUnfinished();
     expect([found, aborted]).toEqual([[], []]);
     answer = () => [404];
     await store.links.sizeOf(newKey());
@@ -245,10 +251,7 @@ describe('a bucket whose answers are wrong', () => {
       if (!isStored) return [404, error('NoSuchKey')];
       return [200, method === 'GET' ? 'a fake' : '', { 'content-length': 6 }];
     };
-    const settings = {
-      ...{ DATA_DIR: dataDir, S3_BUCKET: 'pictures', S3_ENDPOINT: `http://127.0.0.1:${port}` },
-      ...{ S3_ACCESS_KEY_ID: 'key', S3_SECRET_ACCESS_KEY: 'secret', S3_FORCE_PATH_STYLE: 'true' },
-    };
+    const settings = { ...settingsOf(port), DATA_DIR: dataDir };
     const move = (): Promise<CommandResult> =>
       likeness(settings, 'media', 'move', '--from', 'disk', '--to', 's3');
     expect(await move()).toMatchObject({
@@ -266,6 +269,23 @@ describe('a bucket whose answers are wrong', () => {
       'The bucket pictures (S3_BUCKET) cannot be used. Check S3_ENDPOINT',
     );
     await rm(dataDir, { recursive: true });
+  });
+
+  it('lists its objects, and the doctor warns, if unfinished uploads may not be listed', async () => {
+    const key = newKey();
+    const objects = `<ListBucketResult><Contents><Key>${key}</Key><LastModified>2020-01-01T00:00:00Z</LastModified><Size>1</Size></Contents></ListBucketResult>`;
+    answer = ({ url }) => {
+      const { searchParams } = new URL(url!, 'http://bucket');
+      if (searchParams.has('uploads')) return [403, error('AccessDenied', 'not with this key')];
+      return [200, searchParams.has('list-type') ? objects : ''];
+    };
+    const found: string[] = [];
+    for await (const each of store.list('', 3_600_000)) found.push(each);
+    expect(found).toEqual([key]);
+    await expect(store.removeUnfinished()).rejects.toMatchObject(unavailable);
+    const { out } = await likeness(settingsOf(port), 'doctor');
+    expect(out).toMatch(/unfinished uploads +WARN .*not with this key/);
+    expect(out).toContain('unfinished uploads: Allow s3:ListBucketMultipartUploads');
   });
 
   it('gets presigned URLs with the token of temporary credentials', async () => {
@@ -298,7 +318,6 @@ describe('a bucket whose answers are wrong', () => {
         // Another process was faster.
         return [404, error('NoSuchUpload')];
       }
-      if (!searchParams.has('uploads')) return [200, '<ListBucketResult></ListBucketResult>'];
       const isLast = searchParams.get('upload-id-marker') === 'one';
       const next =
         '<IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>one</NextUploadIdMarker>';
@@ -307,7 +326,7 @@ describe('a bucket whose answers are wrong', () => {
         `<ListMultipartUploadsResult>${isLast ? upload('two') : next + upload('one')}</ListMultipartUploadsResult>`,
       ];
     };
-    await store.list('', 0)[Symbol.asyncIterator]().next();
+    await store.removeUnfinished();
     expect(aborted).toEqual(['one', 'two']);
   });
 });

@@ -56,6 +56,7 @@ describe('an S3 store that does not answer', () => {
       store.put(newKey(), pieces('a face'), 100),
       store.delete(newKey()),
       store.list('', 0)[Symbol.asyncIterator]().next(),
+      store.removeUnfinished(),
     ];
     const outcomes = await Promise.allSettled(calls);
     expect(

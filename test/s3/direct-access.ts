@@ -143,6 +143,7 @@ async function examinesCors(access: DirectAccess): Promise<void> {
     { DATABASE_URL: databaseUrl, DATA_DIR: dataDir, ...settings, PUBLIC_URL: 'https://me.example' },
     'doctor',
   );
+  expect(out).not.toContain('unfinished uploads');
   expect(out).toContain('pages of https://me.example cannot upload to the bucket');
 }
 

@@ -98,7 +98,7 @@ describe('the S3 store on a real server', () => {
     expect(await store().open(key)).toBeNull();
     const sweeping = server.store('contract', { staleUploadMs: 0 });
     const sweep = async (): Promise<number> => {
-      await sweeping.list('avatars/', 0)[Symbol.asyncIterator]().next();
+      await sweeping.removeUnfinished();
       return unfinished();
     };
     await eventually('the removal of its parts', sweep, (count) => count === 0);
