@@ -167,7 +167,6 @@ export class DiskStore implements MediaStore {
       }
     }
   }
-
 }
 
 /** The path of a media key in the directory of a {@link DiskStore}. */

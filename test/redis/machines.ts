@@ -101,6 +101,15 @@ export class Machines {
     );
   }
 
+  /** Waits until all processes use Redis, or none does. */
+  async untilRedisIs(used: boolean): Promise<void> {
+    await eventually(
+      used ? 'the use of Redis' : 'the loss of Redis',
+      () => Promise.all(this.environment.gateways.map((gateway) => gateway.metric('likeness_redis_up'))),
+      (values) => values.every((value) => value === Number(used)),
+    );
+  }
+
   async stop(): Promise<void> {
     await this.environment.stop();
     await this.balancer.stop();

@@ -48,6 +48,8 @@ const actors: Actor[] = [];
 const listeners: Record<'avatars' | 'progress', Listener[]> = { avatars: [], progress: [] };
 const ordered: { actor: Actor; id: string }[] = [];
 const phases: string[] = [];
+/** How many clients may follow jobs by now: some begin in each phase, since they end with their jobs. */
+let jobFollowers = 0;
 
 beforeAll(async () => {
   machines = await Machines.start(owners);
@@ -78,7 +80,7 @@ async function prepare(owner: string): Promise<Actor> {
 
 /** A client that follows a job, or all pictures of a model, and resumes through the load balancer. */
 function follow({ client }: Actor, subject: string, kind: 'progress' | 'avatars'): void {
-  if (listeners[kind].length >= clients[kind]) return;
+  if (listeners[kind].length >= (kind === 'progress' ? jobFollowers : clients[kind])) return;
   const options = { owner: client.name, token: client.token, after: null, gateway: () => machines.url };
   // Those of a job also disconnect by themselves, since it may end before a process fails.
   const maxItems = kind === 'progress' ? { maxItems: () => 2 } : {};
@@ -187,9 +189,18 @@ function suspend(api: number, workerIndex: number, at: FailedAt): Promise<void> 
 
 const phase = async (name: string, run: () => Promise<unknown>): Promise<void> => {
   const began = performance.now();
+  jobFollowers = Math.min(clients.progress, jobFollowers + 14);
   await run();
   phases.push(`${name} ${seconds(performance.now() - began)} s`);
 };
+
+/** Fails all API processes; each client that follows all changes or pictures connects again. */
+async function untilResumed(fail: () => Promise<unknown>): Promise<void> {
+  const lasting = [...actors.flatMap(({ followers }) => followers), ...listeners.avatars];
+  const before = lasting.map(({ connections }) => connections);
+  await fail();
+  await until(() => lasting.every(({ connections }, index) => connections > before[index]!), 60_000);
+}
 
 const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
 
@@ -218,10 +229,11 @@ describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redi
         new ActivityFollower((after) => followIds(machines.url, client, after), events.start);
       while (followers.length < clients.activity / owners.length) followers.push(follower());
     }
+    await machines.untilRedisIs(true);
     const ended = new AbortController();
     const loading = load(ended.signal);
 
-    await phase('kill -9 of each', async () => {
+    const killEach = async (): Promise<void> => {
       for (const index of [2, 3, 0, 1]) {
         const gateway = environment.gateways[index]!;
         const kill = (): Promise<void> => gateway.kill();
@@ -229,15 +241,17 @@ describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redi
         else await takeOver(gateway, index === 2 ? 'submission:answered' : 'poll:answered', kill);
         await machines.restart(index);
       }
-    });
+    };
+    await phase('kill -9 of each', () => untilResumed(killEach));
     await phase('SIGSTOP of each', async () => {
       await suspend(0, 2, 'submission:before-call');
       await suspend(1, 3, 'poll:answered');
     });
     await phase('restart of Redis', async () => {
       await redis.kill();
-      await pause(1_000);
+      await machines.untilRedisIs(false);
       await redis.begin();
+      await machines.untilRedisIs(true);
     });
     await phase('crash of PostgreSQL', async () => {
       await environment.crashPostgres();
@@ -245,16 +259,16 @@ describe('two API processes and two workers on PostgreSQL behind pgbouncer, Redi
       await environment.startPostgres();
       await machines.untilConnected();
     });
-    await phase('rolling restart', async () => {
+    const replaceEach = async (): Promise<void> => {
       await machines.replace(0, 2);
       await machines.replace(1, 3);
-    });
+    };
+    await phase('rolling restart', () => untilResumed(replaceEach));
     const newer = await newDataDir();
     await phase('upgrade', async () => {
       await installNewerVersion(newer);
       environment.installed = newer;
-      await machines.replace(0, 2);
-      await machines.replace(1, 3);
+      await untilResumed(replaceEach);
     });
     ended.abort();
     await loading;
