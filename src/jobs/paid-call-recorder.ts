@@ -23,6 +23,9 @@ import {
 
 const uniqueViolation = '23505';
 
+/** An attempt of a job, with the id that the upstream has returned, if it is known. */
+type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider'> & { readonly ref?: string };
+
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
 export class PaidCallRecorder {
   private mayAdopt = true;
@@ -115,13 +118,14 @@ export class PaidCallRecorder {
   }
 
   /** Records that the outcome of a call is unknown. The call is not repeated automatically. */
-  async unknown(steps: JobSteps, row: Pick<JobRow, 'id' | 'attempt'>, call?: FailedCall): Promise<void> {
+  async unknown(steps: JobSteps, row: Call, call?: FailedCall): Promise<void> {
     const { logger, jobs, graceMs } = this.deps;
     logger.error(
       { id: loggedId(steps.kind, row), attempt: row.attempt },
       `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
     );
     await jobs.change(steps.kind, async (sql) => {
+      await this.lockCalled(sql, steps, row);
       const set = {
         status: 'UNCERTAIN',
         lastError: call?.error.message ?? 'the process ended during the call',
@@ -196,23 +200,25 @@ export class PaidCallRecorder {
   }
 
   /**
-   * Locks the job of an answer. Repeats the intent to call of a job that the database has QUEUED without it, since a failover
+   * Locks the job of a call. Repeats the intent to call of a job that the database has QUEUED without it, since a failover
    * or the restore of a backup has lost the last commits: otherwise the job would be paid a second time. In one database the
    * attempt of a job never decreases.
    */
-  private async lockCalled(sql: Sql, { kind }: JobSteps, entry: JournalEntry): Promise<ReadJob | null> {
+  private async lockCalled(sql: Sql, { kind }: JobSteps, call: Call): Promise<ReadJob | null> {
     const { jobs, logger, provider } = this.deps;
-    const row = await lockJob(sql, kind, entry.id);
-    const isLost = row?.status === 'QUEUED' && row.attempt < entry.attempt;
-    if (!isLost || entry.provider !== provider.name) return row;
-    const set = { status: 'SUBMITTING', attempt: entry.attempt };
+    const row = await lockJob(sql, kind, call.id);
+    const isLost = row?.status === 'QUEUED' && row.attempt < call.attempt;
+    if (!isLost || call.provider !== provider.name) return row;
+    const set = { status: 'SUBMITTING', attempt: call.attempt };
     const notes: JobMove['notes'] = [{ kind: 'SUBMITTED' }];
     const move = { id: row.id, from: [row.status], set, dueInMs: 0, appendsEvent: true, notes };
     const [calling] = await jobs.moveWithin(sql, kind, [move]);
     await openAttempt(sql, kind, calling!, { account: provider.account, photoUrl: null });
     logger.warn(
-      { id: this.loggedIdOf(entry), attempt: entry.attempt, providerRef: entry.ref },
-      'the database had lost a paid call, which the journal has',
+      { id: loggedId(kind, row), attempt: call.attempt, providerRef: call.ref },
+      call.ref === undefined
+        ? 'the database had lost a paid call, whose outcome is unknown'
+        : 'the database had lost a paid call, which the journal has',
     );
     return Object.assign(calling!, { readAt: row.readAt });
   }

@@ -48,6 +48,8 @@ export class SubmissionWork {
   private readonly queued: BudgetedRows;
   /** Rows whose call has no known outcome. */
   private readonly unsettled: LeasedRows<JobRow>;
+  /** The jobs whose calls this process is making, or is storing the answers of. */
+  private readonly calling = new Set<string>();
 
   constructor(
     private readonly deps: CallContext,
@@ -145,22 +147,38 @@ export class SubmissionWork {
     const elapsedMs = elapsedSince();
     const calling = await this.begin(row, row.attempt + 1);
     if (!calling) return this.returnCall(row);
+    this.calling.add(row.id);
+    try {
+      const answer = await this.callAndStore(calling, claimedAt, () => this.call(call, elapsedMs));
+      if (answer instanceof CallNotMade) await this.returnCall(row);
+    } finally {
+      this.calling.delete(row.id);
+    }
+  }
+
+  private async callAndStore(
+    row: JobRow,
+    claimedAt: Date,
+    call: () => Promise<Accepted | UpstreamError>,
+  ): Promise<Accepted | UpstreamError> {
     await failpoint('submission:before-call');
     const calledMs = performance.now();
-    const answer = await this.call(call, elapsedMs);
+    const answer = await call();
     const durationMs = Math.round(performance.now() - calledMs);
     const outcome = answer instanceof UpstreamError ? (answer.refusal ?? answer.outcome) : 'OK';
     this.deps.onSubmission(this.steps.kind.noun, outcome);
     await failpoint('submission:answered');
     if (answer instanceof UpstreamError)
-      await this.unaccepted.handle(calling, claimedAt, { error: answer, durationMs });
-    else await this.accepted(calling, answer, durationMs);
-    if (answer instanceof CallNotMade) await this.returnCall(row);
+      await this.unaccepted.handle(row, claimedAt, { error: answer, durationMs });
+    else await this.accepted(row, answer, durationMs);
+    return answer;
   }
 
   /** Whether the row can be submitted now. One call has been taken from the budget for it. */
   private async prepare(row: JobRow, claimedAt: Date, signal: AbortSignal): Promise<Preparation> {
     if (signal.aborted) return { go: 'wait', ms: 0 };
+    // A failover has lost the intent to call. It is repeated when the answer is stored, or the outcome is unknown.
+    if (this.calling.has(row.id)) return { go: 'wait', ms: backlogDelayMs };
     if (isTooLate(row, claimedAt)) return { go: 'cancel' };
     if (row.deadlineAt && row.deadlineAt <= claimedAt)
       return { go: 'fail', failure: neverSubmittedFailure(null) };

@@ -1,7 +1,7 @@
 import { type Job, useJobHarness } from '../support/job-harness';
 import type { JobProcess } from '../support/job-process';
 import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
-import { accepts, saysLater } from '../support/scripted-provider';
+import { accepts, isUnclear, saysLater } from '../support/scripted-provider';
 
 describe('a paid call whose id is only in the journal, and that the database has lost', () => {
   const harness = useJobHarness();
@@ -77,6 +77,42 @@ describe('a paid call whose id is only in the journal, and that the database has
       expect(other.recorder.isBehind).toBe(false);
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
       expect(await harness.ledger(job)).toMatchObject([{ outcome: 'ACCEPTED', providerRef: 'ref-1' }]);
+    });
+
+    it('is not made again by the process that makes it, or stores its answer', async () => {
+      const job = await start();
+      const call = harness.provider.hold();
+      const submitting = harness.worker.submit(job.table);
+      await call.arrived;
+      await loseCalls(job);
+      await harness.worker.submit(job.table);
+      harness.worker.pauseAt('submission:journaled', async () => {
+        await harness.untilDue(job);
+        await harness.worker.submit(job.table);
+      });
+      call.answer(accepts('ref-1'));
+      await submitting;
+      expect(harness.provider.calls).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({
+        ...{ status: running[job.table], attempt: 1, providerRef: 'ref-1' },
+      });
+      expect(await outcomes(harness, job)).toEqual(['ACCEPTED']);
+      expect(await harness.brokenLedgerEntries()).toEqual([]);
+    });
+
+    it('of unknown outcome is not repeated', async () => {
+      const job = await start();
+      const call = harness.provider.hold();
+      const submitting = harness.worker.submit(job.table);
+      await call.arrived;
+      await loseCalls(job);
+      call.answer(isUnclear());
+      await submitting;
+      await harness.worker.submit(job.table);
+      expect(harness.provider.calls).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+      expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
+      expect(await harness.brokenLedgerEntries()).toEqual([]);
     });
   });
 });
