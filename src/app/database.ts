@@ -6,7 +6,7 @@ import { OutageLog } from '../core/outage';
 import type { CostlyReads } from '../core/sql';
 import { createDataSource } from '../database/data-source';
 import { Database, isUnavailable } from '../database/database';
-import { checkDirectSession } from '../database/direct-session';
+import { checkDirectSession, reasonOf, UnusableDirectUrl } from '../database/direct-session';
 import { engines } from '../database/engine';
 import { agreeOnEngine, checkEngineAt } from '../database/installation';
 import { checkMigrated, migrateDirectly, waitUntilMigrated } from '../database/migrate';
@@ -95,9 +95,8 @@ async function explained(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!isUnavailable(error)) throw error;
-    const why = error instanceof Error ? error.message : 'no response';
-    throw new Error(`the database at DATABASE_URL cannot be reached: ${why}`, { cause: error });
+    if (error instanceof UnusableDirectUrl || !isUnavailable(error)) throw error;
+    throw new Error(`the database at DATABASE_URL cannot be reached: ${reasonOf(error)}`, { cause: error });
   }
 }
 

@@ -48,17 +48,19 @@ const unrelated =
   'A notification that was sent through DATABASE_URL did not arrive at DATABASE_DIRECT_URL. ' +
   'Both must lead to the same database, DATABASE_DIRECT_URL without a pooler in transaction mode.';
 
-/** Names the setting: the errors of PostgreSQL and of the network do not. */
+/** DATABASE_DIRECT_URL cannot be used: the errors of PostgreSQL and of the network do not name it. */
+export class UnusableDirectUrl extends Error {}
+
 async function connectDirectly(client: Client): Promise<void> {
   try {
     await client.connect();
   } catch (error) {
-    throw new Error(`DATABASE_DIRECT_URL cannot be used: ${reasonOf(error)}`, { cause: error });
+    throw new UnusableDirectUrl(`DATABASE_DIRECT_URL cannot be used: ${reasonOf(error)}`, { cause: error });
   }
 }
 
-/** If a host has several addresses, the error has one for each, and no message. */
-function reasonOf(error: unknown): string {
+/** Why a database cannot be reached. If its host has several addresses, the error has one for each, and no message. */
+export function reasonOf(error: unknown): string {
   const { errors, message } = error as { errors?: readonly unknown[]; message?: string };
   return errors?.map(reasonOf).join('; ') ?? message ?? String(error);
 }

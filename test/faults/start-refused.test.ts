@@ -122,6 +122,39 @@ describe('a data directory that cannot be used', () => {
   });
 });
 
+describe('a database that cannot be reached', () => {
+  it('is named with the reason if its host has several addresses', async () => {
+    const addresses = `[{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }]`;
+    const preloaded = join(folder, 'dns.cjs');
+    await writeFile(preloaded, `require('dns').lookup = (_, __, found) => found(null, ${addresses});`);
+    const { output } = await startOnce(join(folder, 'data'), {
+      command: ['-r', preloaded, 'dist/main.js'],
+      env: { DATABASE_URL: 'postgres://likeness@db.internal:1/likeness' },
+    });
+    expect(output).toBe(
+      'Likeness cannot start: the database at DATABASE_URL cannot be reached: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1\n',
+    );
+  });
+
+  it('is named by DATABASE_DIRECT_URL alone if only its server ends connections', async () => {
+    const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1');
+    const ending = createServer((socket) => socket.on('data', () => socket.end())).listen(0, '127.0.0.1');
+    const [url, directUrl] = await Promise.all(
+      [silent, ending].map(async (server) => {
+        await once(server, 'listening');
+        return `postgres://likeness@127.0.0.1:${(server.address() as AddressInfo).port}/likeness`;
+      }),
+    );
+    const env = { DATABASE_URL: url!, DATABASE_DIRECT_URL: directUrl! };
+    const { output } = await startOnce(join(folder, 'data'), { env });
+    expect(output).toBe(
+      'Likeness cannot start: DATABASE_DIRECT_URL cannot be used: Connection terminated unexpectedly\n',
+    );
+    silent.close();
+    ending.close();
+  });
+});
+
 describe('the lock file of a PostgreSQL that was killed', () => {
   it.each([
     ['empty', ''],
