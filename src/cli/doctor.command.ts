@@ -14,7 +14,7 @@ import { CommandError, type Shell } from './shell';
 export function doctorCommand(shell: Shell): Command {
   return new Command('doctor')
     .description(
-      'check settings, folders, disk, database, Redis, clock, avatar service and public URL; exit code 1 if something must be mended',
+      'check settings, folders, disk, database, Redis, clock, avatar service and public URL; exit code 1 if something must be fixed',
     )
     .option('--json', 'print JSON')
     .action(async ({ json = false }: { json?: boolean }) => {

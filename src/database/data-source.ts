@@ -186,7 +186,7 @@ export function createDataSource({
       // Node.js then probes every second, ten times: the loss of a machine ends long statements as well.
       keepAliveInitialDelayMillis: 10_000,
       types: typeParsers,
-      Client: ListenedClient,
+      Client: ErrorTolerantClient,
     },
   });
 }
@@ -195,7 +195,7 @@ export function createDataSource({
  * A client whose loss never ends the process. The pool has a listener for errors of idle clients, and users have one for
  * theirs. In between a new session has no listener, and the message that it is ended may arrive with the one that it is ready.
  */
-class ListenedClient extends Client {
+class ErrorTolerantClient extends Client {
   constructor(config?: ClientConfig) {
     super(config);
     // Statements report the loss.

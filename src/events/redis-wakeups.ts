@@ -34,7 +34,7 @@ export class RedisWakeups implements Pick<
     private readonly database: Wakeups,
     private readonly redis: Pick<
       RedisConnection,
-      'isUp' | 'isShared' | 'noteLack' | 'publish' | 'onMessage' | 'onState'
+      'isUp' | 'isShared' | 'markUnshared' | 'publish' | 'onMessage' | 'onState'
     >,
   ) {
     redis.onMessage((message) => this.receive(message));
@@ -145,6 +145,6 @@ export class RedisWakeups implements Pick<
 
   /** Another process receives nothing through Redis, and may not have received what was sent before it asked. */
   private onLost(): void {
-    if (this.redis.noteLack(lostMs.validity)) this.database.relay(everything);
+    if (this.redis.markUnshared(lostMs.validity)) this.database.relay(everything);
   }
 }

@@ -27,8 +27,8 @@ export class RedisConnection {
   /** How often a session was lost. */
   lossCount = 0;
   private session: RedisSession | null = null;
-  /** Until when another process may lack a session. */
-  private lackedUntilMs = -Infinity;
+  /** Until when another process may have no session. */
+  private unsharedUntilMs = -Infinity;
   private readonly outages: OutageLog;
   private readonly stopping = new AbortController();
   private readonly messageListeners = new Set<(message: string) => void>();
@@ -48,18 +48,18 @@ export class RedisConnection {
     return this.session !== null;
   }
 
-  /** Whether there is a session, and no other process is known to lack one: what has to reach all must use the database. */
+  /** Whether there is a session, and no other process is known to have none. Otherwise use the database for what has to reach all. */
   get isShared(): boolean {
-    return this.isUp && performance.now() >= this.lackedUntilMs;
+    return this.isUp && performance.now() >= this.unsharedUntilMs;
   }
 
   /**
-   * Notes for a time, in milliseconds, that another process lacks a session.
+   * Records for a time, in milliseconds, that another process has no session: {@link isShared} is false until then.
    * @returns whether this was not known
    */
-  noteLack(ms: number): boolean {
-    const isNew = performance.now() >= this.lackedUntilMs;
-    this.lackedUntilMs = performance.now() + ms;
+  markUnshared(ms: number): boolean {
+    const isNew = performance.now() >= this.unsharedUntilMs;
+    this.unsharedUntilMs = performance.now() + ms;
     return isNew;
   }
 

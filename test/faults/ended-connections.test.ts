@@ -27,20 +27,22 @@ const endSessions = (): Promise<unknown> =>
       WHERE datname = current_database() AND application_name LIKE 'likeness%'`,
   );
 
-it('a process continues when PostgreSQL ends its sessions while they are connected, as in a failover', async () => {
-  proxy.ends = true;
-  const ask = (): Promise<unknown> => environment.client.request('{ models(first: 1) { totalCount } }');
-  await eventually(
-    'sessions that end',
-    async () => {
-      await endSessions();
-      await ask().catch(() => undefined);
-      return proxy.ended;
-    },
-    (ended) => ended >= 20 || !environment.gateway.isRunning,
-    60_000,
-  );
-  proxy.ends = false;
-  expect(environment.gateway.isRunning).toBe(true);
-  await eventually('an answer', ask, () => true);
+describe('a process', () => {
+  it('continues when PostgreSQL ends its sessions while they connect, as in a failover', async () => {
+    proxy.ends = true;
+    const ask = (): Promise<unknown> => environment.client.request('{ models(first: 1) { totalCount } }');
+    await eventually(
+      'sessions that end',
+      async () => {
+        await endSessions();
+        await ask().catch(() => undefined);
+        return proxy.ended;
+      },
+      (ended) => ended >= 20 || !environment.gateway.isRunning,
+      60_000,
+    );
+    proxy.ends = false;
+    expect(environment.gateway.isRunning).toBe(true);
+    await eventually('an answer', ask, () => true);
+  });
 });

@@ -253,7 +253,7 @@ describe('doctor', () => {
     expect(found.get('durability')).toMatchObject({ result: 'fail', detail: 'synchronous_commit is off' });
   });
 
-  it('finds nothing to mend in a working installation but another engine', async () => {
+  it('reports no problem in a working installation, except with another engine', async () => {
     const [database] = await sql.rows<{ name: string }>('SELECT current_database() AS name');
     await sql.rows(`ALTER DATABASE "${database!.name}" SET synchronous_commit = on`);
     const { code, found } = await examine({ PUBLIC_URL: gateway.url });
@@ -302,7 +302,7 @@ describe('doctor', () => {
     }
   });
 
-  it('says what to mend, with exit code 1', async () => {
+  it('says what to fix, with exit code 1', async () => {
     await insertWebhook(sql, 'https://hooks.example.com/');
     await sql.rows(`UPDATE webhooks SET status = 'DISABLED'`);
     const picsart = { PICSART_BASE_URL: gateway.sandbox.url, PICSART_API_KEY: 'wrong', PICSART_KEY: 'x' };

@@ -9,7 +9,7 @@ import { until } from '../support/until';
 const logger = createLogger('silent');
 const policy = { name: 'owner', quota: 10, windowMs: 86_400_000 };
 /** Longer than the test. */
-const lackMs = 60_000;
+const unsharedMs = 60_000;
 
 describe('rate windows while processes return to Redis at different times', () => {
   let server: RedisServer;
@@ -48,10 +48,10 @@ describe('rate windows while processes return to Redis at different times', () =
 
   it('do not count twice what a process that learns of the outage later has seen in Redis', async () => {
     const [early, late] = [await startProcess(), await startProcess()];
-    early.redis.noteLack(lackMs);
+    early.redis.markUnshared(unsharedMs);
     await count(early, 'dora', 4);
     await count(late, 'dora', 1);
-    late.redis.noteLack(lackMs);
+    late.redis.markUnshared(unsharedMs);
     await count(late, 'dora', 1);
     expect(late.limiter.consume(policy, 'dora')).toMatchObject({ isAllowed: true, remaining: 3 });
     await count(early, 'dora', 1);
@@ -60,14 +60,14 @@ describe('rate windows while processes return to Redis at different times', () =
 
   it('are shared between those that use it again and those that do not yet, and nothing is counted twice', async () => {
     const [early, late] = [await startProcess(), await startProcess()];
-    late.redis.noteLack(lackMs);
+    late.redis.markUnshared(unsharedMs);
     await count(early, 'anna', 6);
     await count(late, 'anna', 4);
     expect(late.limiter.consume(policy, 'anna').isAllowed).toBe(false);
     await count(late, 'ben', 6);
     await count(early, 'ben', 4);
     expect(early.limiter.consume(policy, 'ben').isAllowed).toBe(false);
-    early.redis.noteLack(lackMs);
+    early.redis.markUnshared(unsharedMs);
     await count(early, 'cora', 4);
     await count(late, 'cora', 4);
     expect(late.limiter.consume(policy, 'cora')).toMatchObject({ isAllowed: true, remaining: 1 });

@@ -18,7 +18,7 @@ export class EndingProxy {
   private port = 0;
 
   private constructor(private readonly target: string) {
-    this.server = createServer((near) => this.pass(near));
+    this.server = createServer((client) => this.pass(client));
   }
 
   static async start(target: string): Promise<EndingProxy> {
@@ -38,37 +38,37 @@ export class EndingProxy {
     return stopped(this.server);
   }
 
-  private pass(near: Socket): void {
+  private pass(client: Socket): void {
     const { hostname, port } = new URL(this.target);
-    const far = connect(Number(port), hostname);
+    const database = connect(Number(port), hostname);
     for (const [one, other] of [
-      [near, far],
-      [far, near],
+      [client, database],
+      [database, client],
     ] as const)
       one.on('error', () => undefined).on('close', () => other.destroy());
-    near.pipe(far);
-    if (this.ends) this.endWhenReady(far, near);
-    else far.pipe(near);
+    client.pipe(database);
+    if (this.ends) this.endWhenReady(database, client);
+    else database.pipe(client);
   }
 
   /** Passes what the server sends until the session is ready, and the rest when the session has ended. */
-  private endWhenReady(far: Socket, near: Socket): void {
+  private endWhenReady(database: Socket, client: Socket): void {
     let begin = Buffer.alloc(0);
     const held: Buffer[] = [];
-    far.on('data', (chunk: Buffer) => {
+    database.on('data', (chunk: Buffer) => {
       begin = Buffer.concat([begin, chunk]);
       const isFirst = held.length === 0;
       if (isFirst && !('Z' in messagesOf(begin))) {
-        near.write(chunk);
+        client.write(chunk);
         return;
       }
       held.push(chunk);
       const pid = messagesOf(begin).K?.readInt32BE(headerBytes);
       if (isFirst) void rowsAt(this.target, 'SELECT pg_terminate_backend($1)', [pid]);
     });
-    far.on('end', () => {
+    database.on('end', () => {
       if (held.length > 0) this.ended += 1;
-      near.end(Buffer.concat(held));
+      client.end(Buffer.concat(held));
     });
   }
 }

@@ -54,11 +54,11 @@ export class TcpProxy {
 
   /** Accepts connections; after {@link close} on the same port. */
   async open(): Promise<void> {
-    this.server = createServer((near) => {
-      const far = connect(Number(this.target.port || 5432), this.target.hostname);
+    this.server = createServer((client) => {
+      const upstream = connect(Number(this.target.port || 5432), this.target.hostname);
       for (const [from, to] of [
-        [near, far],
-        [far, near],
+        [client, upstream],
+        [upstream, client],
       ] as const) {
         from.setNoDelay(true).pipe(to);
         this.ends.add(from);
@@ -68,7 +68,7 @@ export class TcpProxy {
           to.destroy();
         });
       }
-      if (this.tap) near.on('data', this.tap());
+      if (this.tap) client.on('data', this.tap());
     });
     this.port = await listening(this.server, this.port || (await freePort()));
   }
