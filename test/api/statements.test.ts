@@ -58,3 +58,23 @@ describe('a training', () => {
     ).toHaveLength(10);
   });
 });
+
+describe('DATABASE_PREPARED_STATEMENTS', () => {
+  /** Whether the database gets named statements for requests of clients with these settings. */
+  const namesStatements = async (settings: Record<string, string>): Promise<boolean> => {
+    const { watch } = gateway;
+    await gateway.end();
+    watch.named.clear();
+    await gateway.restart(settings);
+    for (let time = 0; time < 3; time += 1) await client.request('{ models { nodes { id status } } }');
+    return watch.named.size > 0;
+  };
+
+  it('is true without, and false with DATABASE_DIRECT_URL, and can be set to the other value', async () => {
+    expect(await namesStatements({})).toBe(true);
+    expect(await namesStatements({ DATABASE_PREPARED_STATEMENTS: 'false' })).toBe(false);
+    const direct = { DATABASE_DIRECT_URL: gateway.databaseUrl };
+    expect(await namesStatements({ ...direct, DATABASE_PREPARED_STATEMENTS: 'true' })).toBe(true);
+    expect(await namesStatements({ ...direct, DATABASE_PREPARED_STATEMENTS: '' })).toBe(false);
+  });
+});

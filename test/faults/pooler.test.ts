@@ -30,7 +30,7 @@ beforeAll(async () => {
   };
   await environment.gateway.kill();
   await environment.restartGateway(0, settings);
-  await environment.addGateway(settings);
+  await environment.addGateway({ ...settings, DATABASE_PREPARED_STATEMENTS: 'false' });
 });
 
 afterAll(async () => {

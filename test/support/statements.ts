@@ -5,6 +5,8 @@ import { TcpProxy } from './servers';
  * regardless of the library that sends them.
  */
 export class StatementWatch {
+  /** The statements that were prepared under a name. */
+  readonly named = new Set<string>();
   private statements: string[] = [];
   private parsed: string[] = [];
   private readonly proxy: TcpProxy;
@@ -13,7 +15,10 @@ export class StatementWatch {
     this.proxy = new TcpProxy(new URL(databaseUrl), () => {
       const reader = new MessageReader(
         (text) => this.statements.push(text),
-        (text) => this.parsed.push(text),
+        (text, name) => {
+          this.parsed.push(text);
+          if (name !== '') this.named.add(text);
+        },
       );
       return (chunk) => reader.read(chunk);
     });
@@ -81,7 +86,7 @@ class MessageReader {
 
   constructor(
     private readonly onStatement: (text: string) => void,
-    private readonly onParsed: (text: string) => void,
+    private readonly onParsed: (text: string, name: string) => void,
   ) {}
 
   read(chunk: Buffer): void {
@@ -105,7 +110,7 @@ class MessageReader {
     if (letter === 'Q') this.onStatement(first);
     if (letter === 'P') {
       this.parsed.set(first, second);
-      this.onParsed(second);
+      this.onParsed(second, first);
     }
     if (letter === 'B') this.onStatement(this.parsed.get(second) ?? '');
   }
