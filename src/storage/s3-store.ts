@@ -9,7 +9,6 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  type BucketLocationConstraint,
   type GetObjectCommandOutput,
   type ListMultipartUploadsCommandOutput,
   type _Object as S3Object,
@@ -88,17 +87,12 @@ export class S3Store implements MediaStore {
    * @throws StorageUnavailableError if it cannot be used or created
    */
   async prepare(): Promise<void> {
-    const { bucket: Bucket, region } = this.options;
+    const { bucket: Bucket } = this.options;
     if (await inStore(() => unlessMissing(this.look()))) return;
-    const place = { LocationConstraint: region as BucketLocationConstraint };
     await inStore(async () => {
       try {
-        await this.client.send(
-          new CreateBucketCommand({
-            Bucket,
-            ...(region !== 'us-east-1' && { CreateBucketConfiguration: place }),
-          }),
-        );
+        // The SDK adds the region of the client, unless it is us-east-1, which S3 refuses in this request.
+        await this.client.send(new CreateBucketCommand({ Bucket }));
       } catch (error) {
         // Another process may have been faster.
         if (!(await this.look().catch(() => null))) throw error;

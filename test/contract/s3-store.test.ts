@@ -1,7 +1,10 @@
 import { createServer as createHttpServer, type ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { freePort } from '../../src/core/free-port';
+import { readConfig } from '../../src/read-config';
 import { readObject } from '../../src/storage/media-store';
+import { openBucket } from '../../src/storage/open-store';
 import { type S3Store } from '../../src/storage/s3-store';
 import { LocalBucket } from '../support/local-bucket';
 import { connectionsOf, listening, stopped } from '../support/servers';
@@ -30,6 +33,39 @@ describe('the S3 store', () => {
 
   it('can be prepared twice', async () => {
     await expect(store.prepare()).resolves.toBeUndefined();
+  });
+});
+
+describe('a missing bucket', () => {
+  let created: unknown[] = [];
+  const server = createHttpServer((request, response) => {
+    const { method, headers } = request;
+    void text(request).then((body) => {
+      // Requests are signed for the region as well.
+      if (method === 'PUT') created.push([headers.authorization!.split('/')[2], body]);
+      response.writeHead(method === 'HEAD' ? 404 : 200).end();
+    });
+  });
+  let endpoint: string;
+
+  beforeAll(async () => {
+    endpoint = `http://127.0.0.1:${await listening(server)}`;
+  });
+
+  afterAll(() => stopped(server));
+
+  it.each([
+    ['eu-central-1', expect.stringContaining('<LocationConstraint>eu-central-1</LocationConstraint>')],
+    // S3 refuses this one as a constraint.
+    ['us-east-1', ''],
+  ])('is created in the region %s of S3_REGION', async (region, constraint) => {
+    created = [];
+    const settings = {
+      ...{ S3_BUCKET: 'pictures', S3_ENDPOINT: endpoint, S3_REGION: region },
+      ...{ S3_ACCESS_KEY_ID: 'key', S3_SECRET_ACCESS_KEY: 'secret' },
+    };
+    await openBucket(readConfig(settings));
+    expect(created).toEqual([[region, constraint]]);
   });
 });
 
