@@ -42,16 +42,16 @@ async function checkCdn(store: S3Store, publicUrl: string): Promise<Finding> {
     return finding(
       check,
       'fail',
-      `anyone who knows the id of a photo can read it: S3_PUBLIC_URL gives out ${readable.join(' and ')}`,
+      `anyone who knows the id of a photo can read it: S3_PUBLIC_URL serves ${readable.join(' and ')}`,
       'Let the CDN serve avatars/ and renditions/ only, and purge its copies of other objects.',
     );
   }
   if (prefixes('unknown').length > 0) {
     const cure =
       'Check that S3_PUBLIC_URL is the address of the CDN, that it serves avatars/, and that this machine can reach it.';
-    return finding(check, 'warn', 'it is not known whether S3_PUBLIC_URL gives out photos', cure);
+    return finding(check, 'warn', 'it is not known whether S3_PUBLIC_URL serves photos', cure);
   }
-  return finding(check, 'ok', 'S3_PUBLIC_URL does not give out photos');
+  return finding(check, 'ok', 'S3_PUBLIC_URL does not serve photos');
 }
 
 /** Sends the preflight request that a browser sends before an upload, for each origin of pages. */

@@ -62,7 +62,7 @@ async function checkStore(sql: Sql, config: Config, dataDir: string): Promise<Fi
       check,
       'fail',
       `${name} cannot be read`,
-      'Mend what the check of the folders or of the bucket says.',
+      'Correct what the check of the folders or of the bucket says.',
     );
   }
 }

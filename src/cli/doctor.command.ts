@@ -68,6 +68,8 @@ async function attempt(check: string, examined: () => Promise<Finding[]>): Promi
   try {
     return await examined();
   } catch (error) {
-    return [finding(check, 'fail', messageOf(error), 'Mend this first, then run `likeness doctor` again.')];
+    return [
+      finding(check, 'fail', messageOf(error), 'Correct this first, then run `likeness doctor` again.'),
+    ];
   }
 }
