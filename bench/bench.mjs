@@ -9,6 +9,7 @@ import { productFolder, Server } from './lib/processes.mjs';
 import { AnswersDiffer, printTable, writeResult } from './lib/report.mjs';
 import { local, ownersOf } from './lib/requests.mjs';
 import { prepareSeed, seedLibrary, settle } from './lib/seed.mjs';
+import { commits } from './scenarios/commits.mjs';
 import { fairness } from './scenarios/fairness.mjs';
 import { firstAvatar } from './scenarios/first-avatar.mjs';
 import { idle } from './scenarios/idle.mjs';
@@ -17,6 +18,7 @@ import { list, listFallback, listUrls } from './scenarios/list.mjs';
 import { lookup } from './scenarios/lookup.mjs';
 import { media, photos } from './scenarios/media.mjs';
 import { mutations } from './scenarios/mutations.mjs';
+import { partitions } from './scenarios/partitions.mjs';
 import { pollerFree, pollerHeld, pollerSpent } from './scenarios/poller.mjs';
 import { processes } from './scenarios/processes.mjs';
 import { reconnectStorm } from './scenarios/reconnect-storm.mjs';
@@ -44,6 +46,8 @@ const scenarios = [
   pollerFree,
   pollerHeld,
   processes,
+  partitions,
+  commits,
 ];
 
 const { values } = parseArgs({
@@ -57,6 +61,7 @@ const { values } = parseArgs({
     subscribers: { type: 'string' },
     models: { type: 'string' },
     jobs: { type: 'string' },
+    events: { type: 'string' },
     setting: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -69,6 +74,7 @@ const full = {
   subscribers: 10_000,
   models: 100_000,
   jobs: 100_000,
+  events: 1_000_000,
 };
 const quick = { ...full, rounds: 2, seconds: 1.2, connections: '32', owners: 200 };
 
@@ -87,6 +93,7 @@ function readOptions() {
     subscribers: number('subscribers'),
     models: number('models'),
     jobs: number('jobs'),
+    events: number('events'),
     settings: Object.fromEntries(values.setting.map((text) => /^(\w+)=(.*)$/s.exec(text).slice(1))),
   };
 }
