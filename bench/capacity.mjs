@@ -1,90 +1,263 @@
-// What a number of jobs a day needs, from the costs that the scenario job-costs has measured, and how long jobs wait for
-// the budget of calls to the avatar service: `node bench/capacity.mjs [--jobs 1000000] [--requests 500]`. See docs/scaling.md.
+// What a number of jobs a day needs: the costs of one job as the scenario job-costs has measured them (job-costs.json, or
+// --costs), multiplied, and a simulation of days with the budget and the poll times of the product. See docs/scaling.md.
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchFolder, productFolder } from './lib/processes.mjs';
+import { printTable } from './lib/report.mjs';
 
-/**
- * Of one job, by kind, with the uploads of its photos; `share`: of all jobs. Polls are as many as with the recommended
- * intervals, if durations are unknown: a training takes 5 to 20 minutes, a generation 20 to 100 seconds.
- */
-const kinds = {
-  training: {
-    ...{ share: 0.1, polls: 5, statements: 118, rows: 29, events: 8.6 },
-    ...{ walBytes: 46_000, keptBytes: 12_300, databaseMs: 46, pictureBytes: 5 * 60_000 },
-  },
-  generation: {
-    ...{ share: 0.9, polls: 5, statements: 118, rows: 31, events: 12 },
-    ...{ walBytes: 63_000, keptBytes: 19_000, databaseMs: 52, pictureBytes: 4 * 90_000 },
-  },
+const options = {
+  jobs: { type: 'string', default: '1000000' },
+  // A minute; 500: Picsart's documented limit.
+  requests: { type: 'string', default: '500' },
+  'poll-share': { type: 'string', default: '0.75' },
+  'max-poll-speedup': { type: 'string', default: '8' },
+  // Assumptions: the share of trainings, and bytes of a stored photo and picture.
+  trainings: { type: 'string', default: '0.1' },
+  'photo-bytes': { type: 'string', default: '60000' },
+  'picture-bytes': { type: 'string', default: '90000' },
+  // Examples of prices in EUR: the first two are those of docs/money.md for 5 photos and 4 avatars.
+  'training-price': { type: 'string', default: '2.75' },
+  'generation-price': { type: 'string', default: '0.08' },
+  'gb-month': { type: 'string', default: '0.02' },
+  'database-gb-month': { type: 'string', default: '0.10' },
+  costs: { type: 'string', default: join(benchFolder, 'job-costs.json') },
 };
+const { costs: costsFile, ...texts } = parseArgs({ options }).values;
+const given = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, Number(text)]));
 
-/** An event with its index entries. It is kept for 7 days (EVENT_RETENTION), and is part of `keptBytes`. Bytes. */
+if (!existsSync(join(productFolder, 'dist/main.js'))) throw new Error('Run `npm run build` first.');
+const load = createRequire(import.meta.url);
+const product = (name) => load(join(productFolder, 'dist', name));
+const { picsartFacts } = product('upstream/picsart/facts.js');
+const { UpstreamBudget } = product('upstream/budget.repository.js');
+const { PollTiming } = product('jobs/poll-timing.js');
+const { DurationSketch } = product('jobs/duration-sketch.js');
+
+const facts = picsartFacts(1);
+const [photosEach, avatarsEach, keptDays] = [5, 4, 7];
+/** An event with its index entries: docs/adr/0042. It is kept for EVENT_RETENTION, and is part of what job-costs counts as kept. */
 const eventBytes = 525;
-/** The share of a day's jobs that come in its busiest hour: twice the mean. */
-const busiestHour = 2 / 24;
+/** What the process of the gateway grows by for each subscriber: docs/performance.md. */
+const socketBytes = 16_000;
+const minutesPerDay = 1_440;
 
-const { values } = parseArgs({
-  options: { jobs: { type: 'string', default: '1000000' }, requests: { type: 'string', default: '500' } },
-});
-const [jobs, requestsPerMinute] = [Number(values.jobs), Number(values.requests)];
+/** Durations are evenly distributed between the documented ones. */
+function kindOf(share, { minMs, maxMs }, plan, { rows, bytes, price }) {
+  const sketch = new DurationSketch();
+  sketch.add({ minMs, maxMs }, 1);
+  return {
+    share,
+    minMs,
+    maxMs,
+    meanMs: (minMs + maxMs) / 2,
+    durations: sketch.quantiles(),
+    plan,
+    rows,
+    bytes,
+    price,
+  };
+}
 
-/** The sum over all jobs of a day. */
-const total = (name) => Object.values(kinds).reduce((sum, kind) => sum + jobs * kind.share * kind[name], 0);
-const calls = jobs + total('polls');
-const perSecond = (perDay) => (perDay * busiestHour) / 3_600;
-
-const amounts = {
-  'calls to the avatar service': calls,
-  'calls in a minute of the busiest hour': perSecond(calls) * 60,
-  'rows inserted': total('rows'),
-  events: total('events'),
-  'statements in a second of the busiest hour': perSecond(total('statements')),
-  'GB of WAL': total('walBytes') / 1e9,
-  'cores of PostgreSQL in the busiest hour': perSecond(total('databaseMs')) / 1_000,
-  'GB kept in PostgreSQL, without events': (total('keptBytes') - total('events') * eventBytes) / 1e9,
-  'GB of events (7 days)': (total('events') * eventBytes * 7) / 1e9,
-  'GB of pictures': total('pictureBytes') / 1e9,
+const kinds = {
+  training: kindOf(given.trainings, facts.trainingDuration, facts.trainingPoll, {
+    rows: 'trainings',
+    bytes: photosEach * given['photo-bytes'],
+    price: given['training-price'],
+  }),
+  generation: kindOf(1 - given.trainings, facts.generationDuration, facts.generationPoll, {
+    rows: 'generations',
+    bytes: avatarsEach * given['picture-bytes'],
+    price: given['generation-price'],
+  }),
 };
-for (const [name, amount] of Object.entries(amounts)) console.log(name.padEnd(46), amount.toPrecision(3));
+const each = Object.values(kinds);
 
-/** Shares of the budget by default: polls (POLL_SHARE) and submissions; the rest is for failed jobs. */
-const shares = { polls: 0.75, submissions: 0.2 };
-const maxPerMinute = Math.min(
-  requestsPerMinute * shares.submissions,
-  (requestsPerMinute * shares.polls * jobs) / total('polls'),
-);
-const maxPerDay = maxPerMinute * 1_440;
+/** The budget of the product for so many calls a minute, in calls a minute in the long run. */
+function budgetOf(requestsPerMinute) {
+  const limits = { requestsPerMinute, pollShare: given['poll-share'], probeIntervalMs: 0, maxCallMs: 0 };
+  const budget = new UpstreamBudget(null, { name: 'picsart', account: '', facts }, limits);
+  return { polls: budget.perSecond('poll') * 60, submissions: budget.perSecond('submit') * 60 };
+}
+
+/** When the product polls jobs of which so many are submitted in a minute: the polls of each, and how late they see its end. */
+async function pollsAt(jobsPerMinute, budget) {
+  const running = (kind) => (jobsPerMinute * kind.share * kind.meanMs) / 60_000;
+  const asRead = each.map((kind, index) => ({
+    kind: { table: String(index), running: '' },
+    expect: async () => ({ durations: kind.durations, isLearned: true }),
+  }));
+  // The one statement of PollTiming counts the running jobs of a table.
+  const sql = {
+    rows: async (text) => [{ running: running(each[Number(/FROM (\d+) WHERE/.exec(text)[1])]) }],
+  };
+  const timing = new PollTiming(sql, 'picsart', asRead, {
+    pollsPerMs: budget.polls / 60_000,
+    maxSpeedup: given['max-poll-speedup'],
+  });
+  return Promise.all(each.map((kind) => pollsOf(kind, timing)));
+}
+
+async function pollsOf({ durations, minMs, maxMs, plan }, timing) {
+  const times = [];
+  for (let atMs = 0; atMs < maxMs; times.push(atMs))
+    atMs += await timing.nextPollMs({ durations, isLearned: true }, atMs, plan);
+  const samples = 1_000;
+  let [polls, lateMs] = [0, 0];
+  for (let index = 0; index < samples; index += 1) {
+    const endMs = minMs + ((index + 0.5) / samples) * (maxMs - minMs);
+    const seen = times.findIndex((atMs) => atMs >= endMs);
+    polls += (seen + 1) / samples;
+    lateMs += (times[seen] - endMs) / samples;
+  }
+  return { polls, lateMs };
+}
+
+/** The share of a day's jobs that come in a minute: a wave whose top is twice the mean. */
+const waveAt = (minute) => (1 + Math.sin((2 * Math.PI * minute) / minutesPerDay)) / minutesPerDay;
 
 /**
- * Simulates days in minutes: jobs come as a wave with its top in the busiest hour, and are submitted in the order of their
- * arrival.
- * @returns how long the jobs of the last day waited, in minutes: the median and the 99th percentile
+ * Simulates days in minutes: jobs come as a wave, and are submitted in the order of their arrival as the budget allows.
+ * @returns the last day: what is submitted in each minute, and how long its jobs wait
  */
-function simulate(perDay, days = 3) {
-  const waits = [];
+function simulate(perDay, { submissions }, days = 3) {
+  const minutes = [];
   let queued = 0;
-  for (let minute = 0; minute < days * 1_440; minute += 1) {
-    const wave = 1 + Math.sin((2 * Math.PI * minute) / 1_440);
-    queued = Math.max(0, queued + (perDay / 1_440) * wave - maxPerMinute);
-    if (minute >= (days - 1) * 1_440) waits.push([queued / maxPerMinute, wave]);
+  for (let minute = 0; minute < days * minutesPerDay; minute += 1) {
+    const arriving = perDay * waveAt(minute);
+    const submitted = Math.min(queued + arriving, submissions);
+    queued += arriving - submitted;
+    if (minute >= (days - 1) * minutesPerDay)
+      minutes.push({ arriving, submitted, waitMinutes: queued / submissions });
   }
-  waits.sort(([one], [other]) => one - other);
-  // Each minute counts by the jobs that come in it.
-  const all = waits.reduce((sum, [, jobsThen]) => sum + jobsThen, 0);
-  const quantile = (share) => {
-    let sum = 0;
-    for (const [wait, jobsThen] of waits) if ((sum += jobsThen) >= share * all) return wait;
-    return waits.at(-1)[0];
-  };
-  return [quantile(0.5), quantile(0.99)];
+  return minutes;
 }
 
-console.log(
-  `\nA budget of ${requestsPerMinute} calls a minute is used up by ${Math.round(maxPerDay)} jobs a day.`,
-);
-for (const load of [0.4, 0.5, 0.7, 0.9, 1, 1.1]) {
-  const [median, p99] = simulate(maxPerDay * load).map((minutes) => minutes.toFixed(1));
-  const count = Math.round(maxPerDay * load)
-    .toString()
-    .padStart(9);
-  console.log(`${count} jobs a day (${load} of it): wait ${median} min, 1 of 100 more than ${p99} min`);
+/** The wait that a share of the jobs does not exceed, in minutes. */
+function waitOf(minutes, share) {
+  const sorted = [...minutes].sort((one, other) => one.waitMinutes - other.waitMinutes);
+  const all = sorted.reduce((sum, { arriving }) => sum + arriving, 0);
+  let sum = 0;
+  return (
+    sorted.find(({ arriving }) => (sum += arriving) >= share * all)?.waitMinutes ?? sorted.at(-1).waitMinutes
+  );
 }
+
+/** The polls of a day, by kind. */
+async function pollsOfDay(minutes, budget) {
+  const step = 10;
+  const sums = each.map(() => 0);
+  for (let minute = 0; minute < minutes.length; minute += step) {
+    const { submitted } = minutes[minute];
+    if (submitted < 1e-3) continue;
+    const found = await pollsAt(submitted, budget);
+    each.forEach(({ share }, index) => (sums[index] += submitted * share * found[index].polls * step));
+  }
+  return sums;
+}
+
+/** A cost of a job with so many polls, by the line through the two measured numbers of polls. */
+function costOf(kind, name, polls) {
+  const [few, many] = measured
+    .filter((row) => row.kind === kind.rows)
+    .sort((one, other) => one.polls - other.polls);
+  return few[name] + ((many[name] - few[name]) / (many.polls - few.polls)) * (polls - few.polls);
+}
+
+/** A result of the benchmark. */
+const origin = JSON.parse(readFileSync(costsFile, 'utf8'));
+const measured = origin.scenarios['job-costs'].rows;
+const photo = measured.find(({ kind }) => kind === 'photos');
+
+/** What a day needs, with the polls that the budget of so many calls a minute leaves. */
+async function dayOf(jobs, requestsPerMinute) {
+  const budget = budgetOf(requestsPerMinute);
+  const minutes = simulate(jobs, budget);
+  const polls = await pollsOfDay(minutes, budget);
+  const submitted = minutes.reduce((sum, minute) => sum + minute.submitted, 0);
+  const pollsEach = each.map(({ share }, index) => polls[index] / (submitted * share));
+  const sumOf = (valueOf) =>
+    each.reduce((sum, kind, index) => sum + jobs * kind.share * valueOf(kind, index), 0);
+  const total = (name) =>
+    sumOf((kind, index) => costOf(kind, name, pollsEach[index])) +
+    jobs * kinds.training.share * photosEach * photo[name];
+  const eventsPerDay = total('events') * eventBytes;
+  return {
+    ...{ jobs, polls: polls.reduce((sum, count) => sum + count, 0), pollsEach, total },
+    ...{ eventsKept: eventsPerDay * keptDays, rowsKept: total('kept bytes') - eventsPerDay },
+    ...{ stored: sumOf(({ bytes }) => bytes), price: sumOf(({ price }) => price) },
+    running: busiest(sumOf(({ meanMs }) => meanMs)) / 3_600_000,
+  };
+}
+
+/** The part of a day that falls into its busiest hour. */
+const busiest = (perDay) => (perDay * 2) / 24;
+
+function amountsOf({ jobs, polls, pollsEach, total, eventsKept, rowsKept, stored, price, running }) {
+  const perSecond = (name) => busiest(total(name)) / 3_600;
+  return {
+    submissions: jobs,
+    polls,
+    'polls of a training': pollsEach[0],
+    'polls of a generation': pollsEach[1],
+    statements: total('statements'),
+    'statements a second, busiest hour': perSecond('statements'),
+    'transactions a second, busiest hour': perSecond('transactions'),
+    'rows inserted': total('rows inserted'),
+    'rows updated': total('updated'),
+    events: total('events'),
+    'events a second, busiest hour': perSecond('events'),
+    'GB of WAL': total('WAL bytes') / 1e9,
+    'MB of WAL a second, busiest hour': perSecond('WAL bytes') / 1e6,
+    'GB of events (7 days)': eventsKept / 1e9,
+    'GB of other rows, more each day': rowsKept / 1e9,
+    'GB of photos and pictures, more each day': stored / 1e9,
+    'hours of processor time of PostgreSQL': total('database ms') / 3_600_000,
+    'cores of PostgreSQL, busiest hour': perSecond('database ms') / 1_000,
+    'hours of processor time of the gateway': total('server ms') / 3_600_000,
+    'jobs that run at a time, busiest hour': running,
+    'MB of sockets, if one client follows each': (running * socketBytes) / 1e6,
+    'EUR for the avatar service (example)': price,
+    'EUR a month for the pictures of a day (example)': (stored / 1e9) * given['gb-month'],
+    'EUR a month for the rows of a day (example)': (rowsKept / 1e9) * given['database-gb-month'],
+    'EUR a month for events (example)': (eventsKept / 1e9) * given['database-gb-month'],
+  };
+}
+
+async function waits(requestsPerMinute) {
+  const budget = budgetOf(requestsPerMinute);
+  const maxPerDay = budget.submissions * minutesPerDay;
+  const rows = [];
+  for (const share of [0.25, 0.5, 0.7, 0.9, 1]) {
+    const minutes = simulate(maxPerDay * share, budget);
+    const top = Math.max(...minutes.map(({ submitted }) => submitted));
+    const [training, generation] = await pollsAt(top, budget);
+    const wanted = top * (kinds.training.share * training.polls + kinds.generation.share * generation.polls);
+    rows.push({
+      'jobs a day': Math.round(maxPerDay * share),
+      'of the limit': share,
+      'median wait, min': waitOf(minutes, 0.5),
+      p99: waitOf(minutes, 0.99),
+      'polls of a training': training.polls,
+      'end seen after, s': training.lateMs / 1_000,
+      'polls of a generation': generation.polls,
+      'seen after, s': generation.lateMs / 1_000,
+      'polls a minute': Math.round(wanted),
+      allowed: Math.round(budget.polls),
+    });
+  }
+  printTable(
+    `${requestsPerMinute} calls a minute, ${Math.round(budget.submissions)} of them submissions: waits, and polls at the top of the wave`,
+    rows,
+  );
+}
+
+console.log(`Costs of a job: ${costsFile}, ${origin.startedAt}, commit ${origin.commit.slice(0, 8)}`);
+/** So that no job waits at the top of the wave. */
+const withoutWaiting = (given.jobs * 2) / minutesPerDay / budgetOf(1).submissions;
+await waits(given.requests);
+const requestsPerMinute = Math.max(given.requests, withoutWaiting);
+console.log(`\nA day of ${given.jobs} jobs with ${Math.round(requestsPerMinute)} calls a minute`);
+for (const [name, amount] of Object.entries(amountsOf(await dayOf(given.jobs, requestsPerMinute))))
+  console.log(`  ${name.padEnd(50)}${amount.toPrecision(3)}`);
