@@ -45,7 +45,7 @@ const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/fa
 
 /** Files of test/api that are the same with every engine and through a pooler: forms, transports, and what has no jobs. */
 const withoutEngine =
-  /^(capabilities|deprecated-uses|direct-uploads|entity-rows|examples|graphi|graphql-over|http-|job-fields|media-route|migrat|mutation-forms|photo-(graphql|refusals)|planned-reads|prepared-statements|provenance|refusals|sse-|statements|studio|style-|transports|upload-route|websocket)/;
+  /^(capabilities|deprecated-uses|examples|graphi|graphql-over|http-|job-fields|media-route|mutation-forms|photo-graphql|provenance|refusals|sse-|studio|style-|transports|upload-route|websocket)/;
 
 /**
  * Groups of test files, each of which Jest runs as one file: loading the modules takes longer than the tests of most files.

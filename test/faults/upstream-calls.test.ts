@@ -99,7 +99,7 @@ describe('a paid call with a faulty response', () => {
   const pool = new EnvironmentPool(rows, runWithFault);
 
   beforeAll(() => {
-    pool.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '4s' } });
+    pool.start(8, { settings: { SUBMIT_TIMEOUT: '6s', UNCERTAIN_GRACE: '10s' } });
   });
 
   afterAll(() => pool.close());
