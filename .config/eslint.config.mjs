@@ -1,5 +1,3 @@
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import js from '@eslint/js';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import prettier from 'eslint-config-prettier';
@@ -9,8 +7,6 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tsdoc from 'eslint-plugin-tsdoc';
 import tseslint from 'typescript-eslint';
 import { project } from './project-rules.mjs';
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Counts lines of code: no blank lines, no comments. */
 const atMost = (max) => ['error', { max, skipBlankLines: true, skipComments: true }];
@@ -77,8 +73,9 @@ export default defineConfig(
   { linterOptions: { noInlineConfig: true } },
   js.configs.recommended,
   {
-    plugins: { 'import-x': importX },
+    plugins: { 'import-x': importX, project },
     rules: {
+      'project/no-inline-disabling': 'error',
       'import-x/no-duplicates': ['error', { 'prefer-inline': true }],
       'import-x/order': ['error', { alphabetize: { order: 'asc' }, 'newlines-between': 'never' }],
       'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx', 'hack'] }],
@@ -90,9 +87,8 @@ export default defineConfig(
   },
   {
     files: ['**/*.{ts,tsx}'],
-    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: root } },
-    plugins: { tsdoc, project },
+    extends: [tseslint.configs.strict, tseslint.configs.stylistic],
+    plugins: { tsdoc },
     rules: {
       'tsdoc/syntax': 'error',
       'project/file-names': 'error',
@@ -102,37 +98,14 @@ export default defineConfig(
       'no-restricted-properties': ['error', noEnvironment.properties, noSignalAny],
       'no-restricted-imports': ['error', { paths: [noEnvironment.imports] }],
       '@typescript-eslint/max-params': ['error', { max: 5 }],
-      // A switch without `default` must have every case.
-      '@typescript-eslint/switch-exhaustiveness-check': [
-        'error',
-        { considerDefaultExhaustiveForUnions: true },
-      ],
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       // Resolvers and entities are classes because of their decorators.
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
-      // A fifth of the time of all rules, and the product has no enums: type-graphql registers constant objects.
-      '@typescript-eslint/no-unsafe-enum-assignment': 'off',
-      // Numbers print as expected; objects and undefined do not.
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      // Rows and API types are classes for their decorators, without methods: an object of the same shape is valid.
-      // TypeORM and graphql-js read fields, not constructors.
-      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
-      '@typescript-eslint/no-misused-spread': 'off',
       // `match[1]!` after a successful match is clearer than an unreachable branch.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // `() => stop()` and `return refuse(response)` read better than braces around one call.
-      '@typescript-eslint/no-confusing-void-expression': [
-        'error',
-        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
-      ],
       // GraphQL passes arguments by position; unused ones start with `_`.
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
-      // Loops that end by `return` or by a signal.
-      '@typescript-eslint/no-unnecessary-condition': [
-        'error',
-        { allowConstantLoopConditions: 'only-allowed-literals' },
-      ],
     },
   },
   {
@@ -178,11 +151,6 @@ export default defineConfig(
     rules: { 'max-lines': 'off', 'project/file-names': 'off' },
   },
   {
-    // The type of a row is stated with the statement: `rows<PhotoRow>(…)`.
-    files: ['src/core/sql.ts', 'src/database/*.ts'],
-    rules: { '@typescript-eslint/no-unnecessary-type-parameters': 'off' },
-  },
-  {
     files: ['test/**/*.ts'],
     extends: [jest.configs['flat/recommended']],
     rules: {
@@ -196,14 +164,9 @@ export default defineConfig(
       ],
       // Assertions for every test of a file may be in a hook.
       'jest/no-standalone-expect': ['error', { additionalTestBlockFunctions: ['afterEach', 'afterAll'] }],
-      // Jest's own matchers (`expect.any(…)`) are typed `any`.
-      '@typescript-eslint/no-unsafe-argument': 'off',
-      '@typescript-eslint/no-unsafe-assignment': 'off',
       'max-lines': atMost(300),
       // The length of a `describe` is irrelevant.
       'max-lines-per-function': 'off',
-      // A test double returns a promise like the real function, also if it awaits nothing.
-      '@typescript-eslint/require-await': 'off',
     },
   },
   {

@@ -5,6 +5,7 @@
  *   classes of the API's schema, which have a description.
  * - `component-files`: a file of the studio is named like its component or hook, or like what it holds, in camel case.
  * - `file-names`: files are named `noun.kind.ts` in lower case, never by a name without content.
+ * - `no-inline-disabling`: no comment disables rules of oxlint; ESLint itself ignores such comments for its own.
  */
 
 const shapeless = /(^|[-.])(utils?|helpers?|managers?|common|misc|shared)([-.]|$)/;
@@ -90,11 +91,29 @@ const isOverload = (node) => {
   );
 };
 
+/** @type {import('eslint').Rule.RuleModule} */
+const noInlineDisabling = {
+  meta: {
+    type: 'suggestion',
+    schema: [],
+    messages: {
+      disables: 'Rules are changed in .oxlintrc.json, with a reason; comments cannot disable them.',
+    },
+  },
+  create: (context) => ({
+    Program() {
+      for (const { loc, value } of context.sourceCode.getAllComments())
+        if (value.includes('oxlint-disable')) context.report({ loc, messageId: 'disables' });
+    },
+  }),
+};
+
 /** The plugin. */
 export const project = {
   rules: {
     'component-files': componentFiles,
     'documented-exports': documentedExports,
     'file-names': fileNames,
+    'no-inline-disabling': noInlineDisabling,
   },
 };

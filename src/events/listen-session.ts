@@ -35,7 +35,15 @@ export class ListenSession {
     lost: Promise<never>,
   ) {
     this.scheduleCheck();
-    this.ended = Promise.race([lost, aborted(options.signal)]).finally(() => this.close());
+    this.ended = this.untilEnded(lost);
+  }
+
+  private async untilEnded(lost: Promise<never>): Promise<void> {
+    try {
+      await Promise.race([lost, aborted(this.options.signal)]);
+    } finally {
+      await this.close();
+    }
   }
 
   /** @throws Error if listening fails, within 5 s */

@@ -29,7 +29,7 @@ export class S3Links implements ObjectLinks {
     const head = await inStore(() =>
       unlessMissing(this.client.send(command, { abortSignal })).catch(withStatus),
     );
-    return head && (head.ContentLength ?? 0);
+    return head === null ? null : (head.ContentLength ?? 0);
   }
 
   upload(key: string, byteSize: number, expiresAtMs: number): Promise<string> {

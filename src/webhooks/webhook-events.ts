@@ -119,7 +119,7 @@ function deletionEvent(event: StoredEvent): WebhookEvent | null {
 }
 
 function isSame({ status, attempt }: JobState, before: JobState | null): boolean {
-  return before !== null && before.status === status && before.attempt === attempt;
+  return before?.status === status && before.attempt === attempt;
 }
 
 /** The code of a failure is stored by this program: it contains nothing of the owner. */

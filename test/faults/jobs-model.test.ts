@@ -121,7 +121,11 @@ describe('two jobs and two processes under random sequences of operations and cr
           await harness.clear();
         }
       });
-      await fc.assert(property, { ...seed, numRuns, interruptAfterTimeLimit: timeLimitMs });
+      await fc.assert(property, {
+        ...seed,
+        numRuns,
+        plugins: [fc.interruptAfterTimeLimit(timeLimitMs)],
+      });
     },
     timeLimitMs * 6,
   );
