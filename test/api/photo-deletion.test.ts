@@ -1,3 +1,5 @@
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { newId } from '../../src/core/ids';
 import { localViewer, type Viewer } from '../../src/core/viewer';
@@ -177,6 +179,18 @@ describe('the sweep of orphans', () => {
       false,
     ]);
     expect(await environment.deletion.sweepOrphans(new AbortController().signal)).toBe(0);
+  });
+
+  it('deletes what a killed process has not finished storing', async () => {
+    const drafts = join(environment.mediaDir, '.drafts');
+    const longAgo = new Date(Date.now() - 3_700_000);
+    await mkdir(drafts, { recursive: true });
+    await Promise.all(['old', 'new'].map((name) => writeFile(join(drafts, name), 'half a face')));
+    await utimes(join(drafts, 'old'), longAgo, longAgo);
+
+    await environment.deletion.sweepOrphans(new AbortController().signal);
+
+    expect(await readdir(drafts)).toEqual(['new']);
   });
 
   it('repeats a deletion that was scheduled again while it ran', async () => {

@@ -22,6 +22,8 @@ export const maxPhotoBytes = 3_000_000;
 export interface PhotoEnvironment {
   database: Database;
   store: WatchedStore;
+  /** The folder of the store. */
+  mediaDir: string;
   signer: Composition['signer'];
   photos: Services['photos'];
   training: Services['jobPhotos'];
@@ -92,7 +94,8 @@ export async function openPhotoEnvironment(lookup?: Resolve, isDirect = false): 
   const testDatabase = await TestDatabase.create();
   const folder = await mkdtemp(join(tmpdir(), 'likeness-photos-'));
   const database = await testDatabase.pool(10);
-  const store = new WatchedStore(join(folder, 'media'));
+  const mediaDir = join(folder, 'media');
+  const store = new WatchedStore(mediaDir);
   if (isDirect) store.links = unusedLinks;
   let wakes = 0;
   const composition = composeServices({
@@ -110,7 +113,7 @@ export async function openPhotoEnvironment(lookup?: Resolve, isDirect = false): 
   const { services, photos: work, directUploads, deletion, signer, journal } = composition;
   const gateway = await startTinyGateway({ routes: fileRoutes(services) });
   return {
-    ...{ database, store, signer, deletion },
+    ...{ database, store, mediaDir, signer, deletion },
     intake: services.intake,
     photos: services.photos,
     training: services.jobPhotos,
