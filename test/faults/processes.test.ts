@@ -3,7 +3,7 @@ import { startSandbox } from '../../src/sandbox/sandbox';
 import type { Job } from '../support/client';
 import { findViolations, rowId, statesOf } from '../support/faults-audit';
 import { FaultsEnvironment, type EnvironmentOptions } from '../support/faults-environment';
-import { ending, prepareFixtures, readJob, order } from '../support/faults-jobs';
+import { ending, order, orderAll, prepareFixtures, readJob } from '../support/faults-jobs';
 import type { GatewayProcess } from '../support/faults-process';
 import { Recorder } from '../support/faults-recorder';
 import { ApiError } from '../support/graphql-client';
@@ -95,11 +95,8 @@ describe('two gateways on one database', () => {
     await open({ gateways: 2 });
     await prepareFixtures(environment);
     const before = await environment.paid();
-    const jobs = await Promise.all(
-      Array.from({ length: 40 }, (_, index) =>
-        order(environment, index % 4 === 0 ? 'training' : 'generation'),
-      ),
-    );
+    const kinds = Array.from({ length: 40 }, (_, index) => (index % 4 === 0 ? 'training' : 'generation'));
+    const jobs = await orderAll(environment, kinds);
     await eventually(
       'the first half',
       () => environment.paid(),
@@ -107,9 +104,7 @@ describe('two gateways on one database', () => {
     );
     await environment.gateways[1]!.kill();
     await environment.freshBudget();
-    const ended = await Promise.all(
-      jobs.map(({ id }, index) => ending(environment, index % 4 === 0 ? 'training' : 'generation', id)),
-    );
+    const ended = await Promise.all(jobs.map(({ id }, index) => ending(environment, kinds[index]!, id)));
     const ends = ended.map(({ status, failure }) => failure?.code ?? status);
     const count = (wanted: string): number => ends.filter((end) => end === wanted).length;
     // The killed process cannot serve the photos of its call: the upstream then refuses the call.

@@ -1,5 +1,5 @@
 import { FaultsEnvironment } from '../support/faults-environment';
-import { prepareFixtures, order } from '../support/faults-jobs';
+import { orderAll, prepareFixtures } from '../support/faults-jobs';
 import { eventually } from '../support/until';
 
 jest.setTimeout(240_000);
@@ -23,7 +23,7 @@ describe('a spent budget', () => {
   };
 
   it('costs a few writes for each paid call, and none for jobs that wait', async () => {
-    const jobs = await Promise.all(Array.from({ length: 40 }, () => order(environment, 'generation')));
+    const jobs = await orderAll(environment, Array<'generation'>(40).fill('generation'));
     const calls = async (): Promise<number> => (await environment.sandbox.counts()).generations;
     // The burst is used up when more calls were made than it allows.
     const burst = (await calls()) + 12;

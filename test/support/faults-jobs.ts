@@ -78,6 +78,19 @@ export function order(environment: FaultsEnvironment, kind: JobKind, key?: strin
   return environment.client.instant({ photoId: photoIds[0]!, prompt: '', idempotencyKey: key });
 }
 
+/** Orders jobs at a time. On a busy machine an operation may reach its time limit; it is repeated with its key, as clients do. */
+export function orderAll(environment: FaultsEnvironment, kinds: readonly JobKind[]): Promise<Job[]> {
+  const one = (kind: JobKind, index: number): Promise<Job> => {
+    const key = `one-of-many-${index}`;
+    return eventually(
+      key,
+      () => order(environment, kind, key),
+      () => true,
+    );
+  };
+  return Promise.all(kinds.map(one));
+}
+
 /** Reads the current state of the job. */
 export function readJob(environment: FaultsEnvironment, kind: JobKind, id: string): Promise<Job | null> {
   return kind === 'training' ? environment.client.model(id) : environment.client.generation(id);
