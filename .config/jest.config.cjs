@@ -43,9 +43,9 @@ const withDatabase = {
 /** For suites that start the built gateway as processes. */
 const withProcesses = { ...withDatabase, globalSetup: '<rootDir>/test/support/faults-setup.ts' };
 
-/** Files of test/api that are the same with every engine and through a pooler: forms, transports, and what has no jobs. */
+/** Files of test/api that are the same with every engine and through a pooler: forms, transports, and what has no jobs. One has its own pooler. */
 const withoutEngine =
-  /^(capabilities|deprecated-uses|examples|graphi|graphql-over|http-|job-fields|media-route|mutation-forms|photo-graphql|provenance|refusals|sse-|studio|style-|transports|upload-route|websocket)/;
+  /^(capabilities|deprecated-uses|examples|graphi|graphql-over|http-|job-fields|media-route|mutation-forms|photo-graphql|provenance|refusals|sse-|statements|studio|style-|transports|upload-route|websocket)/;
 
 /**
  * Groups of test files, each of which Jest runs as one file: loading the modules takes longer than the tests of most files.
