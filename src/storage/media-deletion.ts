@@ -98,9 +98,20 @@ export class MediaDeletion {
       if (prefix === uploadPrefix && !this.store.links) continue;
       pending += await this.sweepPrefix(prefix, signal, prefix === uploadPrefix ? Infinity : max);
     }
-    // Last, since a bucket may refuse it: the key may lack the right.
-    if (!signal.aborted) await this.store.removeUnfinished();
+    if (!signal.aborted) await this.removeUnfinished();
     return pending;
+  }
+
+  /** Never throws: a bucket may refuse it, and the sweep of orphans, which reads its whole list, would be repeated at once. */
+  private async removeUnfinished(): Promise<void> {
+    try {
+      await this.store.removeUnfinished();
+    } catch (error) {
+      this.logger.warn(
+        { err: error },
+        'unfinished uploads could not be removed; tried again by the next sweep',
+      );
+    }
   }
 
   private async sweepPrefix(prefix: KeyPrefix, signal: AbortSignal, max: number): Promise<number> {

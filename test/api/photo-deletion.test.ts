@@ -193,6 +193,15 @@ describe('the sweep of orphans', () => {
     expect(await readdir(drafts)).toEqual(['new']);
   });
 
+  it('is complete if the store refuses to remove what is unfinished', async () => {
+    await environment.store.put(`photos/${newId()}.jpg`, Readable.from([Buffer.from('face')]), 10);
+    const refusal = new StorageUnavailableError(new Error('AccessDenied'));
+    const { store } = environment;
+    store.removeUnfinished = () => Promise.reject(refusal);
+    expect(await environment.deletion.sweepOrphans(new AbortController().signal)).toBe(1);
+    expect(await environment.deletion.sweep(10)).toBe(1);
+  });
+
   it('repeats a deletion that was scheduled again while it ran', async () => {
     const key = `photos/${newId()}.jpg`;
     await scheduleDeletion(environment.database, [key]);
