@@ -6,6 +6,7 @@ import type { App } from './app/app';
 import { settingNames, type Config } from './config';
 import { DomainError, isDiskFull } from './core/errors';
 import { createLogger, type Logger } from './core/logger';
+import { reasonOf } from './core/reason';
 import { Shutdown } from './core/shutdown';
 import { checkAddress } from './http/address-check';
 import { ConfigError, readConfig } from './read-config';
@@ -60,7 +61,7 @@ function messageOf(error: unknown, { DATA_DIR }: Config): string {
     return `the disk of DATA_DIR ${resolve(DATA_DIR)} is full. Free space, then start again.`;
   if (!(error instanceof Error)) return String(error);
   const isVague = error instanceof DomainError && error.cause instanceof Error;
-  return isVague ? `${error.message} (${(error.cause as Error).message})` : error.message;
+  return isVague ? `${error.message} (${reasonOf(error.cause)})` : error.message;
 }
 
 /** Reports what the start does, and what cannot be meant by the settings, before anything is loaded or created. */

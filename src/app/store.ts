@@ -47,21 +47,17 @@ function guarded(media: MediaStore, requireForPut: () => Promise<void>): MediaSt
   return Object.assign(Object.create(media) as MediaStore, { put });
 }
 
-/** The store, which logs once that pictures cannot be stored, or not be read or deleted, and that they can be again. */
+/** The store, which logs once that pictures cannot be stored, or not be read, and that they can be again. */
 function reporting(media: MediaStore, name: string, logger: Logger): MediaStore {
   const log = logger.child({ store: name });
   const stores = new OutageLog(log, {
     begin: 'pictures cannot be stored',
     end: 'pictures can be stored again',
   });
-  const others = new OutageLog(log, {
-    begin: 'pictures cannot be read or deleted',
-    end: 'pictures can be read and deleted again',
-  });
-  const watched: Pick<MediaStore, 'open' | 'put' | 'delete'> = {
-    open: (...object) => watch(others, media.open(...object)),
+  const reads = new OutageLog(log, { begin: 'pictures cannot be read', end: 'pictures can be read again' });
+  const watched: Pick<MediaStore, 'open' | 'put'> = {
+    open: (...object) => watch(reads, media.open(...object)),
     put: (...object) => watch(stores, media.put(...object)),
-    delete: (...object) => watch(others, media.delete(...object)),
   };
   return Object.assign(Object.create(media) as MediaStore, watched);
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config';
 import type { S3Store } from '../storage/s3-store';
 import { examineCdn, type CdnVerdict } from '../upstream/cdn-check';
-import { finding, reasonOf, type Finding } from './doctor-finding';
+import { finding, answerOf, type Finding } from './doctor-finding';
 
 const timeoutMs = 10_000;
 
@@ -23,7 +23,7 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
   }
   const refusal = await store.checkUnfinished().catch((error: unknown) => ({ error }));
   if (refusal) {
-    const detail = `unfinished uploads of killed processes stay in the bucket: ${reasonOf(refusal.error)}`;
+    const detail = `unfinished uploads of killed processes stay in the bucket: ${answerOf(refusal.error)}`;
     const cure = 'Allow s3:ListBucketMultipartUploads for the bucket.';
     findings.push(finding('unfinished uploads', 'warn', detail, cure));
   }

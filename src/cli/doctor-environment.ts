@@ -6,7 +6,7 @@ import { DiskStore } from '../storage/disk-store';
 import { openBucket } from '../storage/open-store';
 import { PicsartProvider } from '../upstream/picsart/picsart-provider';
 import { checkBucketAccess } from './doctor-bucket';
-import { clockFinding, finding, reasonOf, type Finding } from './doctor-finding';
+import { clockFinding, finding, answerOf, type Finding } from './doctor-finding';
 
 /** Free space, in bytes. */
 const minFree = { warn: 5e9, fail: 2e8 };
@@ -77,7 +77,7 @@ export async function checkBucket(config: Config): Promise<Finding[]> {
   } catch (error) {
     const cure =
       'Check S3_ENDPOINT, S3_REGION and the credentials, and that they may create or write the bucket.';
-    return [finding('bucket', 'fail', `S3_BUCKET ${bucket} cannot be used: ${reasonOf(error)}`, cure)];
+    return [finding('bucket', 'fail', `S3_BUCKET ${bucket} cannot be used: ${answerOf(error)}`, cure)];
   }
 }
 

@@ -1,3 +1,5 @@
+import { reasonOf } from '../core/reason';
+
 /** The result of a check. */
 export interface Finding {
   readonly check: string;
@@ -9,8 +11,8 @@ export interface Finding {
 }
 
 /** What the store, or another outside system, has said; the message of the error if it said nothing. */
-export function reasonOf(error: unknown): string {
-  return (((error as Error).cause ?? error) as Error).message;
+export function answerOf(error: unknown): string {
+  return reasonOf((error as Error).cause ?? error);
 }
 
 /** Larger differences disturb deadlines and signed URLs. */

@@ -1,4 +1,5 @@
 import { isDiskFull } from '../core/errors';
+import { reasonOf } from '../core/reason';
 import { StorageUnavailableError } from '../storage/media-store';
 
 /** The setting whose URL the commands use. */
@@ -22,8 +23,7 @@ const messages: Readonly<Record<string, string>> = {
 export function messageOf(error: unknown): string {
   if (isDiskFull(error)) return 'The disk is full. Free space in DATA_DIR, and run the command again.';
   if (error instanceof StorageUnavailableError) {
-    const message = (error.cause as { message?: unknown } | undefined)?.message;
-    return typeof message === 'string' ? `${error.message} (${message})` : error.message;
+    return error.cause === undefined ? error.message : `${error.message} (${reasonOf(error.cause)})`;
   }
   const code = String((error as { code?: unknown }).code);
   const known = Object.hasOwn(messages, code) ? messages[code] : undefined;

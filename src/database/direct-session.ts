@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { pause } from '../core/clock';
+import { reasonOf } from '../core/reason';
 
 /** How long a notification may take, in milliseconds; it is sent again at this interval. */
 const limits = { totalMs: 6_000, intervalMs: 1_000, connectMs: 5_000 } as const;
@@ -57,12 +58,6 @@ async function connectDirectly(client: Client): Promise<void> {
   } catch (error) {
     throw new UnusableDirectUrl(`DATABASE_DIRECT_URL cannot be used: ${reasonOf(error)}`, { cause: error });
   }
-}
-
-/** Why a database cannot be reached. If its host has several addresses, the error has one for each, and no message. */
-export function reasonOf(error: unknown): string {
-  const { errors, message } = error as { errors?: readonly unknown[]; message?: string };
-  return errors?.map(reasonOf).join('; ') ?? message ?? String(error);
 }
 
 function clientOf(connectionString: string): Client {

@@ -105,6 +105,16 @@ describe('a media store that is unavailable', () => {
     await giveBack();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED', attempt: 1 });
     expect(await ending(environment, 'training', training.id)).toMatchObject({ status: 'READY', attempt: 1 });
+    // An end is logged by the first success after some seconds.
+    await eventually(
+      'the end of the outage',
+      async () => {
+        const next = await order(environment, 'generation');
+        await ending(environment, 'generation', next.id);
+        return environment.gateway.said(/^pictures can be stored again$/, 'info');
+      },
+      (lines) => lines.length === 1,
+    );
     expect(environment.gateway.said(/^model is not submitted yet$/, 'warn')).toEqual([
       expect.objectContaining({
         id: training.id,

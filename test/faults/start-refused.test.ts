@@ -122,17 +122,37 @@ describe('a data directory that cannot be used', () => {
   });
 });
 
-describe('a database that cannot be reached', () => {
-  it('is named with the reason if its host has several addresses', async () => {
+describe('a database or bucket that cannot be reached', () => {
+  /** The path of a module with which each host has two addresses. */
+  const twoAddresses = async (): Promise<string> => {
     const addresses = `[{ address: '127.0.0.1', family: 4 }, { address: '127.0.0.2', family: 4 }]`;
-    const preloaded = join(folder, 'dns.cjs');
-    await writeFile(preloaded, `require('dns').lookup = (_, __, found) => found(null, ${addresses});`);
+    const path = join(folder, 'dns.cjs');
+    await writeFile(path, `require('dns').lookup = (_, __, found) => found(null, ${addresses});`);
+    return path;
+  };
+
+  it('is named with the reason if its host has several addresses', async () => {
+    const preloaded = await twoAddresses();
     const { output } = await startOnce(join(folder, 'data'), {
       command: ['-r', preloaded, 'dist/main.js'],
       env: { DATABASE_URL: 'postgres://likeness@db.internal:1/likeness' },
     });
     expect(output).toBe(
       'Likeness cannot start: the database at DATABASE_URL cannot be reached: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1\n',
+    );
+  });
+
+  it('is named with the reason by the doctor if it is a bucket', async () => {
+    const preloaded = await twoAddresses();
+    const { output } = await startOnce(join(folder, 'data'), {
+      command: ['-r', preloaded, 'dist/cli/likeness.js', 'doctor'],
+      env: {
+        ...{ S3_BUCKET: 'pictures', S3_ENDPOINT: 'http://s3.internal:1', S3_FORCE_PATH_STYLE: 'true' },
+        ...{ S3_ACCESS_KEY_ID: 'key', S3_SECRET_ACCESS_KEY: 'secret' },
+      },
+    });
+    expect(output).toContain(
+      'S3_BUCKET pictures cannot be used: connect ECONNREFUSED 127.0.0.1:1; connect ECONNREFUSED 127.0.0.2:1',
     );
   });
 

@@ -196,19 +196,25 @@ describe('a gateway that stores pictures in a bucket', () => {
     await proxy.open();
     await open('outage', proxy.url);
     const { client, gateway } = environment;
-    const model = await client.trained(await client.upload(5));
+    const photoIds = await client.upload(5);
+    const model = await client.trained(photoIds);
     await proxy.close();
     const ready = async (): Promise<number> => (await fetch(`${gateway.url}/readyz`)).status;
     await eventually('the outage', ready, (status) => status === 503);
-    const { id } = await client.generate(model, [{ count: 2 }]);
-    await eventually(
-      'a failing store',
-      () => Promise.resolve(gateway.log.filter(({ level }) => level === 'warn')),
-      (lines) => lines.length > 1,
-    );
+    const [{ id }, waiting] = [
+      await client.generate(model, [{ count: 2 }]),
+      await client.train({ photoIds }),
+    ];
+    const outages = (): unknown[] => gateway.said(/^pictures cannot be (stored|read)$/, 'warn');
+    await until(() => outages().length === 2);
     await proxy.open();
     expect(await ending(environment, 'generation', id)).toMatchObject({ status: 'COMPLETED' });
-    for (const { url } of await client.avatars(id)) await bytesOf(url);
+    expect(await ending(environment, 'training', waiting.id)).toMatchObject({ status: 'READY' });
+    const readAgain = async (): Promise<boolean> => {
+      for (const { url } of await client.avatars(id)) await bytesOf(url);
+      return gateway.said(/^pictures can be read again$/, 'info').length > 0;
+    };
+    await until(readAgain);
     expect(await keysIn('outage')).toHaveLength(9);
     expect(gateway.log.map((line) => JSON.stringify(line)).join()).not.toMatch(/testing|Signature=/);
   });
