@@ -366,6 +366,7 @@ CREATE TABLE installation (
     migrating_until timestamp with time zone,
     store_id uuid,
     store_marked_at timestamp with time zone,
+    required_migrations text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT installation_id_only CHECK ((id = 1))
 );
 

@@ -1,10 +1,11 @@
 import type { Config } from '../config';
 import type { Sql } from '../core/sql';
 import { findOtherEngine } from '../database/installation';
+import { removalCure } from '../database/required-migrations';
 import { StorageUnavailableError } from '../storage/media-store';
 import { nameOfStore, openMediaStore } from '../storage/open-store';
 import { compareStore, describeMismatch } from '../storage/store-agreement';
-import { readDatabaseFacts, type WaitingFacts } from './doctor-facts.repository';
+import { readDatabaseFacts, type DatabaseFacts, type WaitingFacts } from './doctor-facts.repository';
 import { clockFinding, finding, type Finding } from './doctor-finding';
 import { checkReplicas } from './doctor-replica';
 import { withAnyDatabase, type Shell } from './shell';
@@ -23,7 +24,7 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
         facts.version >= minServerVersion ? null : 'Use PostgreSQL 15 or newer.',
       ),
       durability(facts.synchronousCommit, config.DATABASE_URL === undefined),
-      migrations(facts.missingMigrations, facts.unknownMigrations),
+      migrations(facts),
       clockFinding('clock', 'database', facts.clockMs),
       ...(await checkReplicas(config, database)),
       ...(facts.missingMigrations === 0 ? await checkInstallation(database, config, dataDir) : []),
@@ -79,10 +80,20 @@ function durability(synchronousCommit: string, isEmbedded: boolean): Finding {
   );
 }
 
-function migrations(missing: number, unknown: number): Finding {
-  if (unknown > 0) {
-    const cure = 'Start the newer version, or restore the backup made before the upgrade.';
-    return finding('migrations', 'fail', `${unknown} migrations are of a newer version`, cure);
+function migrations({
+  missingMigrations: missing,
+  unknownMigrations: unknown,
+  removal,
+}: DatabaseFacts): Finding {
+  if (removal !== null) return finding('migrations', 'fail', removal, removalCure);
+  if (missing === 0 && unknown > 0) {
+    const cure = 'Start the newer version, unless you are rolling back by one release.';
+    return finding(
+      'migrations',
+      'warn',
+      `${unknown} are of a newer version, which has removed nothing`,
+      cure,
+    );
   }
   const cure = 'Start the gateway, or run `likeness migrate`.';
   return missing > 0

@@ -1,5 +1,6 @@
 import type { Sql } from '../core/sql';
 import { migrationNames } from '../database/data-source';
+import { findRemoval } from '../database/required-migrations';
 import { readOperatorPauses } from '../upstream/account-pause.repository';
 
 /** What `likeness doctor` reads from the database. */
@@ -16,6 +17,8 @@ export interface DatabaseFacts {
   readonly missingMigrations: number;
   /** Migrations that this version does not have. */
   readonly unknownMigrations: number;
+  /** Why this version must not use the database: a newer one has removed what it uses. Null if it may. */
+  readonly removal: string | null;
   /** Null while migrations are missing: they may add what is read. */
   readonly waiting: WaitingFacts | null;
 }
@@ -46,6 +49,7 @@ export async function readDatabaseFacts(sql: Sql): Promise<DatabaseFacts> {
   const migrations = await countMigrations(sql);
   return {
     ...{ ...rest, ...migrations },
+    removal: await findRemoval((text) => sql.rows(text), migrationNames),
     latencyMs: Math.round(latencyMs),
     clockMs: nowMs - beforeMs - latencyMs / 2,
     waiting: migrations.missingMigrations === 0 ? await readWaiting(sql) : null,

@@ -7,11 +7,12 @@ import type { Engine } from '../core/engine';
 import { createLogger, type Logger } from '../core/logger';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
-import { createDataSource } from '../database/data-source';
+import { createDataSource, migrationNames } from '../database/data-source';
 import { Database } from '../database/database';
 import { engines } from '../database/engine';
 import { findOtherEngine, findOtherEngineAt, isUnrecorded } from '../database/installation';
 import { checkMigrated, migrate } from '../database/migrate';
+import { findRemoval, removalCure } from '../database/required-migrations';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres';
 import { entities } from '../entities';
 import { Wakeups } from '../events/wakeups';
@@ -70,7 +71,8 @@ export interface OperatorContext {
  * when `work` has ended.
  * @param isFirst - whether to create and migrate the database if necessary, like a gateway at startup; a function
  * migrates it in another way. Read-only commands must not change the database.
- * @throws CommandError if the processes of the database have another engine than the settings
+ * @throws CommandError if the processes of the database have another engine than the settings, or a newer version has removed what
+ * this one uses
  */
 export function withDatabase<Result>(
   shell: Shell,
@@ -79,6 +81,7 @@ export function withDatabase<Result>(
 ): Promise<Result> {
   const checked = async (context: OperatorContext): Promise<Result> => {
     await requireEngine(context.database);
+    await requireVersion(context.database);
     return work(context);
   };
   return withAnyDatabase(shell, checked, isFirst);
@@ -91,6 +94,12 @@ async function requireEngine(sql: Sql): Promise<void> {
       throw error;
     }),
   );
+}
+
+/** Commands of a version that no longer starts would write incomplete rows. */
+async function requireVersion(sql: Sql): Promise<void> {
+  const problem = await findRemoval((text) => sql.rows(text), migrationNames);
+  if (problem !== null) throw new CommandError(`${problem} ${removalCure}`);
 }
 
 function refuseOther(other: Awaited<ReturnType<typeof findOtherEngine>>): void {

@@ -57,6 +57,7 @@ import { SlowWebhooks1799200000000 } from './migrations/1799200000000-slow-webho
 import { PhotoUses1799310000000 } from './migrations/1799310000000-photo-uses';
 import { StoreId1799600000000 } from './migrations/1799600000000-store-id';
 import { PhotoTokens1799730000000 } from './migrations/1799730000000-photo-tokens';
+import { RequiredMigrations1799740000000 } from './migrations/1799740000000-required-migrations';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -115,6 +116,7 @@ const migrations = [
   PhotoUses1799310000000,
   StoreId1799600000000,
   PhotoTokens1799730000000,
+  RequiredMigrations1799740000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -26,4 +26,8 @@ export class InstallationEntity {
   /** When the marker was written; null: no store has it yet. */
   @Column('timestamptz', { nullable: true })
   storeMarkedAt: Date | null;
+
+  /** Versions without these migrations do not start: later ones have removed what they use. */
+  @Column('text', { array: true, default: () => "'{}'" })
+  requiredMigrations: string[];
 }

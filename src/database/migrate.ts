@@ -2,11 +2,12 @@ import { Client } from 'pg';
 import { MigrationExecutor, type DataSource } from 'typeorm';
 import { pause } from '../core/clock';
 import type { Engine } from '../core/engine';
-import { createDataSource } from './data-source';
+import { createDataSource, migrationNames } from './data-source';
 import { checkDirectSession } from './direct-session';
 import { engines } from './engine';
 import { lockMigrations } from './migration-lock';
 import { explainReadOnly } from './read-only';
+import { checkRemovals } from './required-migrations';
 
 /** Maximum wait of a migration for a table lock: meanwhile all statements on the table wait too. */
 const maxTableLockText = '10s';
@@ -30,7 +31,8 @@ const retryMs = 2_000;
  * most a minute. A migration may take as long as it needs, but waits for table locks only briefly and is then repeated.
  * @param only - the names of the only migrations to run; by default all
  * @param engine - how processes exclude each other
- * @throws Error with advice if a lock could not be obtained, or the URL leads to a pooler or a standby
+ * @throws Error with advice if a lock could not be obtained, the URL leads to a pooler or a standby, or a newer version has removed
+ * what this one uses
  */
 export function migrate(
   url: string,
@@ -70,6 +72,7 @@ async function migrateAlone(url: string, only: readonly string[] | undefined, en
     const unlock = await lockMigrations(holder, engine);
     const source = await createDataSource({ url, poolSize: 1, entities: [], migrations: only }).initialize();
     try {
+      await checkVersion(source);
       await runMigrations(source);
     } finally {
       await source.destroy();
@@ -78,6 +81,10 @@ async function migrateAlone(url: string, only: readonly string[] | undefined, en
   } finally {
     await holder.end();
   }
+}
+
+function checkVersion(source: DataSource): Promise<void> {
+  return checkRemovals((text) => source.query(text), migrationNames);
 }
 
 async function runMigrations(source: DataSource): Promise<void> {
@@ -138,11 +145,12 @@ class MissingMigrations extends Error {}
 
 /**
  * Checks, without changes, that the database has the latest schema; for a gateway whose role must not migrate.
- * @throws Error with advice if a migration is missing
+ * @throws Error with advice if a migration is missing, or a newer version has removed what this one uses
  */
 export async function checkMigrated(url: string): Promise<void> {
   const source = await createDataSource({ url, poolSize: 1, entities: [], maxAnswerMs }).initialize();
   try {
+    await checkVersion(source);
     const done = await appliedIn(source);
     const missing = source.migrations.filter(({ name = '' }) => !done.has(name));
     if (missing.length === 0) return;

@@ -1,11 +1,12 @@
 import { startApp } from '../../src/app/app';
 import { createLogger } from '../../src/core/logger';
-import { migrationNames } from '../../src/database/data-source';
+import { createDataSource, migrationNames } from '../../src/database/data-source';
 import { engines } from '../../src/database/engine';
 import { migrate } from '../../src/database/migrate';
+import { requireMigration } from '../../src/database/required-migrations';
 import { readConfig } from '../../src/read-config';
-import { likeness } from '../support/command-line';
-import { TestDatabase } from '../support/database';
+import { likeness, type CommandResult } from '../support/command-line';
+import { TestDatabase, testEngine } from '../support/database';
 import { newDataDir } from '../support/environment';
 
 /** A database without tables. */
@@ -151,4 +152,50 @@ it('a database whose first migration was interrupted before it recorded an engin
   const settings = { DATABASE_URL: database.url, DATABASE_ENGINE: 'postgresql' };
   expect(await likeness(settings, 'keys', 'create', '--owner', 'me')).toMatchObject({ code: 0 });
   await database.drop();
+});
+
+describe('a database that a newer version has migrated', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await TestDatabase.create();
+    await database.rows(
+      "INSERT INTO migrations (timestamp, name) VALUES (1999000000001, 'Newer1999000000001')",
+    );
+  });
+
+  afterAll(() => database.drop());
+
+  const operate = async (...words: string[]): Promise<CommandResult> =>
+    likeness(
+      { DATABASE_URL: database.url, DATA_DIR: await newDataDir(), DATABASE_ENGINE: testEngine.name },
+      ...words,
+    );
+  const findMigrations = async (): Promise<unknown> => {
+    const { out } = await operate('doctor', '--json');
+    return (JSON.parse(out) as { check: string }[]).find(({ check }) => check === 'migrations');
+  };
+
+  it('is used by the version before, as after a rollback by one release', async () => {
+    expect(await start(database, testEngine.name)).toBeNull();
+    expect(await operate('keys', 'list')).toMatchObject({ code: 0 });
+    expect(await findMigrations()).toMatchObject({
+      result: 'warn',
+      detail: '1 are of a newer version, which has removed nothing',
+    });
+  });
+
+  it('is refused by versions that use what was removed, and not changed by them', async () => {
+    const source = await createDataSource({ url: database.url, poolSize: 1, entities: [] }).initialize();
+    await requireMigration(source.createQueryRunner(), 'Newer1999000000001');
+    await source.destroy();
+    const refused =
+      /removed what this version uses: it does not know Newer1999000000001\. Start a version that does, or/;
+    for (const MIGRATE of ['true', 'false'])
+      expect((await start(database, testEngine.name, MIGRATE))?.message).toMatch(refused);
+    for (const words of [['migrate'], ['keys', 'list'], ['keys', 'create', '--owner', 'anna']])
+      expect(await operate(...words)).toMatchObject({ code: 1, remarks: expect.stringMatching(refused) });
+    expect(await findMigrations()).toMatchObject({ result: 'fail' });
+    expect(await database.rows('SELECT FROM api_keys')).toEqual([]);
+  });
 });
