@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 const project = resolve(__dirname, '../..');
@@ -9,6 +9,7 @@ const project = resolve(__dirname, '../..');
  */
 const migration = `
 class NewerVersion1999000000000 {
+  name = 'NewerVersion1999000000000';
   transaction = false;
   async up(runner) {
     const tables = await runner.query("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'migrations'");
@@ -26,17 +27,36 @@ class NewerVersion1999000000000 {
 exports.NewerVersion1999000000000 = NewerVersion1999000000000;
 `;
 
+/** A migration of a release: the name of its class, and the source of a module that exports it. */
+export interface ReleaseMigration {
+  name: string;
+  source: string;
+}
+
+const newerVersion: ReleaseMigration = { name: 'NewerVersion1999000000000', source: migration };
+
 /** Installs a version with one more migration than this one into an empty folder. */
-export async function installNewerVersion(folder: string): Promise<void> {
+export function installNewerVersion(folder: string): Promise<void> {
+  return installRelease(folder, [newerVersion]);
+}
+
+/** Installs a version with further migrations than this one into an empty folder. */
+export async function installRelease(folder: string, migrations: readonly ReleaseMigration[]): Promise<void> {
   await cp(join(project, 'dist'), join(folder, 'dist'), { recursive: true });
-  await mkdir(join(folder, 'dist/database/migrations'), { recursive: true });
   for (const name of ['node_modules', 'package.json', 'schema', 'examples'])
     await symlink(join(project, name), join(folder, name));
-  await writeFile(join(folder, 'dist/database/migrations/newer-version.js'), migration);
-  const list = join(folder, 'dist/database/data-source.js');
-  const source = await readFile(list, 'utf8');
-  const begin = 'const migrations = [';
-  if (!source.includes(begin)) throw new Error('The list of migrations was not found.');
-  const added = `${begin}require('./migrations/newer-version').NewerVersion1999000000000,`;
-  await writeFile(list, source.replace(begin, added));
+  for (const { name, source } of migrations)
+    await writeFile(join(folder, `dist/database/migrations/${name}.js`), source);
+  const added = migrations.map(({ name }) => `require('./migrations/${name}').${name},`);
+  await patch(join(folder, 'dist/database/data-source.js'), 'const migrations = [', added.join(''));
+}
+
+/**
+ * Adds code to a file after the only place with some text.
+ * @throws Error if there is no such place
+ */
+export async function patch(file: string, after: string, added: string): Promise<void> {
+  const parts = (await readFile(file, 'utf8')).split(after);
+  if (parts.length !== 2) throw new Error(`${file} has ${after} ${parts.length - 1} times.`);
+  await writeFile(file, parts.join(after + added));
 }
