@@ -31,7 +31,10 @@ const journalEntry = z.object({
 /** The id that the upstream returned for an attempt of a job. */
 export type JournalEntry = z.infer<typeof journalEntry>;
 
-const journalLine = z.union([journalEntry, z.object({ settled: z.string() })]);
+/** Marks an entry as stored: its attempt and its id, which earlier versions do not write. */
+const settledLine = z.object({ settled: z.string(), ref: z.string().optional() });
+
+const journalLine = z.union([journalEntry, settledLine]);
 
 /** A journal without open entries is emptied immediately when it is longer than this. */
 const compactBytes = 1_000_000;
@@ -167,11 +170,11 @@ export class Journal {
    * entry then stays unsettled, which blocks new paid calls until the journal can be written again.
    */
   settle(entry: JournalEntry): void {
-    const settled = keyOf(entry);
-    if (!this.open.has(settled)) return;
-    this.write({ settled });
-    this.open.delete(settled);
-    if (this.foreignOpen.delete(settled)) this.foreignSettled.add(settled);
+    const key = keyOf(entry);
+    if (!this.open.has(key)) return;
+    this.write({ settled: attemptOf(entry), ref: entry.ref });
+    this.open.delete(key);
+    if (this.foreignOpen.delete(key)) this.foreignSettled.add(key);
     this.compact();
   }
 
@@ -290,11 +293,17 @@ export class Journal {
   }
 
   private read(path: string): void {
+    /** The last id of each attempt in this file. */
+    const refs = new Map<string, string>();
     for (const line of textOf(path).split('\n')) {
-      const entry = parsed(line);
-      if (entry === null) continue;
-      if ('settled' in entry) this.open.delete(entry.settled);
-      else this.addForeign(entry);
+      const read = parsed(line);
+      if (read === null) continue;
+      if ('settled' in read) {
+        this.open.delete(keyOfRef(read.settled, read.ref ?? refs.get(read.settled)));
+      } else {
+        refs.set(attemptOf(read), read.ref);
+        this.addForeign(read);
+      }
     }
   }
 
@@ -306,8 +315,17 @@ export class Journal {
   }
 }
 
-function keyOf({ table, id, attempt }: JournalEntry): string {
+function attemptOf({ table, id, attempt }: JournalEntry): string {
   return `${table}/${id}/${attempt}`;
+}
+
+/** A failover may lose an attempt, and another process make it again: both have an id then. */
+function keyOf(entry: JournalEntry): string {
+  return keyOfRef(attemptOf(entry), entry.ref);
+}
+
+function keyOfRef(attempt: string, ref = ''): string {
+  return `${attempt} ${ref}`;
 }
 
 /** Writes everything or throws; a single `writeSync` may write a part on a full disk. */

@@ -6,11 +6,11 @@ import { accepts, isUnclear, saysLater } from '../support/scripted-provider';
 describe('a paid call whose id is only in the journal, and that the database has lost', () => {
   const harness = useJobHarness();
 
-  /** Kills the worker when the journal has the id of the job's next call. */
-  const killWithId = async (job: Job, ref: string): Promise<void> => {
+  /** Kills a worker when the journal has the id of the job's next call. */
+  const killWithId = async (job: Job, ref: string, worker = harness.worker): Promise<void> => {
     harness.provider.next(accepts(ref));
-    harness.worker.crashAt('submission:journaled');
-    await harness.worker.submit(job.table);
+    worker.crashAt('submission:journaled');
+    await worker.submit(job.table);
   };
 
   /** Makes the job as it was before its first call: as in a failover to a standby that lacks the last commits. */
@@ -50,6 +50,24 @@ describe('a paid call whose id is only in the journal, and that the database has
       });
       expect(await outcomes(harness, job)).toEqual(['ACCEPTED']);
       expect(await harness.brokenLedgerEntries()).toEqual([]);
+    });
+
+    it('is named in the log if another killed process has another id of the same attempt', async () => {
+      const job = await start();
+      const other = harness.process(harness.worker.folder);
+      await killWithId(job, 'ref-1');
+      await loseCalls(job);
+      await killWithId(job, 'ref-2', other);
+      await loseCalls(job);
+      const next = await replayed();
+      const { providerRef } = await harness.row(job);
+      expect(['ref-1', 'ref-2']).toContain(providerRef);
+      expect(next.log).toContainEqual(
+        expect.objectContaining({
+          providerRef: providerRef === 'ref-1' ? 'ref-2' : 'ref-1',
+          msg: expect.stringContaining('the job was paid twice') as string,
+        }),
+      );
     });
 
     it('leaves the id of a job that another process has submitted again', async () => {

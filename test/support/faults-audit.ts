@@ -205,8 +205,8 @@ async function journals(environment: FaultsEnvironment): Promise<string[]> {
     const lines = text.split('\n');
     const entries = lines.flatMap((line) => readLine(line));
     // The database refuses and settles an id of another job, so it is never stored.
-    const settled = new Set(entries.map((entry) => entry.settled));
-    const open = entries.filter((entry) => entry.ref !== undefined && !settled.has(keyOf(entry)));
+    const settled = new Set(entries.map(({ settled, ref }) => settled && `${settled} ${ref}`));
+    const open = entries.filter((entry) => entry.id !== undefined && !settled.has(keyOf(entry)));
     missing.push(...open.filter(({ ref }) => !known.has(ref!)).map(keyOf));
   }
   return missing.map((key) => `only the journal knows the id of ${key}`);
@@ -235,7 +235,7 @@ function readLine(line: string): JournalLine[] {
   }
 }
 
-const keyOf = ({ table, id, attempt }: JournalLine): string => `${table}/${id}/${attempt}`;
+const keyOf = ({ table, id, attempt, ref }: JournalLine): string => `${table}/${id}/${attempt} ${ref}`;
 
 /** The states of a job in its events, without consecutive duplicates. */
 export async function statesOf(environment: FaultsEnvironment, globalId: string): Promise<string[]> {

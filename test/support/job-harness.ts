@@ -93,10 +93,12 @@ export class JobHarness {
     await servePhotos(this.database);
   }
 
-  /** Creates another gateway process with its own journal directory. */
-  process(): JobProcess {
+  /**
+   * Creates another gateway process.
+   * @param folder - the directory of its journal; by default one of its own
+   */
+  process(folder = join(this.folder, `journal-${(this.folders += 1)}`)): JobProcess {
     const { database, provider, media } = this;
-    const folder = join(this.folder, `journal-${(this.folders += 1)}`);
     const pictures: Downloads['result'] = (...call) => this.pictures(...call);
     return this.keep(new JobProcess({ database, provider, media, pictures }, folder));
   }

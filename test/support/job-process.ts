@@ -103,6 +103,8 @@ class ProcessDatabase implements Transactions {
 export class JobProcess {
   /** The unknown status words that were reported. */
   readonly unknownWords: string[] = [];
+  /** Its warnings and errors. */
+  readonly log: { msg: string }[] = [];
   /** The topics that were announced to other processes. */
   readonly announced: string[] = [];
   /** Metrics of finished pictures. */
@@ -116,7 +118,7 @@ export class JobProcess {
   /** @param folder - the directory of the journal; a replacement process uses the directory of the killed one */
   constructor(
     private readonly context: ProcessContext,
-    private readonly folder: string,
+    readonly folder: string,
   ) {
     this.database = new ProcessDatabase(context.database);
     this.composition = composeServices({
@@ -125,6 +127,7 @@ export class JobProcess {
       dataDir: folder,
       publicUrl: () => publicUrl,
       settings: jobSettings,
+      onLog: (line) => this.log.push(JSON.parse(line) as { msg: string }),
       announce: ({ topics = [] }) => void this.announced.push(...topics),
       downloads: { result: context.pictures },
       metrics: {

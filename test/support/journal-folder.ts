@@ -25,8 +25,9 @@ export const entries: JournalEntry[] = ['ref-1', 'référence-☃', 'ref-3'].map
 export const line = (value: object): string => `\n${JSON.stringify(value)}\n`;
 
 /** The content of a settled line. */
-export const settled = ({ table, id, attempt }: JournalEntry): object => ({
+export const settled = ({ table, id, attempt, ref }: JournalEntry): object => ({
   settled: `${table}/${id}/${attempt}`,
+  ref,
 });
 
 /** The journal directory of several processes, all simulated in this process with one host name and process id. */

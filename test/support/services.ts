@@ -37,6 +37,8 @@ export interface ServiceOptions extends Pick<WorkDeps, 'database' | 'media' | 'p
   onWake?: () => void;
   /** Receives what other processes would be notified of. */
   announce?: WorkDeps['wakeups']['announce'];
+  /** Receives warnings and errors, as lines of the log. */
+  onLog?: (line: string) => void;
 }
 
 /** The services and periodic work of a gateway process. Nothing runs by itself: a test calls each pass. */
@@ -53,11 +55,12 @@ export function composeServices({
   onWake,
   announce,
   spending = unpriced,
+  onLog = () => undefined,
   ...given
 }: ServiceOptions): Composition {
   const { database, dataDir, provider } = given;
   const config = readConfig({ ...settings, DATA_DIR: dataDir });
-  const logger = createLogger('silent');
+  const logger = createLogger('warn', { write: onLog });
   const guard = createGuard({ allow: config.PHOTO_URL_ALLOW, resolve: createResolver(lookup) });
   const downloads = new Downloads(guard, provider);
   const journal = new Journal(join(dataDir, 'journal'));

@@ -27,6 +27,33 @@ describe('the journal', () => {
     expect(start().unsettled).toEqual([first, third]);
   });
 
+  it('keeps two ids of one attempt, which processes have on both sides of a failover, until each is settled', () => {
+    const again = { ...first, ref: 'another' };
+    const before = start();
+    before.append(first);
+    start().append(again);
+    const after = start();
+    expect(after.unsettled).toEqual([first, again]);
+    after.settle(again);
+    expect(after.unsettled).toEqual([first]);
+  });
+
+  it('settles the first of two ids of one attempt', () => {
+    const again = { ...first, ref: 'another' };
+    const before = start();
+    before.append(first);
+    before.append(again);
+    before.settle(first);
+    expect(start().unsettled).toEqual([again]);
+  });
+
+  it('reads what earlier versions have written, which name the attempt of a settled entry only', () => {
+    const again = { ...first, ref: 'another' };
+    const text = line(again) + line(first) + line({ ...settled(first), ref: undefined });
+    journals.leave(journals.foreignFile(), text);
+    expect(start().unsettled).toEqual([again]);
+  });
+
   it('survives a process that is killed right after it', () => {
     const program = `
       const { Journal } = require(${JSON.stringify(join(project, 'src/jobs/journal.ts'))});
