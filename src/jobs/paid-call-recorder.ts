@@ -2,29 +2,29 @@ import { DomainError } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Sql } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
-import { remainingQuantile } from './durations';
-import { noFailure } from './failure';
+import { acceptingMove, rejectionReason, type AcceptedExpectation } from './acceptance';
 import type { JobContext } from './job-context';
 import { loggedId } from './job-log';
-import { notPolled, type JobMove } from './job-move';
+import type { JobMove } from './job-move';
 import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
-import type { JobRow, JobPatch } from './job.kind';
+import type { JobRow } from './job.kind';
 import type { JournalEntry } from './journal';
 import { settleLedger } from './ledger-settlement.repository';
-import { startPace } from './pace';
-import {
-  acceptAttempt,
-  closeAttempt,
-  openAttempt,
-  type Acceptance,
-  type FailedCall,
-} from './submission.repository';
+import { retryWhileUnavailable } from './retry-while-unavailable';
+import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './submission.repository';
 
 const uniqueViolation = '23505';
 
 /** An attempt of a job, with the id that the upstream has returned, if it is known. */
 type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider'> & { readonly ref?: string };
+
+/** A paid call whose outcome is unknown, and what is known of it. */
+interface UnknownCall {
+  readonly steps: JobSteps;
+  readonly row: Call;
+  readonly call?: FailedCall;
+}
 
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
 export class PaidCallRecorder {
@@ -32,6 +32,8 @@ export class PaidCallRecorder {
   private isFull = false;
   /** Entries that are in the journal and are being written to the database for the first time. */
   private readonly storing = new Set<JournalEntry>();
+  /** Calls of this process whose unknown outcome could not be stored yet. */
+  private readonly unknowns = new Set<UnknownCall>();
 
   constructor(
     private readonly deps: Pick<
@@ -42,11 +44,12 @@ export class PaidCallRecorder {
   ) {}
 
   /**
-   * Whether the journal or the database failed to store an accepted id. No new paid call starts until both have
-   * stored it. An id that is being stored for the first time does not count.
+   * Whether the journal or the database failed to store an accepted id, or the database that an outcome is unknown. No
+   * new paid call starts until they have stored it: a database that has lost the call has its job QUEUED. What is being
+   * stored for the first time does not count.
    */
   get isBehind(): boolean {
-    return this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
+    return this.unknowns.size > 0 || this.deps.journal.unsettled.some((entry) => !this.storing.has(entry));
   }
 
   /** Whether the id of another paid call could be stored. Call it BEFORE each one. A new problem is logged once. */
@@ -86,14 +89,15 @@ export class PaidCallRecorder {
   }
 
   /**
-   * Writes ids that only a journal has to the database, including those of exited processes. Called at startup
-   * before any row is claimed, and then periodically.
+   * Writes ids that only a journal has to the database, including those of exited processes, and outcomes that only this
+   * process knows. Called at startup before any row is claimed, and then periodically.
    */
   async replay(): Promise<void> {
     this.retryWrites();
     this.adopt();
     const waiting = this.deps.journal.unsettled.filter((entry) => !this.storing.has(entry));
     for (const entry of waiting) await this.store(entry);
+    for (const unknown of this.unknowns) await this.retryUnknown(unknown);
   }
 
   private retryWrites(): void {
@@ -119,11 +123,47 @@ export class PaidCallRecorder {
 
   /** Records that the outcome of a call is unknown. The call is not repeated automatically. */
   async unknown(steps: JobSteps, row: Call, call?: FailedCall): Promise<void> {
-    const { logger, jobs, graceMs } = this.deps;
-    logger.error(
-      { id: loggedId(steps.kind, row), attempt: row.attempt },
-      `it is unknown whether the upstream accepted a ${steps.kind.noun}; it is not submitted again automatically`,
+    this.logUnknown(steps, row);
+    await this.storeUnknown({ steps, row, call });
+  }
+
+  /**
+   * {@link unknown} for a call that this process has made: it may be the only one that knows of the call. If the database
+   * does not store it for about a minute, {@link replay} continues.
+   */
+  async unanswered(steps: JobSteps, row: Call, call: FailedCall): Promise<void> {
+    const unknown = { steps, row, call };
+    this.logUnknown(steps, row);
+    try {
+      await retryWhileUnavailable(() => this.storeUnknown(unknown));
+    } catch (error) {
+      this.unknowns.add(unknown);
+      this.deps.logger.error(
+        { err: error, id: loggedId(steps.kind, row), attempt: row.attempt },
+        'that the outcome of a paid call is unknown could not be stored yet; retrying',
+      );
+    }
+  }
+
+  private async retryUnknown(unknown: UnknownCall): Promise<void> {
+    try {
+      await this.storeUnknown(unknown);
+      this.unknowns.delete(unknown);
+    } catch (error) {
+      // Logged as an error when it could not be stored first; tried again every second.
+      this.deps.logger.debug({ err: error }, 'an unknown outcome still cannot be stored');
+    }
+  }
+
+  private logUnknown({ kind }: JobSteps, row: Call): void {
+    this.deps.logger.error(
+      { id: loggedId(kind, row), attempt: row.attempt },
+      `it is unknown whether the upstream accepted a ${kind.noun}; it is not submitted again automatically`,
     );
+  }
+
+  private async storeUnknown({ steps, row, call }: UnknownCall): Promise<void> {
+    const { jobs, graceMs } = this.deps;
     await jobs.change(steps.kind, async (sql) => {
       await this.lockCalled(sql, steps, row);
       const set = {
@@ -236,54 +276,6 @@ export class PaidCallRecorder {
     await this.unknown(steps, entry, { error, durationMs: entry.durationMs ?? null });
     this.settle(entry);
   }
-}
-
-/** How long an accepted job is expected to take; `isTimed`: the upstream has just accepted it. */
-type AcceptedExpectation = Awaited<ReturnType<JobSteps['expect']>> & { isTimed: boolean };
-
-/** Why a newly accepted id cannot be stored in the row, for the log; null if it can. */
-function rejectionReason(row: JobRow | null, entry: JournalEntry, acceptance: Acceptance): string | null {
-  if (!row) return 'the upstream accepted a job that was deleted in the meantime';
-  if (acceptance === 'OTHER_ID')
-    return 'the upstream accepted an attempt that the database had lost as well: the job was paid twice';
-  if (row.attempt === entry.attempt && row.providerRef === null) return null;
-  if (row.attempt < entry.attempt) return 'the database has lost an attempt that the upstream accepted';
-  return 'the upstream accepted an earlier attempt as well: the job was paid twice';
-}
-
-/** Whether the job only waits for this id. */
-function isWaitedFor(row: JobRow): boolean {
-  return row.status !== 'FAILED' || row.failureCode === 'SUBMISSION_UNKNOWN';
-}
-
-function acceptingMove(
-  row: ReadJob,
-  entry: JournalEntry,
-  steps: JobSteps,
-  { durations, firstPollMs, isTimed }: AcceptedExpectation,
-): JobMove {
-  const inMs = (ms: number): Date => new Date(row.readAt.getTime() + ms);
-  const hold = { id: row.id, from: [row.status], attempt: entry.attempt };
-  const accepted: JobPatch = {
-    providerRef: entry.ref,
-    submittedAt: 'now',
-    deadlineAt: inMs(steps.deadlineMs),
-    ...notPolled,
-    lastError: null,
-  };
-  if (row.status === 'CANCELLED') return { ...hold, set: accepted, dueInMs: null, appendsEvent: false };
-  if (!isWaitedFor(row)) {
-    // The job failed for another reason but was paid: the late watch polls it.
-    const set = { ...accepted, deadlineAt: inMs(steps.retentionMs) };
-    return { ...hold, set, dueInMs: steps.pollPlan.firstMs, appendsEvent: false };
-  }
-  const { notEnded, running } = steps.kind;
-  const set = {
-    ...{ ...accepted, ...notEnded, status: running, ...noFailure },
-    pace: startPace(durations, row.readAt.getTime(), isTimed && row.status === 'SUBMITTING'),
-    estimatedReadyAt: inMs(remainingQuantile(durations, 0, 0.5)),
-  };
-  return { ...hold, set, dueInMs: firstPollMs, appendsEvent: true };
 }
 
 function isUniqueViolation(error: unknown): boolean {

@@ -1,5 +1,4 @@
-import { backoffMs, pause } from '../core/clock';
-import { isServiceUnavailable } from '../core/errors';
+import { backoffMs } from '../core/clock';
 import type { Logger } from '../core/logger';
 import { levelOf } from '../core/outage';
 import { UpstreamError } from '../upstream/provider';
@@ -12,6 +11,7 @@ import type { JobSteps } from './job-steps';
 import { unsettledStates } from './job.entity';
 import { queueDeadlineMs, type JobRow } from './job.kind';
 import type { PaidCallRecorder } from './paid-call-recorder';
+import { retryWhileUnavailable } from './retry-while-unavailable';
 import type { FailedCall } from './submission.repository';
 import type { UpstreamAccountWork } from './upstream-account.work';
 
@@ -68,7 +68,7 @@ export class UnacceptedCalls {
       case 'REFUSED':
         return this.refused(row, claimedAt, call);
       case 'UNKNOWN':
-        return retryWhileUnavailable(() => this.deps.recorder.unknown(this.steps, row, call));
+        return this.deps.recorder.unanswered(this.steps, row, call);
     }
   }
 
@@ -125,25 +125,4 @@ function msSinceQueued({ deadlineAt }: JobRow, now: Date): number {
 /** Limits a delay to the row's deadline, so that the job ends on time. */
 export function beforeDeadline({ deadlineAt }: JobRow, now: Date, ms: number): number {
   return deadlineAt ? Math.min(ms, Math.max(0, deadlineAt.getTime() - now.getTime())) : ms;
-}
-
-/** About a minute, including the delays. */
-const maxTries = 16;
-
-/**
- * Repeats a write until the database accepts it, for about a minute. For outcomes of paid calls: a certain outcome
- * that is not stored because of a database outage would become UNCERTAIN.
- * @throws the last error, or immediately any error other than SERVICE_UNAVAILABLE
- */
-async function retryWhileUnavailable(write: () => Promise<void>): Promise<void> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      await write();
-      return;
-    } catch (error) {
-      const isUnavailable = isServiceUnavailable(error);
-      if (!isUnavailable || tries === maxTries) throw error;
-      await pause(backoffMs(tries, 200, 5_000));
-    }
-  }
 }

@@ -132,5 +132,29 @@ describe('a paid call whose id is only in the journal, and that the database has
       expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
       expect(await harness.brokenLedgerEntries()).toEqual([]);
     });
+
+    it('of unknown outcome is not repeated if that is stored later, and no other call is made until then', async () => {
+      const job = await start();
+      const call = harness.provider.hold();
+      const submitting = harness.worker.submit(job.table);
+      await call.arrived;
+      await loseCalls(job);
+      harness.worker.onTransaction = () => Promise.reject(new Error('No transaction can begin.'));
+      call.answer(isUnclear());
+      await submitting;
+      await harness.worker.replay();
+      harness.worker.onTransaction = () => Promise.resolve();
+      const other = await start();
+      await harness.untilDue(job);
+      await harness.worker.submit(job.table);
+      expect(harness.provider.calls).toHaveLength(1);
+      await harness.worker.replay();
+      await harness.worker.submit(job.table);
+      expect(harness.provider.calls).toHaveLength(2);
+      expect(await harness.row(job)).toMatchObject({ status: 'UNCERTAIN', attempt: 1 });
+      expect(await harness.row(other)).toMatchObject({ status: running[job.table] });
+      expect(await outcomes(harness, job)).toEqual(['UNKNOWN']);
+      expect(await harness.brokenLedgerEntries()).toEqual([]);
+    });
   });
 });
