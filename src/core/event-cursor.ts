@@ -24,3 +24,12 @@ export function notOfThisJob(): DomainError {
     { field: 'after' },
   );
 }
+
+/** The error for a cursor of the job that is waited for, beyond its last event: the database has lost events. */
+export function aheadOfThisJob(): DomainError {
+  return new DomainError(
+    'INVALID_CURSOR',
+    'The cursor in `after` is ahead of this job: the server has lost events, such as in a failover of its database. Read the job without `after`, and continue with its `cursor`.',
+    { field: 'after' },
+  );
+}

@@ -1,4 +1,4 @@
-import { notOfThisJob } from '../core/event-cursor';
+import { aheadOfThisJob, notOfThisJob } from '../core/event-cursor';
 import type { NodeKind } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { Viewer } from '../core/viewer';
@@ -58,7 +58,7 @@ export class JobWaits {
     if (!found) return null;
     const streamId = kind.streamOf(found);
     const place = after === null ? found.sequence : decodeEventCursor(after, streamId, notOfThisJob);
-    if (place > found.sequence) throw notOfThisJob();
+    if (place > found.sequence) throw aheadOfThisJob();
     if (hasEnded(kind, found.status)) return null;
     const isChange = (event: StoredEvent): boolean =>
       event.subjectId === id && (event.kind === kind.eventKind || event.kind === 'DELETED');
