@@ -8,7 +8,7 @@ const timeoutMs = 10_000;
 /** No file is uploaded. */
 const exampleKey = 'uploads/00000000-0000-7000-8000-000000000000';
 
-/** Checks that the bucket forgets what is deleted, that pages can upload to it if they have to, and that a CDN keeps photos private. */
+/** Checks that the bucket forgets what is deleted and what was not completed, that pages can upload to it if they have to, and that a CDN keeps photos private. */
 export async function checkBucketAccess(store: S3Store, config: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (await store.keepsDeleted()) {
@@ -21,14 +21,25 @@ export async function checkBucketAccess(store: S3Store, config: Config): Promise
       ),
     );
   }
-  const refusal = await store.checkUnfinished().catch((error: unknown) => ({ error }));
-  if (refusal) {
-    const detail = `unfinished uploads of killed processes stay in the bucket: ${answerOf(refusal.error)}`;
-    const cure = 'Allow s3:ListBucketMultipartUploads for the bucket.';
-    findings.push(finding('unfinished uploads', 'warn', detail, cure));
-  }
+  findings.push(...(await checkUnfinished(store)));
   if (config.S3_UPLOADS === 'direct') findings.push(...(await checkCors(store, config)));
   if (config.S3_PUBLIC_URL !== undefined) findings.push(await checkCdn(store, config.S3_PUBLIC_URL));
+  return findings;
+}
+
+/** Checks both permissions that the removal of unfinished uploads needs. */
+async function checkUnfinished(store: S3Store): Promise<Finding[]> {
+  const needed = [
+    ['s3:ListBucketMultipartUploads', 'of killed processes', () => store.checkUnfinished()],
+    ['s3:AbortMultipartUpload', 'that have failed', () => store.checkAbort()],
+  ] as const;
+  const findings: Finding[] = [];
+  for (const [permission, whose, check] of needed) {
+    const refusal = await check().catch((error: unknown) => ({ error }));
+    if (!refusal) continue;
+    const detail = `unfinished uploads ${whose} stay in the bucket: ${answerOf(refusal.error)}`;
+    findings.push(finding('unfinished uploads', 'warn', detail, `Allow ${permission} for the bucket.`));
+  }
   return findings;
 }
 

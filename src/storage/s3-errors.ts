@@ -6,11 +6,20 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** The result of a call; null if the bucket answered 404. An answer to HEAD does not say what is missing. */
-export async function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
+export function unlessMissing<T>(work: Promise<T>): Promise<T | null> {
+  return unless(404, work);
+}
+
+/** The result of a call; null if the store has no such operation. */
+export function unlessUnsupported<T>(work: Promise<T>): Promise<T | null> {
+  return unless(501, work);
+}
+
+async function unless<T>(status: number, work: Promise<T>): Promise<T | null> {
   try {
     return await work;
   } catch (error) {
-    if (statusOf(error) === 404) return null;
+    if (statusOf(error) === status) return null;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetBucketVersioningCommand,
   GetObjectCommand,
@@ -30,7 +31,7 @@ import {
   type StoredObject,
 } from './media-store';
 import { s3Client, type S3Options } from './s3-client';
-import { isNoObject, statusOf, unlessMissing } from './s3-errors';
+import { isNoObject, statusOf, unlessMissing, unlessUnsupported } from './s3-errors';
 import { S3Links } from './s3-links';
 import { endIfSilent } from './silent-answer';
 import { StoreClock } from './store-clock';
@@ -219,6 +220,20 @@ export class S3Store implements MediaStore {
     await inStore(() => this.unfinishedUploads(null));
   }
 
+  /**
+   * Begins an upload in parts, and aborts it, as {@link put} does with one that fails and {@link removeUnfinished} with one of
+   * a killed process. Succeeds if the bucket has no such uploads.
+   * @throws StorageUnavailableError if it cannot be aborted
+   */
+  async checkAbort(): Promise<void> {
+    const target = { Bucket: this.options.bucket, Key: checkKey };
+    const begin = new CreateMultipartUploadCommand(target);
+    const UploadId = (await inStore(() => unlessUnsupported(this.client.send(begin))))?.UploadId;
+    if (UploadId === undefined) return;
+    const command = new AbortMultipartUploadCommand({ ...target, UploadId });
+    await inStore(() => unlessMissing(this.client.send(command)));
+  }
+
   /** Whether the bucket keeps versions of deleted objects; false if it cannot be asked. */
   async keepsDeleted(): Promise<boolean> {
     const command = new GetBucketVersioningCommand({ Bucket: this.options.bucket });
@@ -255,13 +270,8 @@ export class S3Store implements MediaStore {
   ): Promise<ListMultipartUploadsCommandOutput> {
     const markers = after && { KeyMarker: after.NextKeyMarker, UploadIdMarker: after.NextUploadIdMarker };
     const command = new ListMultipartUploadsCommand({ Bucket: this.options.bucket, ...markers });
-    try {
-      return await this.client.send(command);
-    } catch (error) {
-      // Some compatible stores cannot list them.
-      if (statusOf(error) === 501) return { $metadata: {} };
-      throw error;
-    }
+    // Some compatible stores cannot list them.
+    return (await unlessUnsupported(this.client.send(command))) ?? { $metadata: {} };
   }
 }
 
