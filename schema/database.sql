@@ -547,6 +547,12 @@ CREATE TABLE quota_reservations (
     CONSTRAINT quota_reservations_of_something CHECK (((trainings >= 0) AND (avatars >= 0) AND ((trainings + avatars) > 0)))
 );
 
+CREATE TABLE rate_counts (
+    subject text NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    counts jsonb NOT NULL
+);
+
 CREATE TABLE rate_windows (
     subject text NOT NULL,
     ends_at timestamp with time zone NOT NULL,
@@ -783,6 +789,9 @@ ALTER TABLE ONLY photos
 ALTER TABLE ONLY quota_reservations
     ADD CONSTRAINT quota_reservations_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY rate_counts
+    ADD CONSTRAINT rate_counts_pkey PRIMARY KEY (subject, ends_at);
+
 ALTER TABLE ONLY rate_windows
     ADD CONSTRAINT rate_windows_pkey PRIMARY KEY (subject);
 
@@ -996,6 +1005,8 @@ CREATE INDEX quota_reservations_of_job ON quota_reservations USING btree (job_id
 CREATE INDEX quota_reservations_of_owner ON quota_reservations USING btree (owner, day);
 
 CREATE INDEX quota_reservations_old ON quota_reservations USING btree (day);
+
+CREATE INDEX rate_counts_old ON rate_counts USING btree (ends_at);
 
 CREATE INDEX rate_windows_old ON rate_windows USING btree (ends_at);
 

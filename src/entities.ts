@@ -5,7 +5,7 @@ import { ErasedSpendingEntity, LedgerEntryEntity } from './accounts/ledger-entry
 import { QuotaReservationEntity } from './accounts/quota-reservation.entity';
 import { ApiKeyEntity } from './auth/api-key.entity';
 import { ClientTokenEntity } from './auth/client-token.entity';
-import { RateWindowEntity } from './auth/rate-window.entity';
+import { RateCountsEntity, RateWindowEntity } from './auth/rate-window.entity';
 import { InstallationEntity } from './database/installation.entity';
 import { LockEntity } from './database/lock.entity';
 import { EventEntity, OwnerEventEntity, OwnerStreamEntity, StreamEntity } from './events/event.entity';
@@ -54,6 +54,7 @@ export const entities = [
   ErasedSpendingEntity,
   AuditEntryEntity,
   RateWindowEntity,
+  RateCountsEntity,
   ErasureEntity,
   ExportEntity,
   AvatarDownloadEntity,

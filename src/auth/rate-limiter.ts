@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from '../core/logger';
 import { levelOf } from '../core/outage';
 import type { Sql } from '../core/sql';
-import { addCounts, deleteEndedWindows } from './rate-window.repository';
-import type { OwnCount, RedisRateWindows } from './redis-rate-windows';
+import type { RateCount, WindowCounts } from './rate-count';
+import { deleteEndedWindows, exchangeCounts } from './rate-window.repository';
+import type { RedisRateWindows } from './redis-rate-windows';
 
 /** Allows `quota` operations per fixed window. All windows of the same length start at the same time. */
 export interface RatePolicy {
@@ -27,38 +28,34 @@ export interface RateReading {
 const limits = { maxSubjects: 20_000, maxPerStatement: 1_000, sweepMs: 60_000 } as const;
 
 interface Count {
-  readonly number: number;
-  endsAtMs: number;
-  /** The count of all processes, including this one, at the last exchange. */
-  shared: number;
-  /** What this process has counted since the last exchange. */
-  pending: number;
-  /** What this process has counted in this window. */
+  readonly name: string;
+  readonly endsAtMs: number;
+  /** What this process has counted. */
   own: number;
-  /** The part of `own` that is in the database. */
-  ownStored: number;
-  /** What the database is known to have. */
-  stored: number;
-  /** What the processes that use Redis are known to have counted without the database. */
-  unstored: number;
+  /** The part of `own` that was exchanged. */
+  exchanged: number;
+  /** What the other counters of the window are known to have counted. */
+  readonly others: Map<string, number>;
+  /** The sum of `others`. */
+  othersSum: number;
 }
 
-/** A count, and what it had pending when it was sent. */
-interface Sent {
+/** A count as it was sent. */
+interface Sent extends RateCount {
   readonly count: Count;
-  readonly subject: string;
-  readonly pending: number;
 }
 
 /**
  * Rate limits across all processes without a query per request. Each process counts in memory, exchanges its counts every
- * 500 ms through Redis or, without it, through rows of the database, and receives the totals. While another process lacks
- * Redis, it uses both, since processes return to Redis at different times: first the database, so that a count that Redis has
- * as stored is stored. A limit can therefore be exceeded by what other processes admit within that interval. While neither is
+ * 500 ms through Redis or, without it, through rows of the database, and receives the counts of all. While another process
+ * lacks Redis, it uses both, since processes return to Redis at different times. What was sent without an answer may be stored
+ * or not, now or later: each count is the whole count of one counter, of which the highest value that was seen is used, so that
+ * nothing is counted twice. A limit can be exceeded by what other processes admit within that interval. While neither is
  * available, the limit applies per process.
  */
 export class RateLimiter {
   private readonly counts = new Map<string, Count>();
+  private readonly processId = randomBytes(9).toString('base64url');
   private timer: NodeJS.Timeout | null = null;
   private flushing: Promise<void> | null = null;
   private nextNumber = 0;
@@ -88,10 +85,9 @@ export class RateLimiter {
   consume(policy: RatePolicy, subject: string, count = 1, nowMs = Date.now()): RateReading {
     const endsAtMs = (Math.floor(nowMs / policy.windowMs) + 1) * policy.windowMs;
     const counter = this.countOf(keyOf(policy, subject), endsAtMs);
-    const used = counter.shared + counter.pending;
+    const used = counter.othersSum + counter.own;
     const isAllowed = used + count <= policy.quota;
     if (isAllowed) {
-      counter.pending += count;
       counter.own += count;
       this.schedule();
     }
@@ -115,8 +111,8 @@ export class RateLimiter {
   private countOf(key: string, endsAtMs: number): Count {
     const known = this.counts.get(key);
     if (known?.endsAtMs === endsAtMs) return known;
-    const counts = { shared: 0, pending: 0, own: 0, ownStored: 0, stored: 0, unstored: 0 };
-    const fresh = { number: this.nextNumber++, endsAtMs, ...counts };
+    const name = `${this.processId}:${this.nextNumber++}`;
+    const fresh = { name, endsAtMs, own: 0, exchanged: 0, others: new Map(), othersSum: 0 };
     // Reinsert at the end, so that the first entry of the map is the oldest window.
     this.counts.delete(key);
     if (this.counts.size >= limits.maxSubjects) this.forgetOldest();
@@ -162,7 +158,7 @@ export class RateLimiter {
     if (isBehind) this.isRedisBehind = false;
     const now = Date.now();
     const waiting = [...this.counts].filter(
-      ([, { pending, own, endsAtMs }]) => pending > 0 || (isBehind && own > 0 && endsAtMs > now),
+      ([, { own, exchanged, endsAtMs }]) => own > exchanged || (isBehind && own > 0 && endsAtMs > now),
     );
     for (let index = 0; index < waiting.length; index += limits.maxPerStatement)
       yield waiting.slice(index, index + limits.maxPerStatement);
@@ -171,48 +167,23 @@ export class RateLimiter {
   private async share(batch: readonly (readonly [string, Count])[]): Promise<void> {
     // All processes use the same order, which prevents deadlocks.
     const rows = [...batch].sort(([one], [other]) => (one < other ? -1 : 1));
-    const sent = rows.map(([subject, count]): Sent => ({ subject, count, pending: count.pending }));
+    const sent = rows.map(([subject, count]): Sent => {
+      const { name, endsAtMs, own } = count;
+      return { subject, name, endsAtMs, own, count };
+    });
     if (this.redis?.isShared && (await this.shareInRedis(sent))) return;
     this.isRedisBehind = true;
-    await this.shareInDatabase(sent);
+    receive(sent, await exchangeCounts(this.sql, sent));
     // Others may have returned to Redis already.
-    await this.shareInRedis(sent.map((each) => ({ ...each, pending: 0 })));
+    await this.shareInRedis(sent);
   }
 
-  /** @returns whether Redis has the counts now, with what was pending */
+  /** @returns whether Redis has the counts now */
   private async shareInRedis(sent: readonly Sent[]): Promise<boolean> {
-    const totals = await this.redis?.exchange(
-      sent.map(({ subject, count, pending }): OwnCount => {
-        const { number, endsAtMs, ownStored } = count;
-        // What is pending may be stored in the database next.
-        return { subject, number, endsAtMs, ownStored, own: count.own - count.pending + pending };
-      }),
-    );
-    if (!totals) return false;
-    for (const [index, { count, pending }] of sent.entries()) {
-      const { unstored, stored } = totals[index]!;
-      count.unstored = Math.max(count.unstored, unstored);
-      receive(count, pending, stored);
-    }
+    const windows = await this.redis?.exchange(sent);
+    if (!windows) return false;
+    receive(sent, windows);
     return true;
-  }
-
-  private async shareInDatabase(sent: readonly Sent[]): Promise<void> {
-    const added = sent.filter(({ pending }) => pending > 0);
-    if (added.length === 0) return;
-    const counted = await addCounts(
-      this.sql,
-      added.map(({ subject, count, pending }) => ({
-        subject,
-        endsAt: new Date(count.endsAtMs),
-        count: pending,
-      })),
-    );
-    const totals = new Map(counted.map((row) => [`${row.subject} ${row.endsAt.getTime()}`, row.count]));
-    for (const { subject, count, pending } of added) {
-      count.ownStored += pending;
-      receive(count, pending, totals.get(`${subject} ${count.endsAtMs}`) ?? 0);
-    }
   }
 
   private async sweep(): Promise<void> {
@@ -224,11 +195,17 @@ export class RateLimiter {
   }
 }
 
-/** Notes that counts were exchanged. A total never decreases within a window, unless Redis has lost its data. */
-function receive(count: Count, pending: number, stored: number): void {
-  count.pending -= pending;
-  count.stored = Math.max(count.stored, stored);
-  count.shared = Math.max(count.shared + pending, count.unstored + count.stored);
+/** Notes that counts were exchanged. A store that has lost its data, or has got a count late, does not decrease what is known. */
+function receive(sent: readonly Sent[], windows: readonly WindowCounts[]): void {
+  for (const [index, { count, own }] of sent.entries()) {
+    count.exchanged = own;
+    for (const [name, counted] of windows[index]!) {
+      const known = count.others.get(name) ?? 0;
+      if (name === count.name || counted <= known) continue;
+      count.others.set(name, counted);
+      count.othersSum += counted - known;
+    }
+  }
 }
 
 function keyOf({ name }: RatePolicy, subject: string): string {

@@ -1,26 +1,39 @@
 import type { Sql } from '../core/sql';
-import type { RateWindowEntity } from './rate-window.entity';
+import type { RateCount, WindowCounts } from './rate-count';
 
 /**
- * Adds counts to the rows that all processes share, and returns the totals. A process whose clock is behind adds to the
- * newer window of another process. All processes must use the same order of rows, which prevents deadlocks.
+ * Stores counts in the rows that all processes share, and returns those of all counters of each window, in the same order.
+ * A count never decreases, also if statements are executed in another order. All processes must use the same order of
+ * subjects, which prevents deadlocks.
  */
-export function addCounts(
+export async function exchangeCounts(
   sql: Pick<Sql, 'rows'>,
-  rows: readonly RateWindowEntity[],
-): Promise<RateWindowEntity[]> {
-  return sql.rows(
-    `INSERT INTO rate_windows AS known (subject, ends_at, count)
-     SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::int[])
-     ON CONFLICT (subject) DO UPDATE
-        SET count = excluded.count + CASE WHEN known.ends_at >= excluded.ends_at THEN known.count ELSE 0 END,
-            ends_at = greatest(known.ends_at, excluded.ends_at)
-     RETURNING subject, ends_at AS "endsAt", count`,
-    [rows.map(({ subject }) => subject), rows.map(({ endsAt }) => endsAt), rows.map(({ count }) => count)],
+  counts: readonly RateCount[],
+): Promise<WindowCounts[]> {
+  const windows = await sql.rows<{ subject: string; counts: Record<string, number> }>(
+    `INSERT INTO rate_counts AS known (subject, ends_at, counts)
+     SELECT subject, ends_at, jsonb_build_object(name, own)
+       FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::int[]) AS given (subject, ends_at, name, own)
+     ON CONFLICT (subject, ends_at) DO UPDATE
+        SET counts = known.counts || (
+              SELECT jsonb_object_agg(name, greatest(own, known.counts -> name))
+                FROM jsonb_each(excluded.counts) AS given (name, own))
+     RETURNING subject, counts`,
+    [
+      counts.map(({ subject }) => subject),
+      counts.map(({ endsAtMs }) => new Date(endsAtMs)),
+      counts.map(({ name }) => name),
+      counts.map(({ own }) => own),
+    ],
   );
+  const bySubject = new Map(windows.map((row) => [row.subject, new Map(Object.entries(row.counts))]));
+  return counts.map(({ subject }) => bySubject.get(subject)!);
 }
 
-/** Deletes windows that have ended. */
+/** Deletes windows that have ended, and those of earlier versions. */
 export async function deleteEndedWindows(sql: Pick<Sql, 'rows'>): Promise<void> {
-  await sql.rows(`DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute'`);
+  await sql.rows(
+    `WITH earlier AS (DELETE FROM rate_windows WHERE ends_at < now() - interval '1 minute')
+     DELETE FROM rate_counts WHERE ends_at < now() - interval '1 minute'`,
+  );
 }

@@ -5,6 +5,7 @@ const excluded = [
   'migrations',
   'photo_servers',
   'rate_windows',
+  'rate_counts',
   'avatar_renditions',
   'locks',
   'installation',

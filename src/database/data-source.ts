@@ -58,6 +58,7 @@ import { PhotoUses1799310000000 } from './migrations/1799310000000-photo-uses';
 import { StoreId1799600000000 } from './migrations/1799600000000-store-id';
 import { PhotoTokens1799730000000 } from './migrations/1799730000000-photo-tokens';
 import { RequiredMigrations1799740000000 } from './migrations/1799740000000-required-migrations';
+import { RateCounts1799750000000 } from './migrations/1799750000000-rate-counts';
 import { typeParsers } from './timestamps';
 
 /** Every migration, oldest first. */
@@ -117,6 +118,7 @@ const migrations = [
   StoreId1799600000000,
   PhotoTokens1799730000000,
   RequiredMigrations1799740000000,
+  RateCounts1799750000000,
 ];
 
 /** The names of this version's migrations, in order. */

@@ -145,8 +145,60 @@ describe('rate limits', () => {
       await flushed;
       expect(made.consume(short, 'carol', 1, now + 60_000)).toMatchObject({ isAllowed: true, remaining: 0 });
       await made.flush();
-      const { rows } = await client.query<{ subject: string }>('SELECT subject FROM rate_windows');
+      const { rows } = await client.query('SELECT * FROM rate_counts');
+      expect(rows).not.toEqual([]);
       expect(JSON.stringify(rows)).not.toMatch(/alice|bob|carol/);
+    });
+
+    it('are counted once if the answer of the database was lost', async () => {
+      const losing: Pick<Sql, 'rows'> = {
+        rows: async (text, parameters) => {
+          await working.rows(text, parameters);
+          throw new DomainError('SERVICE_UNAVAILABLE', 'away');
+        },
+      };
+      const [one, other] = [limiter(losing), limiter(working)];
+      for (let count = 0; count < 3; count += 1) {
+        one.consume(policy, 'emil');
+        await one.flush();
+      }
+      other.consume(policy, 'emil');
+      await other.flush();
+      expect(other.consume(policy, 'emil')).toMatchObject({ isAllowed: true, remaining: 5 });
+    });
+
+    it('do not decrease if statements of a process are executed in another order', async () => {
+      const held: (() => Promise<unknown>)[] = [];
+      const late: Pick<Sql, 'rows'> = {
+        rows: (text, parameters) => {
+          held.push(() => working.rows(text, parameters));
+          return Promise.reject(new DomainError('SERVICE_UNAVAILABLE', 'away'));
+        },
+      };
+      const one = limiter(late);
+      for (const count of [2, 4]) {
+        one.consume(policy, 'finn', count);
+        await one.flush();
+      }
+      for (const send of held.reverse()) await send();
+      const other = limiter(working);
+      other.consume(policy, 'finn');
+      await other.flush();
+      expect(other.consume(policy, 'finn')).toMatchObject({ isAllowed: true, remaining: 2 });
+    });
+
+    it('are shared with a process whose clock is a whole window behind', async () => {
+      const [one, other] = [limiter(working), limiter(working)];
+      // Each deletes ended windows at its first exchange.
+      for (const each of [one, other]) await each.flush();
+      const behindMs = Date.now() - policy.windowMs;
+      for (const nowMs of [behindMs, Date.now()]) {
+        one.consume(policy, 'gina', 5, nowMs);
+        await one.flush();
+        other.consume(policy, 'gina', 5, nowMs);
+        await other.flush();
+        expect(other.consume(policy, 'gina', 1, nowMs).isAllowed).toBe(false);
+      }
     });
 
     it('are counted per process during a database outage, and shared afterwards', async () => {
