@@ -51,8 +51,9 @@ interface Queue {
  * too many other statements prepares no more. Very long statements are not prepared.
  *
  * Statements of reads wait for as many connections as the pool has, and are run for one owner after the other. Short ones
- * of one turn of the event loop, or that wait, are sent together, which saves processor time. They use at most half of the
- * connections, so that they cannot take all of them when they are slow.
+ * that are prepared, of one turn of the event loop or that wait, are sent together, which saves processor time. Short ones,
+ * prepared or not, use at most half of the connections, so that they cannot take all of them when they are slow: an owner
+ * may have many more of them at once than of long ones.
  */
 export class NamedStatements implements PreparedStatements {
   private readonly reads = new StatementNames('read', {
@@ -68,7 +69,8 @@ export class NamedStatements implements PreparedStatements {
   private readonly preparedBy = new WeakMap<PoolClient, Prepared>();
   private readonly long: Queue = { waiting: new OwnerQueue(), connecting: 0 };
   private readonly short: Queue = { waiting: new OwnerQueue(), connecting: 0 };
-  private isStartPlanned = false;
+  /** The short statements of this turn of the event loop, as the connections that they need. */
+  private planned = 0;
 
   /**
    * @param pool - returns the pool of an initialized data source
@@ -97,19 +99,22 @@ export class NamedStatements implements PreparedStatements {
 
   private add(waiting: Waiting): void {
     const { max } = this.pool().options;
-    const isShort = waiting.isShort && isTextRequest(waiting);
+    const { isShort } = waiting;
     (isShort ? this.short : this.long).waiting.push(waiting.owner, waiting);
-    if (isShort) this.startShort(Math.ceil(max / 2));
+    if (isShort) this.planShort(isTextRequest(waiting) ? 1 / maxShortAtOnce : 1, Math.ceil(max / 2));
     else if (this.long.connecting < max) void this.runNext(this.long);
   }
 
-  /** Starts at the end of this turn of the event loop, when the short statements of all its requests are known. */
-  private startShort(maxConnections: number): void {
-    if (this.isStartPlanned) return;
-    this.isStartPlanned = true;
+  /**
+   * Starts at the end of this turn of the event loop, when the short statements of all its requests are known.
+   * @param share - the connections that one more statement needs
+   */
+  private planShort(share: number, maxConnections: number): void {
+    this.planned += share;
+    if (this.planned > share) return;
     setImmediate(() => {
-      this.isStartPlanned = false;
-      const wanted = Math.ceil(this.short.waiting.length / maxShortAtOnce);
+      const wanted = Math.ceil(this.planned);
+      this.planned = 0;
       const free = maxConnections - this.short.connecting;
       for (let count = Math.min(wanted, free); count > 0; count -= 1) void this.runNext(this.short);
     });

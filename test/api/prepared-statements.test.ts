@@ -100,6 +100,29 @@ describe('prepared statements', () => {
     expect(await database.text(half, ['2'], 'alice')).toBe('50');
   });
 
+  it.each([
+    [2, 2],
+    [8, 3],
+  ])(
+    'use at most half of 5 connections if they are short but not prepared: %d use %d',
+    async (count, connections) => {
+      const other = await createDataSource({ url: watch.url, poolSize: 5, entities }).initialize();
+      const unprepared = new Database(other, { prepares: false });
+      const blocker = new Client(testDatabase.url);
+      await blocker.connect();
+      await blocker.query('SELECT pg_advisory_lock(1)');
+      const blocked = { text: `SELECT pg_advisory_xact_lock_shared(1)::text || $1::text`, isShort: true };
+      const texts = Promise.all(
+        Array.from({ length: count }, () => unprepared.text(blocked, ['a'], 'alice')),
+      );
+      await until(async () => (await countLockWaits(testDatabase)) === connections);
+      expect(unprepared.poolState()).toMatchObject({ busy: connections, waiting: count - connections });
+      await blocker.end();
+      expect(await texts).toEqual(Array.from({ length: count }, () => 'a'));
+      await other.destroy();
+    },
+  );
+
   it('of one turn of the event loop share a connection if they are short', async () => {
     const other = await createDataSource({ url: watch.url, poolSize: 10, entities }).initialize();
     const pooled = new Database(other);

@@ -177,16 +177,25 @@ describe('operations of one owner that wait for the database', () => {
     await gateway.stop();
   });
 
-  it('leave half of the connections to long ones if they are short', async () => {
-    const gateway = await TestGateway.start({ ...jwtSettings, ROLE: 'api', DATABASE_POOL: '4' });
+  it.each([
+    ['prepared statements', {}, () => ''],
+    ['new statements', {}, (number: number) => `_${number}`],
+    ['statements that are not prepared', { DATABASE_PREPARED_STATEMENTS: 'false' }, () => ''],
+  ])('leave half of the connections to long ones if they are short: %s', async (_, settings, suffixOf) => {
+    const basic = { ...jwtSettings, ROLE: 'api', DATABASE_POOL: '4' };
+    const gateway = await TestGateway.start({ ...basic, ...settings });
     const [alice, bob] = [await Client.of(gateway), await Client.of(gateway)];
     const pool = await gateway.database.pool(1);
-    const query = `{ model(id: "model_${'0'.repeat(32)}") { name } }`;
-    for (let count = 0; count < 3; count += 1) await alice.execute('HTTP', { query });
+    const query = (number: number): string =>
+      `{ model(id: "model_${'0'.repeat(32)}") { name${suffixOf(number)}: name } }`;
+    for (let count = 0; count < 3; count += 1) await alice.execute('HTTP', { query: query(0) });
     let waiting: Promise<Result[]> = Promise.resolve([]);
     await pool.transaction(async (sql) => {
       await sql.rows('LOCK TABLE models IN ACCESS EXCLUSIVE MODE');
-      waiting = Promise.all(Array.from({ length: 40 }, () => alice.execute('HTTP', { query })));
+      const asked = Array.from({ length: 40 }, (_, index) =>
+        alice.execute('HTTP', { query: query(index + 1) }),
+      );
+      waiting = Promise.all(asked);
       await until(async () => (await countLockWaits(gateway, 'models')) === 2);
       expect(codeOf(await bob.execute('HTTP', { query: '{ photos { totalCount } }' }))).toBeUndefined();
     });
