@@ -40,7 +40,7 @@ async function run(shell: Shell, { key, forget, ...options }: SandboxOptions): P
     [
       `The sandbox is ready: ${sandbox.url}`,
       `  X-Picsart-API-Key: ${sandbox.apiKey}`,
-      `  PICSART_BASE_URL=${sandbox.url} PICSART_API_KEY=${sandbox.apiKey} npm start`,
+      `  PICSART_BASE_URL=${sandbox.url} PICSART_API_KEY=${sandbox.apiKey} POLL_SPEED=${options.speed} npm start`,
     ].join('\n'),
   );
   const stopListening = new AbortController();
