@@ -19,6 +19,9 @@ const messages: Readonly<Record<string, string>> = {
   SERVICE_UNAVAILABLE: 'The database is unavailable. Retry in a few seconds.',
 };
 
+/** A pooler in transaction mode refuses the time limits of a session, as pgbouncer does unless it ignores them. */
+const pooled = `${url} leads to a pooler, such as pgbouncer. Set DATABASE_DIRECT_URL to the URL of PostgreSQL itself.`;
+
 /** The message of an error for the user of a command. */
 export function messageOf(error: unknown): string {
   if (isDiskFull(error)) return 'The disk is full. Free space in DATA_DIR, and run the command again.';
@@ -27,5 +30,7 @@ export function messageOf(error: unknown): string {
   }
   const code = String((error as { code?: unknown }).code);
   const known = Object.hasOwn(messages, code) ? messages[code] : undefined;
-  return known ?? (error instanceof Error ? error.message : 'Non-Error value thrown.');
+  if (known !== undefined) return known;
+  if (!(error instanceof Error)) return 'Non-Error value thrown.';
+  return error.message.startsWith('unsupported startup parameter') ? pooled : error.message;
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { startApp } from '../../src/app/app';
 import { createLogger } from '../../src/core/logger';
@@ -203,5 +204,39 @@ describe('the start', () => {
       expect.stringMatching(/^DATABASE_DIRECT_URL cannot be used: password authentication failed/),
       expect.stringMatching(/^DATABASE_DIRECT_URL cannot be used: database "missing" does not exist/),
     ]);
+  });
+});
+
+describe('commands', () => {
+  const folder = (name: string): string => join(environment.dataDir, name);
+  const commands = (backup: string): string[][] => [
+    ['status'],
+    ['jobs'],
+    ['uncertain', 'list'],
+    ['backup', folder(backup)],
+    ['migrate'],
+  ];
+
+  it('work on pgbouncer with DATABASE_DIRECT_URL', async () => {
+    for (const words of commands('backup')) {
+      const { code, remarks } = await likeness({ ...settings, DATA_DIR: environment.dataDir }, ...words);
+      expect({ words, code, remarks }).toMatchObject({ words, code: 0 });
+    }
+  });
+
+  it('name DATABASE_DIRECT_URL if they are refused, without it or if it leads to pgbouncer', async () => {
+    const { DATABASE_URL } = settings;
+    const environments: Record<string, string>[] = [
+      { DATABASE_URL },
+      { DATABASE_URL, DATABASE_DIRECT_URL: DATABASE_URL },
+    ];
+    for (const each of environments)
+      for (const words of [...commands('refused'), ['restore', folder('backup')], ['doctor']]) {
+        const { code, out, remarks } = await likeness({ ...each, DATA_DIR: environment.dataDir }, ...words);
+        expect({ words, code }).toEqual({ words, code: 1 });
+        expect(`${out} ${remarks}`).toMatch(
+          /leads to a pooler.* Set DATABASE_DIRECT_URL to the URL of PostgreSQL itself/,
+        );
+      }
   });
 });
