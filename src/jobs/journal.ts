@@ -21,6 +21,8 @@ const journalEntry = z.object({
   id: z.string(),
   attempt: z.number(),
   provider: z.string(),
+  /** Earlier versions do not write it. */
+  account: z.string().optional(),
   ref: z.string(),
   correlationId: z.string().optional(),
   creditsAvailable: z.number().optional(),
@@ -293,7 +295,7 @@ export class Journal {
   }
 
   private read(path: string): void {
-    /** The last id of each attempt in this file. */
+    // The last id of each attempt in this file is what a line of an earlier version settles.
     const refs = new Map<string, string>();
     for (const line of textOf(path).split('\n')) {
       const read = parsed(line);

@@ -17,7 +17,7 @@ import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './sub
 const uniqueViolation = '23505';
 
 /** An attempt of a job, with the id that the upstream has returned, if it is known. */
-type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider'> & { readonly ref?: string };
+type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider' | 'account'> & { readonly ref?: string };
 
 /** A paid call whose outcome is unknown, and what is known of it. */
 interface UnknownCall {
@@ -242,18 +242,21 @@ export class PaidCallRecorder {
   /**
    * Locks the job of a call. Repeats the intent to call of a job that the database has QUEUED without it, since a failover
    * or the restore of a backup has lost the last commits: otherwise the job would be paid a second time. In one database the
-   * attempt of a job never decreases.
+   * attempt of a job never decreases. The call may have been made with another provider or account than this process has:
+   * its journal entry has the account, except that of an earlier version, which is then not repeated for another provider.
    */
   private async lockCalled(sql: Sql, { kind }: JobSteps, call: Call): Promise<ReadJob | null> {
     const { jobs, logger, provider } = this.deps;
     const row = await lockJob(sql, kind, call.id);
     const isLost = row?.status === 'QUEUED' && row.attempt < call.attempt;
-    if (!isLost || call.provider !== provider.name) return row;
+    const ownAccount = call.provider === provider.name ? provider.account : undefined;
+    const account = call.account ?? ownAccount;
+    if (!isLost || account === undefined) return row;
     const set = { status: 'SUBMITTING', attempt: call.attempt };
     const notes: JobMove['notes'] = [{ kind: 'SUBMITTED' }];
     const move = { id: row.id, from: [row.status], set, dueInMs: 0, appendsEvent: true, notes };
     const [calling] = await jobs.moveWithin(sql, kind, [move]);
-    await openAttempt(sql, kind, calling!, { account: provider.account, photoUrl: null });
+    await openAttempt(sql, kind, calling!, { account, photoUrl: null });
     logger.warn(
       { id: loggedId(kind, row), attempt: call.attempt, providerRef: call.ref },
       call.ref === undefined

@@ -236,6 +236,7 @@ export class SubmissionWork {
       id,
       attempt,
       provider,
+      account: this.deps.provider.account,
       ref,
       correlationId,
       creditsAvailable,

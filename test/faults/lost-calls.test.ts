@@ -70,6 +70,26 @@ describe('a paid call whose id is only in the journal, and that the database has
       );
     });
 
+    it('continues the job if only a process with another provider reads the journal', async () => {
+      const job = await start();
+      const { name, account } = harness.provider;
+      await killWithId(job, 'ref-1');
+      await loseCalls(job);
+      Object.assign(harness.provider, { name: 'other', account: 'other account' });
+      try {
+        await replayed();
+      } finally {
+        Object.assign(harness.provider, { name, account });
+      }
+      await harness.process().submit(job.table);
+      expect(harness.provider.calls).toHaveLength(1);
+      expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
+      expect(await harness.ledger(job)).toMatchObject([
+        { outcome: 'ACCEPTED', provider: name, account, providerRef: 'ref-1' },
+      ]);
+      expect(await harness.brokenLedgerEntries()).toEqual([]);
+    });
+
     it('leaves the id of a job that another process has submitted again', async () => {
       const job = await start();
       await killWithId(job, 'ref-1');
