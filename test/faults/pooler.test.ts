@@ -232,7 +232,9 @@ describe('commands', () => {
     ];
     for (const each of environments)
       for (const words of [...commands('refused'), ['restore', folder('backup')], ['doctor']]) {
-        const { code, out, remarks } = await likeness({ ...each, DATA_DIR: environment.dataDir }, ...words);
+        // A restore needs a new one.
+        const DATA_DIR = words[0] === 'restore' ? folder('restored') : environment.dataDir;
+        const { code, out, remarks } = await likeness({ ...each, DATA_DIR }, ...words);
         expect({ words, code }).toEqual({ words, code: 1 });
         expect(`${out} ${remarks}`).toMatch(
           /leads to a pooler.* Set DATABASE_DIRECT_URL to the URL of PostgreSQL itself/,
