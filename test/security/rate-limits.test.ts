@@ -150,6 +150,19 @@ describe('rate limits', () => {
       expect(JSON.stringify(rows)).not.toMatch(/alice|bob|carol/);
     });
 
+    it('leave no row of a window that ended more than a minute ago, also of earlier versions', async () => {
+      const ages = `(VALUES ('ended', now() - interval '2 minutes'), ('kept', now())) AS each (subject, ends_at)`;
+      await client.query(`INSERT INTO rate_windows SELECT subject, ends_at, 1 FROM ${ages}`);
+      await client.query(`INSERT INTO rate_counts SELECT subject, ends_at, '{"one": 1}' FROM ${ages}`);
+      await limiter(working).flush();
+      for (const table of ['rate_windows', 'rate_counts']) {
+        const { rows } = await client.query(
+          `SELECT subject FROM ${table} WHERE subject IN ('ended', 'kept')`,
+        );
+        expect(rows).toEqual([{ subject: 'kept' }]);
+      }
+    });
+
     it('are counted once if the answer of the database was lost', async () => {
       const losing: Pick<Sql, 'rows'> = {
         rows: async (text, parameters) => {
