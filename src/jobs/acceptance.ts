@@ -4,7 +4,7 @@ import { notPolled, type JobMove } from './job-move';
 import type { ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow, JobPatch } from './job.kind';
-import type { JournalEntry } from './journal';
+import type { JournalEntry } from './journal-lines';
 import { startPace } from './pace';
 import type { Acceptance } from './submission.repository';
 

@@ -11,32 +11,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
 import { codeOf } from '../core/errors';
 import { createFolderSync } from '../core/folders';
 import { ForeignJournals } from './foreign-journals';
-
-const journalEntry = z.object({
-  table: z.enum(['models', 'generations']),
-  id: z.string(),
-  attempt: z.number(),
-  provider: z.string(),
-  /** Earlier versions do not write it. */
-  account: z.string().optional(),
-  ref: z.string(),
-  correlationId: z.string().optional(),
-  creditsAvailable: z.number().optional(),
-  httpStatus: z.number().optional(),
-  durationMs: z.number().optional(),
-});
-
-/** The id that the upstream returned for an attempt of a job. */
-export type JournalEntry = z.infer<typeof journalEntry>;
-
-/** Marks an entry as stored: its attempt and its id, which earlier versions do not write. */
-const settledLine = z.object({ settled: z.string(), ref: z.string().optional() });
-
-const journalLine = z.union([journalEntry, settledLine]);
+import { journalLines, keyOf, settledLine, type JournalEntry } from './journal-lines';
 
 /** A journal without open entries is emptied immediately when it is longer than this. */
 const compactBytes = 1_000_000;
@@ -174,7 +152,7 @@ export class Journal {
   settle(entry: JournalEntry): void {
     const key = keyOf(entry);
     if (!this.open.has(key)) return;
-    this.write({ settled: attemptOf(entry), ref: entry.ref });
+    this.write(settledLine(entry));
     this.open.delete(key);
     if (this.foreignOpen.delete(key)) this.foreignSettled.add(key);
     this.compact();
@@ -295,17 +273,9 @@ export class Journal {
   }
 
   private read(path: string): void {
-    // The last id of each attempt in this file is what a line of an earlier version settles.
-    const refs = new Map<string, string>();
-    for (const line of textOf(path).split('\n')) {
-      const read = parsed(line);
-      if (read === null) continue;
-      if ('settled' in read) {
-        this.open.delete(keyOfRef(read.settled, read.ref ?? refs.get(read.settled)));
-      } else {
-        refs.set(attemptOf(read), read.ref);
-        this.addForeign(read);
-      }
+    for (const line of journalLines(textOf(path))) {
+      if ('settled' in line) this.open.delete(line.settled);
+      else this.addForeign(line.entry);
     }
   }
 
@@ -315,19 +285,6 @@ export class Journal {
     this.open.set(key, entry);
     this.foreignOpen.add(key);
   }
-}
-
-function attemptOf({ table, id, attempt }: JournalEntry): string {
-  return `${table}/${id}/${attempt}`;
-}
-
-/** A failover may lose an attempt, and another process make it again: both have an id then. */
-function keyOf(entry: JournalEntry): string {
-  return keyOfRef(attemptOf(entry), entry.ref);
-}
-
-function keyOfRef(attempt: string, ref = ''): string {
-  return `${attempt} ${ref}`;
 }
 
 /** Writes everything or throws; a single `writeSync` may write a part on a full disk. */
@@ -348,13 +305,5 @@ function textOf(path: string): string {
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return '';
     throw error;
-  }
-}
-
-function parsed(line: string): z.infer<typeof journalLine> | null {
-  try {
-    return journalLine.safeParse(JSON.parse(line)).data ?? null;
-  } catch {
-    return null;
   }
 }

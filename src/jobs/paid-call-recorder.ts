@@ -9,7 +9,7 @@ import type { JobMove } from './job-move';
 import { findJob, lockJob, type ReadJob } from './job-row.repository';
 import type { JobSteps } from './job-steps';
 import type { JobRow } from './job.kind';
-import type { JournalEntry } from './journal';
+import type { JournalEntry } from './journal-lines';
 import { settleLedger } from './ledger-settlement.repository';
 import { retryWhileUnavailable } from './retry-while-unavailable';
 import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './submission.repository';

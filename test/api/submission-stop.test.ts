@@ -1,5 +1,5 @@
 import { newId } from '../../src/core/ids';
-import type { JournalEntry } from '../../src/jobs/journal';
+import type { JournalEntry } from '../../src/jobs/journal-lines';
 import { StorageUnavailableError } from '../../src/storage/media-store';
 import { type Job, useJobHarness } from '../support/job-harness';
 import { leaseMs } from '../support/job-process';

@@ -9,7 +9,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { Journal, type JournalEntry } from '../../src/jobs/journal';
+import { Journal } from '../../src/jobs/journal';
+import type { JournalEntry } from '../../src/jobs/journal-lines';
 
 /** Entries that differ in every field. */
 export const entries: JournalEntry[] = ['ref-1', 'référence-☃', 'ref-3'].map((ref, index) => ({

@@ -1,7 +1,8 @@
 import fs, { existsSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Journal, JournalEntry } from '../../src/jobs/journal';
+import type { Journal } from '../../src/jobs/journal';
+import type { JournalEntry } from '../../src/jobs/journal-lines';
 import { entries, JournalFolder, line, settled } from '../support/journal-folder';
 
 const [first, second, third] = entries as [JournalEntry, JournalEntry, JournalEntry];

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import fs, { readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { Journal, type JournalEntry } from '../../src/jobs/journal';
+import { Journal } from '../../src/jobs/journal';
+import type { JournalEntry } from '../../src/jobs/journal-lines';
 import { entries, JournalFolder, line, settled } from '../support/journal-folder';
 
 const project = resolve(__dirname, '../..');
