@@ -210,16 +210,19 @@ const unavailableSystemCalls = new Set([
   'ENFILE',
 ]);
 
-/** Whether an error means that PostgreSQL is temporarily unavailable. */
+/** The pool was ended, by the stop of this process, before a statement had a connection. */
+const endedPool = /Cannot use a pool after calling end|Driver not Connected/;
+
+/** Whether an error means that PostgreSQL is temporarily unavailable, or that this process no longer uses it. */
 export function isUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // The connection was lost before a statement, or before COMMIT, which was then not sent.
   if (error instanceof QueryRunnerAlreadyReleasedError) return true;
   const code = (error as { code?: unknown }).code;
   if (typeof code === 'string') return unavailableState.test(code) || unavailableSystemCalls.has(code);
-  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/.test(
-    error.message,
-  );
+  const lost =
+    /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/;
+  return lost.test(error.message) || endedPool.test(error.message);
 }
 
 /**
@@ -231,10 +234,14 @@ function holdsNullCharacter(error: unknown): boolean {
   return code === '22021' || code === '22P05';
 }
 
-/** Whether PostgreSQL is unavailable, and not only this statement was refused: 57014 and the conflicts of transactions. */
+/**
+ * Whether PostgreSQL is unavailable, and not only this statement was refused: 57014 and the conflicts of transactions, or the
+ * pool was ended.
+ */
 function isOutage(error: unknown): error is DomainError {
   if (!(error instanceof DomainError) || error.code !== 'SERVICE_UNAVAILABLE') return false;
-  const code = (error.cause as { code?: unknown } | undefined)?.code;
+  const { code, message = '' } = (error.cause ?? {}) as { code?: unknown; message?: string };
+  if (endedPool.test(message)) return false;
   return typeof code !== 'string' || !/^(40001|40P01|55P03|57014)$/.test(code);
 }
 
