@@ -25,13 +25,15 @@ const limits = { connectMs: 2_000, commandMs: 1_000, heartbeatMs: 1_000 } as con
 const keptMs = 60_000;
 
 /**
- * Refused by a server without scripts, without memory, or that only reads, so that such a server is not used. Returns 0
- * if the key of the session was there.
+ * Refused by a server without scripts, without memory, or that only reads, and for a user who may not use all commands of the
+ * rate windows, so that such a server is not used. Returns 0 if the key of the session was there.
  */
 const check = `
-local added = redis.call('HSET', KEYS[1], 'session', '1')
+local known = redis.call('HGET', KEYS[1], 'session')
+redis.call('HSET', KEYS[1], 'session', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return added`;
+redis.call('HGETALL', KEYS[1])
+return known and 0 or 1`;
 
 /**
  * Two connections to Redis: for commands, and for the messages of one channel. Never reconnects: once it has failed, another
