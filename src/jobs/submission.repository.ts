@@ -1,6 +1,7 @@
 import { newId } from '../core/ids';
 import type { Sql } from '../core/sql';
 import type { UpstreamError } from '../upstream/provider';
+import { storedCredits } from '../upstream/stored-credits';
 import type { JobKind, JobRow } from './job.kind';
 import { settleReservations } from './quota-settlement.repository';
 import type { SubmissionOutcome } from './submission.entity';
@@ -69,8 +70,8 @@ export async function acceptAttempt(sql: Sql, kind: JobKind, entry: AcceptedCall
      )
      SELECT outcome, has_id AS "hasId" FROM before`,
     [
-      ...[entry.id, entry.attempt, entry.ref, entry.correlationId ?? null, entry.creditsAvailable ?? null],
-      ...[entry.httpStatus ?? null, entry.durationMs ?? null],
+      ...[entry.id, entry.attempt, entry.ref, entry.correlationId ?? null],
+      ...[storedCredits(entry.creditsAvailable), entry.httpStatus ?? null, entry.durationMs ?? null],
     ],
   );
   await detachAnswered(sql, kind, entry);
@@ -117,8 +118,8 @@ export async function closeUnfetched(
 function factsOf({ error, durationMs }: FailedCall): (string | number | null)[] {
   const { status, notice, evidence, message } = error;
   return [
-    ...[status ?? null, notice.correlationId ?? null, evidence ?? message, notice.creditsAvailable ?? null],
-    durationMs,
+    ...[status ?? null, notice.correlationId ?? null, evidence ?? message],
+    ...[storedCredits(notice.creditsAvailable), durationMs],
   ];
 }
 

@@ -9,6 +9,7 @@ import {
 } from './account-pause.repository';
 import type { PauseReason } from './account.entity';
 import { minPauseMs, type UpstreamNotice } from './provider';
+import { storedCredits } from './stored-credits';
 
 /**
  * The purpose of a call. Each has its own share of the budget: polls never starve submissions, and polls of failed
@@ -249,7 +250,7 @@ export class UpstreamBudget {
       this.creditsSeen = notice.creditsAvailable;
       await this.sql.rows(
         'UPDATE upstream_accounts SET credits_available = $2, credits_seen_at = now() WHERE account = $1',
-        [this.provider.account, notice.creditsAvailable],
+        [this.provider.account, storedCredits(notice.creditsAvailable)],
       );
     }
   }
