@@ -70,12 +70,15 @@ describe('a paid call whose id is only in the journal, and that the database has
       );
     });
 
-    it('continues the job if only a process with another provider reads the journal', async () => {
+    it.each([
+      ['provider', { name: 'other', account: 'other account' }],
+      ['account', { account: 'other account' }],
+    ])('continues the job if only a process with another %s reads the journal', async (_, reader) => {
       const job = await start();
       const { name, account } = harness.provider;
       await killWithId(job, 'ref-1');
       await loseCalls(job);
-      Object.assign(harness.provider, { name: 'other', account: 'other account' });
+      Object.assign(harness.provider, reader);
       try {
         await replayed();
       } finally {
