@@ -174,6 +174,7 @@ describe('the backup of a running gateway', () => {
     for (const path of [original.dataDir, dataDir])
       await mkdir(join(path, 'media/lost+found'), { recursive: true });
     const target = await backup();
+    expect(await readdir(join(target, 'tables'))).not.toContainEqual(expect.stringMatching(/^rate_/));
     const there = { databaseUrl: database.url, dataDir };
     const restored = await operateOn(there, 'restore', target, '--moved', '--json');
     expect(JSON.parse(restored.out)).toMatchObject({ uncertain: 0, pausedAccounts: 0 });
