@@ -1,4 +1,4 @@
-import { DomainError } from '../core/errors';
+import { DomainError, isServiceUnavailable } from '../core/errors';
 import { failpoint } from '../core/failpoint';
 import type { Sql } from '../core/sql';
 import { UpstreamError } from '../upstream/provider';
@@ -137,7 +137,8 @@ export class PaidCallRecorder {
     try {
       await retryWhileUnavailable(() => this.storeUnknown(unknown));
     } catch (error) {
-      this.unknowns.add(unknown);
+      // Anything else than an outage may be due to the details, which must not prevent all further paid calls.
+      this.unknowns.add(isServiceUnavailable(error) ? unknown : { steps, row });
       this.deps.logger.error(
         { err: error, id: loggedId(steps.kind, row), attempt: row.attempt },
         'that the outcome of a paid call is unknown could not be stored yet; retrying',
