@@ -46,7 +46,7 @@ describe('an answer to a paid call with more credits than an integer of the data
   });
 
   it('is reported to the operator', async () => {
-    const job = await begin(harness, jobTypes[0]!);
+    const job = await begin(harness, jobTypes[0]);
     harness.provider.next(() => Promise.resolve({ ref: 'ref-1', notice }));
     await harness.worker.submit(job.table);
     const accounts = await harness.database.rows(
