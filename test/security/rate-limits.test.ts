@@ -214,22 +214,6 @@ describe('rate limits', () => {
       }
     });
 
-    it('are deleted after their end, also those of earlier versions', async () => {
-      await client.query(`INSERT INTO rate_windows (subject, ends_at, count)
-        VALUES ('ended', now() - interval '2 minutes', 1), ('present', now() + interval '1 hour', 1)`);
-      const made = limiter(working);
-      made.consume(policy, 'henry', 1, Date.now() - 2 * policy.windowMs);
-      made.consume(policy, 'ines');
-      await made.flush();
-      const { rows } = await client.query<{ counts: number; ended: number; earlier: string[] }>(
-        `SELECT count(*)::int AS counts, count(*) FILTER (WHERE ends_at < now())::int AS ended,
-                ARRAY(SELECT subject FROM rate_windows) AS earlier
-           FROM rate_counts`,
-      );
-      expect(rows).toEqual([{ counts: expect.any(Number) as number, ended: 0, earlier: ['present'] }]);
-      expect(rows[0]!.counts).toBeGreaterThan(0);
-    });
-
     it('are counted per process during a database outage, and shared afterwards', async () => {
       let isAway = true;
       const flaky: Pick<Sql, 'rows'> = {
