@@ -8,7 +8,7 @@ const timeoutMs = 10_000;
 /** No file is uploaded. */
 const exampleKey = 'uploads/00000000-0000-7000-8000-000000000000';
 
-/** Checks that the bucket forgets what is deleted and what was not completed, that pages can upload to it if they have to, and that a CDN keeps photos private. */
+/** Checks that the bucket keeps neither what is deleted nor what was not completed, that pages can upload to it if they have to, and that a CDN keeps photos private. */
 export async function checkBucketAccess(store: S3Store, config: Config): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (await store.keepsDeleted()) {

@@ -27,7 +27,9 @@ export function checkDatabase(shell: Shell): Promise<Finding[]> {
       migrations(facts),
       clockFinding('clock', 'database', facts.clockMs),
       ...(await checkReplicas(config, database)),
-      ...(facts.missingMigrations === 0 ? await checkInstallation(database, config, dataDir) : []),
+      ...(facts.missingMigrations === 0 && facts.removal === null
+        ? await checkInstallation(database, config, dataDir)
+        : []),
       ...(facts.waiting ? waiting(facts.waiting) : []),
     ];
   });

@@ -19,7 +19,7 @@ export interface DatabaseFacts {
   readonly unknownMigrations: number;
   /** Why this version must not use the database: a newer one has removed what it uses. Null if it may. */
   readonly removal: string | null;
-  /** Null while migrations are missing: they may add what is read. */
+  /** Null while migrations are missing, which may add what is read, and if a newer version has removed something. */
   readonly waiting: WaitingFacts | null;
 }
 
@@ -47,12 +47,13 @@ export async function readDatabaseFacts(sql: Sql): Promise<DatabaseFacts> {
   const latencyMs = performance.now() - startedAt;
   const { nowMs, ...rest } = server!;
   const migrations = await countMigrations(sql);
+  const removal = await findRemoval((text) => sql.rows(text), migrationNames);
   return {
     ...{ ...rest, ...migrations },
-    removal: await findRemoval((text) => sql.rows(text), migrationNames),
+    removal,
     latencyMs: Math.round(latencyMs),
     clockMs: nowMs - beforeMs - latencyMs / 2,
-    waiting: migrations.missingMigrations === 0 ? await readWaiting(sql) : null,
+    waiting: migrations.missingMigrations === 0 && removal === null ? await readWaiting(sql) : null,
   };
 }
 

@@ -16,6 +16,9 @@ import { acceptAttempt, closeAttempt, openAttempt, type FailedCall } from './sub
 
 const uniqueViolation = '23505';
 
+/** Replaces what the upstream said. */
+const unstorable = 'The outcome of the call is unknown, and what the upstream said could not be stored.';
+
 /** An attempt of a job, with the id that the upstream has returned, if it is known. */
 type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider' | 'account'> & { readonly ref?: string };
 
@@ -23,7 +26,7 @@ type Call = Pick<JournalEntry, 'id' | 'attempt' | 'provider' | 'account'> & { re
 interface UnknownCall {
   readonly steps: JobSteps;
   readonly row: Call;
-  readonly call?: FailedCall;
+  call?: FailedCall;
 }
 
 /** Stores the outcome of a paid call: its id, or that the outcome is unknown. */
@@ -137,12 +140,7 @@ export class PaidCallRecorder {
     try {
       await retryWhileUnavailable(() => this.storeUnknown(unknown));
     } catch (error) {
-      // Anything else than an outage may be due to the details, which must not prevent all further paid calls.
-      this.unknowns.add(isServiceUnavailable(error) ? unknown : { steps, row });
-      this.deps.logger.error(
-        { err: error, id: loggedId(steps.kind, row), attempt: row.attempt },
-        'that the outcome of a paid call is unknown could not be stored yet; retrying',
-      );
+      this.keep(unknown, error);
     }
   }
 
@@ -151,9 +149,27 @@ export class PaidCallRecorder {
       await this.storeUnknown(unknown);
       this.unknowns.delete(unknown);
     } catch (error) {
-      // Logged as an error when it could not be stored first; tried again every second.
-      this.deps.logger.debug({ err: error }, 'an unknown outcome still cannot be stored');
+      this.keep(unknown, error);
     }
+  }
+
+  /**
+   * Keeps a call for {@link replay}, which tries every second. Anything but an outage may be due to what the upstream said,
+   * which must not stop all further paid calls. The status stays: it may prove that the call was executed.
+   */
+  private keep(unknown: UnknownCall, error: unknown): void {
+    const { steps, row, call } = unknown;
+    const isRefused = !isServiceUnavailable(error) && call !== undefined && call.error.message !== unstorable;
+    if (isRefused) {
+      const status = call.error.status;
+      unknown.call = { ...call, error: new UpstreamError('UNKNOWN', unstorable, { status }) };
+    }
+    const level = isRefused || !this.unknowns.has(unknown) ? 'error' : 'debug';
+    this.unknowns.add(unknown);
+    this.deps.logger[level](
+      { err: error, id: loggedId(steps.kind, row), attempt: row.attempt },
+      'that the outcome of a paid call is unknown could not be stored yet; retrying',
+    );
   }
 
   private logUnknown({ kind }: JobSteps, row: Call): void {

@@ -6,7 +6,7 @@ const maxTries = 16;
 
 /**
  * Repeats a write until the database accepts it, for about a minute. For outcomes of paid calls: a certain outcome
- * that is not stored because of a database outage would become UNCERTAIN.
+ * that is not stored because of a database outage would become UNCERTAIN, and an unknown one would be lost.
  * @throws the last error, or immediately any error other than SERVICE_UNAVAILABLE
  */
 export async function retryWhileUnavailable(write: () => Promise<void>): Promise<void> {

@@ -1,10 +1,10 @@
 /** The maximum of `integer` in PostgreSQL and of `Int` in GraphQL. */
-const most = 2_147_483_647;
+const maxCredits = 2_147_483_647;
 
 /**
  * Credits of an account as they are stored; null if the upstream has not reported them. The maximum stands for any greater
  * number, so that none prevents the outcome of a paid call from being stored.
  */
 export function storedCredits(credits: number | undefined): number | null {
-  return credits === undefined ? null : Math.min(credits, most);
+  return credits === undefined ? null : Math.min(credits, maxCredits);
 }

@@ -4,7 +4,7 @@ import { begin, jobTypes, outcomes, running } from '../support/job-scenarios';
 
 /** As an account without a limit may have. */
 const notice = { creditsAvailable: 999_999_999_999_999 };
-const most = 2_147_483_647;
+const maxCredits = 2_147_483_647;
 
 describe('an answer to a paid call with more credits than an integer of the database has', () => {
   const harness = useJobHarness();
@@ -17,7 +17,9 @@ describe('an answer to a paid call with more credits than an integer of the data
       harness.provider.next(() => Promise.resolve({ ref: 'ref-1', notice }));
       await harness.worker.submit(job.table);
       expect(await harness.row(job)).toMatchObject({ status: running[job.table], providerRef: 'ref-1' });
-      expect(await harness.ledger(job)).toMatchObject([{ outcome: 'ACCEPTED', creditsAvailable: most }]);
+      expect(await harness.ledger(job)).toMatchObject([
+        { outcome: 'ACCEPTED', creditsAvailable: maxCredits },
+      ]);
       expect(harness.worker.recorder.isBehind).toBe(false);
     });
 
@@ -52,6 +54,6 @@ describe('an answer to a paid call with more credits than an integer of the data
     const accounts = await harness.database.rows(
       'SELECT DISTINCT credits_available AS credits FROM upstream_accounts WHERE credits_available IS NOT NULL',
     );
-    expect(accounts).toEqual([{ credits: most }]);
+    expect(accounts).toEqual([{ credits: maxCredits }]);
   });
 });
