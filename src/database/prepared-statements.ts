@@ -141,9 +141,8 @@ export class NamedStatements implements PreparedStatements {
     if (atOnce.length > 0) {
       const unfinished = await TextQuery.run(client, atOnce);
       isUsable = unfinished === null;
-      // Each is run alone, so that it fails only by itself.
-      for (const request of unfinished ?? [])
-        this.add({ ...(request as TextRequest & Waiting), isShort: false });
+      // Without a name each is run alone, so that it fails only by itself.
+      for (const request of unfinished ?? []) this.add({ ...(request as TextRequest & Waiting), name: null });
     } else {
       const next = queue.waiting.shift();
       if (next) isUsable = await runAlone(client, next, prepared);

@@ -123,6 +123,25 @@ describe('prepared statements', () => {
     },
   );
 
+  it('use at most half of 5 connections if they were sent together behind one that failed', async () => {
+    const other = await createDataSource({ url: watch.url, poolSize: 5, entities }).initialize();
+    const pooled = new Database(other);
+    const blocker = new Client(testDatabase.url);
+    await blocker.connect();
+    const text = `SELECT (1 / length($1::text))::text || pg_advisory_xact_lock_shared(1)::text`;
+    const run = (value: string): Promise<string | null> =>
+      pooled.text({ text, isShort: true }, [value], 'alice');
+    for (let time = 0; time < 3; time += 1) await run('a');
+    await blocker.query('SELECT pg_advisory_lock(1)');
+    const settled = Promise.allSettled(['', ...'abcdefg'].map(run));
+    await until(async () => (await countLockWaits(testDatabase)) === 3);
+    expect(pooled.poolState()).toMatchObject({ busy: 3, waiting: 4 });
+    await blocker.end();
+    const values = (await settled).map((each) => (each.status === 'fulfilled' ? each.value : each.status));
+    expect(values).toEqual(['rejected', ...Array.from({ length: 7 }, () => '1')]);
+    await other.destroy();
+  });
+
   it('of one turn of the event loop share a connection if they are short', async () => {
     const other = await createDataSource({ url: watch.url, poolSize: 10, entities }).initialize();
     const pooled = new Database(other);

@@ -3,10 +3,7 @@ import { ListRows } from '../support/list-rows';
 
 const long = 'x'.repeat(180);
 
-/** Through a pooler statements have no names by default, so that PostgreSQL parses each of them. */
-const describeWithNames = process.env.LIKENESS_TEST_POOLER === undefined ? describe : describe.skip;
-
-describeWithNames('a client that sends ever new queries', () => {
+describe('a client that sends ever new queries', () => {
   let gateway: TestGateway;
   let modelId: string;
 
